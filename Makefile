@@ -1,0 +1,73 @@
+# Everything a newcomer needs: `make run` sets up and starts the gateway, `make test` sets up and tests it.
+# Needs Python 3.11+, make and a package registry; uses uv where it is installed, pip otherwise.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+PEERS  ?=
+
+ifdef UV
+  INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps
+else
+  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+endif
+
+.PHONY: setup setup-dev run test lint format bench soak lock schema clean help
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "LLM Relay needs Python 3.11 or newer; this is $$($(PYTHON) --version). Name another: make PYTHON=python3.12"; exit 1; }
+ifdef UV
+	@$(UV) venv --quiet --python $(PYTHON) $(VENV)
+else
+	@$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing LLM Relay into $(VENV) …"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing what the tests need …"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.installed ## Make .venv and install the gateway, locked and checked by hash
+
+setup-dev: $(VENV)/.installed-dev ## The same with the tools for tests and checks
+
+run: setup ## Set up and start the gateway
+	@$(BIN)/llm-relay serve
+
+test: setup-dev ## Set up and run all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+soak: setup-dev ## The long tests
+	@$(BIN)/python -m pytest -m soak -q --timeout 3600
+
+lint: setup-dev ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup-dev ## Let ruff format and mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup-dev ## Measure the gateway; PEERS=nginx,ferrogw,litellm puts those beside it
+	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
+
+schema: setup ## Write config.schema.json anew from the model
+	@$(BIN)/python -m app.config > config.schema.json
+
+lock: setup-dev ## Write both lock files anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove what was set up, but no data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
