@@ -1,0 +1,70 @@
+"""One request on its way inward: frozen, so that a stage that wants a change passes a new one on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from app.core.jsonio import Json
+from app.core.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A provider, by its key in the configuration, and its own name for a model."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened to a call, noted as it happens and shared by all its copies; read once, at the end.
+
+    `first_byte_at` is on the loop's monotonic clock, in seconds.
+    """
+
+    target: Target | None = None
+    first_byte_at: float | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A well-formed, admitted request.
+
+    Attributes:
+        id: unique, also the `x-request-id` of the reply.
+        surface: the API it came in by, such as `chat`.
+        dialect: how its body is written and its reply is to be.
+        name: what the client put into `model`.
+        body: the bytes as they came (decompressed), exactly one JSON object.
+        payload: `body` decoded; to be read only.
+        streamed: the client asked for a stream.
+        wants_usage: the client asked for usage at the end of that stream.
+        started_at: arrival, on the monotonic clock in seconds.
+        received_at: arrival, in seconds since the epoch.
+        client: the caller's address.
+        target: where it goes; None until names are resolved.
+    """
+
+    id: str
+    principal: Principal
+    surface: str
+    dialect: str
+    name: str
+    body: bytes
+    payload: Mapping[str, Json]
+    streamed: bool
+    wants_usage: bool
+    started_at: float
+    received_at: float
+    client: str
+    target: Target | None = None
+    trace: Trace = field(default_factory=Trace)
+
+    def aimed(self, target: Target) -> Self:
+        """The same call, with `target` to go to."""
+        return replace(self, target=target)

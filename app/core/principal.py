@@ -1,0 +1,28 @@
+"""Who is calling."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A token's holder, as the in-memory snapshot knows it.
+
+    Attributes:
+        token_id: public part of the token, 8 characters.
+        daily_limit: calls a UTC day.
+        models: lower-case patterns (`*`, `?`) of the names that may be used; empty means all.
+        expires: UTC, or None for never.
+    """
+
+    token_id: str
+    username: str
+    daily_limit: int
+    models: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    expires: datetime | None = None
+
+    def may_use(self, *names: str) -> bool:
+        """True where the token is for all models, or one of `names` (lower case) matches one of its patterns."""
+        return not self.models or any(fnmatchcase(name, pattern) for pattern in self.models for name in names)

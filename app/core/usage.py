@@ -1,0 +1,30 @@
+"""Tokens of one call, by class; the classes never overlap, so their sum is what the provider counted."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used, in tokens.
+
+    `input` is without the cached part, `output` without the reasoning part. `cost` is the provider's own figure in USD,
+    where it reports one. `estimated` is true where the provider reported nothing and the numbers are ours.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    cost: Decimal | None = None
+    estimated: bool = False
+
+    @property
+    def total(self) -> int:
+        """All tokens, of every class."""
+        return self.input + self.cache_read + self.cache_write + self.output + self.reasoning
+
+
+NO_USAGE = Usage()
+"""Nothing was used: the call never reached a model."""

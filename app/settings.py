@@ -1,0 +1,189 @@
+"""The environment and `.env`, read once into one frozen `Settings`."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("auto", "json", "console")
+
+Network = IPv4Network | IPv6Network
+
+
+class InvalidSettings(ValueError):
+    """A setting cannot be used; the message names it and says what would help."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator set, checked.
+
+    Attributes:
+        config_path: the file of providers.
+        database_url: `sqlite:////absolute/path` or `postgresql://…`.
+        trusted_proxies: networks whose `X-Forwarded-For` is believed.
+        ca_file: a certificate authority to trust in place of the system's, for calls to providers.
+        environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    database_url: str = ""
+    config_path: Path = Path("config.json")
+    data_dir: Path = Path("data")
+    log_level: str = "INFO"
+    log_format: str = "auto"
+    log_file: Path | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    max_body_bytes: int = 32 * 1024 * 1024
+    ca_file: Path | None = None
+    rate_limit_storage_url: str = "memory://"
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def secret(self, names: Sequence[str]) -> str | None:
+        """The first of `names` that is set, itself or as a file named by `<NAME>_FILE`; None where none is.
+
+        Raises:
+            InvalidSettings: a `<NAME>_FILE` cannot be read.
+        """
+        for name in names:
+            value = _read_secret(self.environ, name)
+            if value:
+                return value
+        return None
+
+
+def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: `environ` first, then the file `env_file` (default: `.env` in the working directory).
+
+    Raises:
+        InvalidSettings: a value cannot be used, or `env_file` was named and is not there.
+    """
+    env = _with_env_file(os.environ if environ is None else environ, env_file)
+    data_dir = Path(env.get("RELAY_DATA_DIR") or "data").expanduser().absolute()
+    certfile, keyfile = _tls_files(env)
+    return Settings(
+        host=env.get("SERVER_HOST") or "127.0.0.1",
+        port=_integer(env, "SERVER_PORT", 8080, 0, 65535),
+        ssl_certfile=certfile,
+        ssl_keyfile=keyfile,
+        database_url=_database_url(_read_secret(env, "DATABASE_URL"), data_dir),
+        config_path=_config_path(env),
+        data_dir=data_dir,
+        log_level=_choice(env, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+        log_format=_choice(env, "LOG_FORMAT", LOG_FORMATS, "auto"),
+        log_file=_path(env, "LOG_FILE"),
+        trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
+        max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
+        ca_file=_readable(env, "CA_FILE"),
+        rate_limit_storage_url=_read_secret(env, "RATE_LIMIT_STORAGE_URL") or "memory://",
+        environ=env,
+    )
+
+
+def _with_env_file(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
+    named = env_file or (Path(environ["RELAY_ENV_FILE"]) if environ.get("RELAY_ENV_FILE") else None)
+    if named is not None and not named.is_file():
+        raise InvalidSettings(f"The environment file {str(named)!r} does not exist.")
+    try:
+        values = dotenv_values(named or Path(".env"), interpolate=False)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidSettings(f"The environment file {str(named or '.env')!r} cannot be read: {exc}.") from exc
+    return {name: value for name, value in values.items() if value is not None} | dict(environ)
+
+
+def _read_secret(env: Mapping[str, str], name: str) -> str | None:
+    if value := env.get(name, "").strip():
+        return value
+    path = env.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidSettings(f"{name}_FILE names {path!r}, which cannot be read: {_reason(exc)}.") from exc
+
+
+def _tls_files(env: Mapping[str, str]) -> tuple[Path | None, Path | None]:
+    certfile, keyfile = _readable(env, "SSL_CERTFILE"), _readable(env, "SSL_KEYFILE")
+    if (certfile is None) != (keyfile is None):
+        there, missing = ("SSL_CERTFILE", "SSL_KEYFILE") if certfile else ("SSL_KEYFILE", "SSL_CERTFILE")
+        raise InvalidSettings(f"{there} is set but {missing} is not: TLS needs both, plain HTTP neither.")
+    return certfile, keyfile
+
+
+def _readable(env: Mapping[str, str], name: str) -> Path | None:
+    path = _path(env, name)
+    if path is None:
+        return None
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as exc:
+        raise InvalidSettings(f"{name} names {str(path)!r}, which cannot be read: {_reason(exc)}.") from exc
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).expanduser().absolute() if env.get(name) else None
+
+
+def _config_path(env: Mapping[str, str]) -> Path:
+    if named := _path(env, "RELAY_CONFIG"):
+        return named
+    here = Path("config.json").absolute()
+    return here if here.is_file() else shipped_config()
+
+
+def shipped_config() -> Path:
+    """The `config.json` that comes with the gateway: inside the installed package, or at the root of a checkout."""
+    package = Path(__file__).parent
+    packed = package / "config.json"
+    return packed if packed.is_file() else package.parent / "config.json"
+
+
+def _database_url(url: str | None, data_dir: Path) -> str:
+    if not url:
+        return f"sqlite:///{data_dir / 'relay.db'}"
+    if url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        return url
+    scheme = url.split(":", 1)[0]
+    raise InvalidSettings(f"DATABASE_URL begins with {scheme!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME.")
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+        raise InvalidSettings(f"{name} is {text!r}; use a whole number from {least} to {most}.")
+    return int(text)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    by_lower = {choice.lower(): choice for choice in choices}
+    if text.lower() not in by_lower:
+        raise InvalidSettings(f"{name} is {text!r}; use one of {', '.join(choices)}.")
+    return by_lower[text.lower()]
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    networks: list[Network] = []
+    for text in filter(None, (part.strip() for part in env.get(name, "").split(","))):
+        try:
+            networks.append(ip_network(text, strict=False))
+        except ValueError as exc:
+            raise InvalidSettings(f"{name} holds {text!r}, which is no address or CIDR such as 10.0.0.0/8.") from exc
+    return tuple(networks)
+
+
+def _reason(exc: Exception) -> str:
+    return (exc.strerror if isinstance(exc, OSError) else str(exc)) or type(exc).__name__
