@@ -1,0 +1,1 @@
+"""What a call through the gateway costs, measured on loopback beside other gateways."""

@@ -1,0 +1,52 @@
+"""LLM Relay itself, as a user starts it: authentication, quota, metering and the request log on."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from benchmarks import wire
+from benchmarks.contenders.packages import ROOT
+from benchmarks.servers import Launch, StartFailed, environment
+
+_COMMAND = str(ROOT / ".venv" / "bin" / "llm-relay")
+
+
+class Relay:
+    """The gateway of this checkout."""
+
+    name = "relay"
+
+    def install(self) -> str:
+        described = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+        return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or "?"
+
+    def set_up(self, folder: Path, port: int, upstream: str) -> Launch:
+        provider = {
+            "name": "OpenAI",
+            "base_url": upstream,
+            "api_key_env": "OPENAI_API_KEY",
+            "supported_models": list(wire.MODELS),
+        }
+        (folder / "config.json").write_text(json.dumps({"providers": {"openai": provider}}))
+        env = {
+            "SERVER_HOST": "127.0.0.1",
+            "SERVER_PORT": str(port),
+            "RELAY_DATA_DIR": str(folder),
+            "RELAY_CONFIG": str(folder / "config.json"),
+            "OPENAI_API_KEY": "bench",
+            "LOG_LEVEL": "INFO",
+            "LOG_FILE": str(folder / "relay.log"),
+        }
+        return Launch([_COMMAND, "serve"], port, folder, "/healthz", f"Bearer {_mint(folder, env)}", env)
+
+
+def _mint(folder: Path, env: dict[str, str]) -> str:
+    """A token without a limit that the run could reach. Makes the database too."""
+    command = [_COMMAND, "tokens", "add", "--username", "bench", "--rate-limit", "1000000000", "--quiet"]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment(env), capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise StartFailed(f"llm-relay tokens add: {getattr(exc, 'stderr', None) or exc}") from exc
+    return done.stdout.strip()
