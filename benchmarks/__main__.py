@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import report, rounds
+from benchmarks import profiling, report, rounds
 from benchmarks.contenders import PEERS, RELAY
 from benchmarks.contenders.packages import ROOT
-from benchmarks.scenarios import QUICK, Plan
+from benchmarks.scenarios import LOADS, QUICK, Plan
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -18,6 +18,9 @@ def main(argv: list[str] | None = None) -> int:
     options = _arguments(argv)
     # A `kill` ends the run as Ctrl-C does: through every `finally`, so that no server is left behind.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if options.profile:
+        print(profiling.profile(options.profile), end="")
+        return 0
     plan = QUICK if options.quick else Plan()
     if options.rounds:
         plan = replace(plan, rounds=options.rounds)
@@ -45,6 +48,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, help="how often everything is measured")
     parser.add_argument("--quick", action="store_true", help="within a minute, with figures that spread more")
     parser.add_argument("--without-relay", action="store_true", help="only the peers")
+    parser.add_argument("--profile", choices=LOADS, help="instead show where the gateway's time goes under one load")
     parser.add_argument("--no-save", action="store_true", help="leave benchmarks/results alone")
     return parser.parse_args(argv)
 

@@ -15,7 +15,7 @@ from benchmarks.figures import BAR_PEER, FIGURES, Figure, Results
 from benchmarks.rounds import DIRECT
 from benchmarks.scenarios import CONNECTIONS, STREAMS, Plan
 
-_SATURATED = 0.95  # of its core; below that the load was the limit, not the server
+_SATURATED = 0.9  # of its core; below that the load was the limit, not the server
 
 
 @dataclass(frozen=True)
