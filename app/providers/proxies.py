@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.providers.http1 import framing_of
+from app.providers.http1.incoming import Malformed, framing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class MaybeProxied(httpx.AsyncBaseTransport):
             response.extensions["framing"] = (
                 framing_of(response.status_code, response.headers.raw) if wants_body else "none"
             )
-        except ValueError as exc:
+        except Malformed as exc:
             await response.aclose()
             raise httpx.RemoteProtocolError(f"{url.host} sent {exc}") from exc
         return response

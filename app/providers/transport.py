@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import httpx
 
-from app.providers.http1 import Connection
-from app.providers.outgoing import write_out
-from app.providers.pool import Origin, Pool
+from app.providers.http1.connection import Connection
+from app.providers.http1.outgoing import write_out
+from app.providers.http1.pool import Origin, Pool
 from app.providers.proxies import MaybeProxied, read_proxies
 
 MAX_CONNECTIONS = 1000  # to one origin, so that a provider that hangs cannot take the connections of the others
@@ -102,20 +102,21 @@ class Transport(httpx.AsyncBaseTransport):
             try:
                 await connection.ask(outgoing, limits)
             except httpx.TransportError:
-                if not connection.stale or not isinstance(outgoing.body, bytes):
+                if not connection.is_stale or not isinstance(outgoing.body, bytes):
                     raise
                 connection = await pool.take(limits, again=True)
                 await connection.ask(outgoing, limits)
+            answer = connection.answer
             return httpx.Response(
-                connection.status,
-                headers=connection.headers,
-                stream=Body(connection, pool),
+                answer.status,
+                headers=answer.headers,
                 extensions={
-                    "http_version": connection.http_version,
-                    "reason_phrase": connection.reason,
-                    "framing": connection.framing,
+                    "http_version": answer.http_version,
+                    "reason_phrase": answer.reason,
+                    "framing": answer.framing,
                     "remote": connection.remote,
                 },
+                stream=Body(connection, pool),
             )
         except BaseException:
             connection.close()
@@ -182,6 +183,6 @@ class Body(httpx.AsyncByteStream):
             connection.close()
 
     def _let_go_if_finished(self, connection: Connection) -> None:
-        if connection.finished:
+        if connection.is_finished:
             self._connection = None
             self._pool.give_back(connection)

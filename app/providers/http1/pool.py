@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import httpx
 
-from app.providers.dial import dial
-from app.providers.http1 import Connection, Limits
+from app.providers.http1.connection import Connection, Limits
+from app.providers.http1.dial import dial
 
 
 class Origin(NamedTuple):
