@@ -1,0 +1,162 @@
+"""The database: how it is opened, and the transactions that everything in it happens in."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.core.errors import Unavailable
+
+_BUSY_TIMEOUT_S = 5
+
+
+class UnusableDatabase(Exception):
+    """The database cannot be used at all; the message is for the operator and names it."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached now, or is locked for longer than we wait."""
+
+
+class Database:
+    """An engine and its transactions. Whoever opens it calls `aclose`.
+
+    Attributes:
+        path: the file of an SQLite database; None for a server.
+    """
+
+    def __init__(self, engine: AsyncEngine, path: Path | None = None) -> None:
+        self.engine = engine
+        self.path = path
+        self._writing_engine = engine.execution_options(relay_writes=True)
+        # SQLite has one writer at a time; who waits for it within this process does so here, in order, not by polling the file.
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if path else nullcontext()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: committed at the end, rolled back when the block raises.
+
+        On SQLite it holds the write lock from its first moment on, so what it reads stays true until it is over.
+
+        Raises:
+            DatabaseUnavailable: no connection, or the database is locked.
+        """
+        async with self._turn, _translated(), self._writing_engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. It waits for no writer.
+
+        Raises:
+            DatabaseUnavailable: no connection, or the database is locked.
+        """
+        async with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    async def upgrade(self) -> None:
+        """Bring the schema to what this version needs; several processes may call this at once.
+
+        Raises:
+            UnusableDatabase: it cannot be opened, is no database of ours, or was written by a newer version.
+        """
+        from app.store.schema import upgrade
+
+        await upgrade(self)
+
+    async def ping(self) -> None:
+        """Answer that the database can be read.
+
+        Raises:
+            DatabaseUnavailable: it cannot.
+        """
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """The database at `url`: `sqlite:///PATH`, or `postgresql://…` (also `postgres://…`).
+
+    Nothing is connected yet, but a missing SQLite file is made, with its folder, for this user only.
+
+    Raises:
+        UnusableDatabase: the file cannot be made or opened, or the URL is neither of these.
+    """
+    if url.startswith("sqlite:///"):
+        return _open_sqlite(url.removeprefix("sqlite:///"))
+    parsed = make_url(url)
+    if parsed.drivername not in ("postgresql", "postgres"):
+        raise UnusableDatabase(
+            f"The database URL begins with {parsed.drivername!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        )
+    return Database(create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True))
+
+
+def _open_sqlite(name: str) -> Database:
+    if not name or name.startswith(":memory:"):
+        raise UnusableDatabase("An SQLite database needs a file, which all workers share: sqlite:///PATH.")
+    path = Path(name).absolute()
+    _make_file(path)
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        # None: the driver opens no transaction of its own; `_begin` does.
+        connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None},
+    )
+    event.listen(engine.sync_engine, "connect", _configure)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return Database(engine, path)
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            # Only ever a new file is opened here: closing any descriptor of a file drops this process's locks on it,
+            # also those of SQLite (https://www.sqlite.org/howtocorrupt.html, 2.2).
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if path.is_dir():
+                raise UnusableDatabase(f"Cannot open the database {str(path)!r}: it is a folder.") from None
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise UnusableDatabase(
+                    f"Cannot open the database {str(path)!r}: this user may not read and write it."
+                ) from None
+    except OSError as exc:
+        raise UnusableDatabase(f"Cannot open the database {str(path)!r}: {exc.strerror}.") from exc
+
+
+def _configure(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("relay_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # a defect of ours, which waiting does not mend
+    except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as exc:
+        reason = exc.orig if isinstance(exc, DBAPIError) else exc
+        raise DatabaseUnavailable(f"The database cannot be used now ({type(reason).__name__}).") from exc

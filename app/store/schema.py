@@ -1,0 +1,117 @@
+"""Brings a database to the schema of this version, once, however many processes start at the same time."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.db import Database, DatabaseUnavailable, UnusableDatabase
+from app.store.migrations import HEAD
+from app.store.tables import METADATA
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 7_310_041  # any number that nothing else on the server uses
+_LOCK_POLL_S = 0.02
+
+
+async def upgrade(db: Database) -> None:
+    """Create the tables in an empty database, migrate an older one, leave a current one alone.
+
+    Alembic is imported only to migrate: that takes most of a second, and a start seldom needs it.
+
+    Raises:
+        UnusableDatabase: it cannot be opened, is no database of ours, or was written by a newer version.
+    """
+    try:
+        async with _alone(db):
+            async with db.read() as connection:
+                version = await connection.run_sync(_read_version)
+            if version == HEAD:
+                return
+            async with db.begin() as connection:
+                await connection.run_sync(_create if version is None else migrate)
+    except DatabaseUnavailable as exc:
+        where = repr(str(db.path)) if db.path else db.engine.url.render_as_string(hide_password=True)
+        raise UnusableDatabase(f"Cannot use the database {where}: {_reason(exc)}.") from exc
+
+
+def migrate(connection: Connection) -> None:
+    """Run every migration that the database behind `connection` lacks, within its transaction.
+
+    Raises:
+        UnusableDatabase: its version is none that this program knows.
+    """
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    try:
+        command.upgrade(config, "head")
+    except CommandError as exc:
+        raise UnusableDatabase(
+            f"The database has a schema that this version does not know; it was last used by a newer one. ({exc})"
+        ) from exc
+
+
+def _read_version(connection: Connection) -> str | None:
+    """The version of the schema; None for an empty database."""
+    inspector: Inspector = inspect(connection)
+    if inspector.has_table("alembic_version"):
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if tables := inspector.get_table_names():
+        raise UnusableDatabase(
+            f"The database holds tables ({', '.join(tables[:3])}) but is none of LLM Relay's. "
+            "Name another with DATABASE_URL; tokens of a predecessor come over with 'llm-relay tokens import'."
+        )
+    return None
+
+
+def _create(connection: Connection) -> None:
+    METADATA.create_all(connection, checkfirst=False)
+    # As alembic makes it.
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version "
+            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+@asynccontextmanager
+async def _alone(db: Database) -> AsyncIterator[None]:
+    """While no other process is in here for the same database."""
+    if db.path is None:
+        async with db.read() as connection:
+            await _lock_server(connection)
+            yield
+        return
+    import fcntl
+
+    # Not the database file itself: SQLite's own locks are on that one.
+    descriptor = os.open(f"{db.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _lock_server(connection: AsyncConnection) -> None:
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+def _reason(exc: DatabaseUnavailable) -> str:
+    cause = exc.__cause__
+    return str(getattr(cause, "orig", None) or cause)
