@@ -17,6 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     """Give 0 when everything was measured, 1 when anything failed, 130 when it was interrupted."""
     options = _arguments(argv)
     # A `kill` ends the run as Ctrl-C does: through every `finally`, so that no server is left behind.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if options.profile:
         print(profiling.profile(options.profile), end="")

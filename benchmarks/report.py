@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import statistics
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,8 +108,9 @@ class Report:
             f"{versions}; {self.began:%Y-%m-%d %H:%M} UTC; {machine['cpu']}, {machine['cores']} cores, "
             f"Linux {machine['kernel']}, Python {machine['python']}",
             f"Medians of {self.plan.rounds} rounds; {CONNECTIONS} connections at saturation, {STREAMS} paced streams; "
-            f"each server pinned to one core, the load and the stand-in on another; memory is {results.memory_kind}. "
-            f"Other processes took {results.others_share:.0%} of the machine"
+            f"each server pinned to one core, the load and the stand-in on another; memory is {results.memory_kind}"
+            + (f"; the import takes {statistics.median(results.import_s):.2f} s. " if results.import_s else ". ")
+            + f"Other processes took {results.others_share:.0%} of the machine"
             + (": too much for figures to keep." if results.others_share > 0.05 else "."),
         ]
 
