@@ -21,14 +21,9 @@ class Target:
 
 @dataclass(slots=True)
 class Trace:
-    """What happened to a call, noted as it happens and shared by all its copies; read once, at the end.
-
-    `first_byte_at` is on the loop's monotonic clock, in seconds.
-    """
+    """What happened to a call, noted as it happens and shared by all its copies; read once, at the end."""
 
     target: Target | None = None
-    first_byte_at: float | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ RelayError
     └── UpstreamTimeout       504
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.core.jsonio import Json
 
@@ -130,7 +130,7 @@ class UpstreamError(UpstreamFailure):
         message: str,
         *,
         status: int,
-        body: dict[str, Json] | None = None,
+        body: Mapping[str, Json] | None = None,
         type: str | None = None,  # noqa: A002 - OpenAI's word for the kind of an error
         code: str | None = None,
         param: str | None = None,

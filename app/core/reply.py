@@ -1,11 +1,15 @@
 """One answer on its way outward, and what is said when it ends."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from app.core.usage import NO_USAGE, Usage
+
+
+CLIENT_LEFT = "the client left"
+"""The message with which a task is cancelled because nobody waits for its reply any more."""
 
 
 class Outcome(StrEnum):
@@ -15,7 +19,7 @@ class Outcome(StrEnum):
     ERROR = "error"
     CLIENT_GONE = "client_gone"
     CUT = "cut"
-    """The provider broke off after the first byte."""
+    """The reply broke off after its first byte, by the provider's fault or ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,33 @@ class Tap(Protocol):
         """Hear of the end; called exactly once, whatever the way it ended."""
 
 
+def _no_failure() -> str | None:
+    return None
+
+
+def _no_usage() -> Usage:
+    return NO_USAGE
+
+
 @dataclass(slots=True)
 class Reply:
     """The answer to a call, in the client's dialect.
 
     Attributes:
-        chunks: the body; it raises `UpstreamFailure` where the provider breaks off. Whoever leaves it early calls `aclose`.
+        first: the first bytes of the body; of a whole reply, all of them.
+        rest: what follows. It raises `UpstreamFailure` where the provider breaks off.
+        aclose: whoever leaves the body before its end calls it; it ends the provider's side at once.
         read_usage: what was used up to now; after the last chunk, what was used in all.
-        watchers: taps that want every chunk.
-        enders: called once with the `End`.
+        read_failure: the provider's words, where it reported an error in the midst of a stream.
+        taps: what watches; a stage adds its own.
     """
 
     status: int
     media_type: str
-    chunks: AsyncIterator[bytes]
-    aclose: Callable[[], object]
-    read_usage: Callable[[], Usage] = lambda: NO_USAGE
+    first: bytes
+    rest: AsyncIterator[bytes]
+    aclose: Callable[[], Awaitable[None]]
+    read_usage: Callable[[], Usage] = _no_usage
+    read_failure: Callable[[], str | None] = _no_failure
     headers: Sequence[tuple[str, str]] = ()
     taps: list[Tap] = field(default_factory=list)

@@ -1,0 +1,50 @@
+"""Whose address a request comes from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from app.settings import Network
+
+ReadAddress = Callable[[Mapping[str, Any], Mapping[bytes, bytes]], str]
+
+
+def address_reader(trusted: Sequence[Network]) -> ReadAddress:
+    """Gives the function that reads an address from an ASGI scope and its headers.
+
+    `X-Forwarded-For` is believed from the right, as far as the hops are trusted: whoever is no proxy of ours could have
+    written the rest.
+    """
+
+    def peer_address(scope: Mapping[str, Any], _headers: Mapping[bytes, bytes]) -> str:
+        peer = scope.get("client")
+        return peer[0] if peer else ""
+
+    @lru_cache(maxsize=4096)
+    def is_trusted(address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in trusted)
+
+    def forwarded_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+        address = peer_address(scope, headers)
+        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+        while hops and is_trusted(address):
+            hop = hops.pop().strip()
+            if not _is_address(hop):
+                break
+            address = hop
+        return address
+
+    return forwarded_address if trusted else peer_address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""OpenAI's surface: chat completions and the list of models."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api.pump import Voice
+from app.api.client_address import ReadAddress
+from app.api.relay import Surface, new_request_id
+from app.auth.guard import Guard
+from app.core.errors import UnknownModel
+from app.core.jsonio import Json, dumps
+from app.core.principal import Principal
+from app.dialects.openai.errors import write_error, write_error_event
+from app.dialects.openai.request import read_request
+from app.providers.registry import ListedModel, Registry
+
+CHAT = Surface("chat", "openai", read_request, Voice(write_error, write_error_event))
+
+
+def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -> APIRouter:
+    """`/v1/models`, answered from memory, whatever the providers do; each token sees the models that it may use."""
+    router = APIRouter(tags=["models"])
+
+    async def identify(request: Request) -> Principal:
+        address = read_address(request.scope, dict(request.scope["headers"]))
+        return await guard.identify(request.headers.get("authorization"), address)
+
+    @router.get("/v1/models", summary="The models that this token may use")
+    async def list_models(request: Request) -> Response:
+        principal = await identify(request)
+        return _json(
+            {"object": "list", "data": [_entry(model) for model in registry.models if _may_see(principal, model)]}
+        )
+
+    @router.get("/v1/models/{name:path}", summary="One model, by any of its names")
+    async def get_model(request: Request, name: str) -> Response:
+        principal = await identify(request)
+        target = registry.find(name)
+        model = ListedModel(name, target) if target else None
+        if model is None or not _may_see(principal, model):
+            raise UnknownModel(f"The model {name!r} does not exist here. GET /v1/models lists all.", param="model")
+        return _json(_entry(model))
+
+    return router
+
+
+def _may_see(principal: Principal, model: ListedModel) -> bool:
+    return principal.may_use(str(model.target).lower(), model.target.model.lower())
+
+
+def _entry(model: ListedModel) -> dict[str, Json]:
+    # OpenAI's type demands a date; most providers give none that is true.
+    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.target.provider}
+
+
+def _json(value: Json) -> Response:
+    return Response(dumps(value), headers={"x-request-id": new_request_id()}, media_type="application/json")

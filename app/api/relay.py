@@ -1,0 +1,125 @@
+"""What every chat route does: who is it, what do they want, may they, and then the pipeline and the pump."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.api.body import ClientGone, read_body
+from app.api.client_address import ReadAddress
+from app.api.pump import Client, RawHeaders, Receive, Send, Voice, pump
+from app.auth.guard import Guard
+from app.auth.quota import Quota
+from app.core.call import Call
+from app.core.errors import InvalidRequest, RelayError
+from app.core.ports import Handler
+from app.dialects.openai.request import ChatRequest
+
+log = logging.getLogger(__name__)
+
+# Proxies and browsers close what is silent for a minute; half of their half is safe.
+PING_S = 15.0
+
+Scope = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One chat API: its name, its dialect, how its requests are read and its errors written."""
+
+    name: str
+    dialect: str
+    read_request: Callable[[bytes], ChatRequest]
+    voice: Voice
+
+
+class RelayRoute:
+    """An ASGI application that serves one surface."""
+
+    def __init__(
+        self,
+        surface: Surface,
+        *,
+        guard: Guard,
+        quota: Quota,
+        handler: Handler,
+        read_address: ReadAddress,
+        max_body_bytes: int,
+        ping_s: float = PING_S,
+    ) -> None:
+        self._surface = surface
+        self._guard = guard
+        self._quota = quota
+        self._handler = handler
+        self._read_address = read_address
+        self._max_body_bytes = max_body_bytes
+        self._ping_s = ping_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started_at, received_at = time.monotonic(), time.time()
+        call_id = new_request_id()
+        client = Client(send, self._surface.voice, [(b"x-request-id", call_id.encode())])
+        headers = dict(scope["headers"])
+        address = self._read_address(scope, headers)
+        admission = None
+        try:
+            principal = await self._guard.identify(_text(headers.get(b"authorization")), address)
+            body = await self._read_body(headers, receive)
+            request = self._surface.read_request(body)
+            admission = await self._quota.admit(principal)
+            client.headers += admission.headers()
+            call = Call(
+                id=call_id,
+                principal=principal,
+                surface=self._surface.name,
+                dialect=self._surface.dialect,
+                name=request.name,
+                body=request.body,
+                payload=request.payload,
+                streamed=request.streamed,
+                wants_usage=request.wants_usage,
+                started_at=started_at,
+                received_at=received_at,
+                client=address,
+            )
+            error = await pump(call, self._handler, client, receive, ping_s=self._ping_s)
+            if error is not None and not error.charged:
+                self._quota.give_back(admission)
+        except RelayError as exc:
+            log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
+            await client.fail(exc)
+        except ClientGone:
+            log.info("%s from %s: the client left before its request had come", call_id, address)
+        except Exception:
+            log.exception("%s failed by a fault of ours", call_id)
+            if admission is not None:
+                self._quota.give_back(admission)
+            await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
+
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind in (b"multipart/form-data", b"application/x-www-form-urlencoded"):
+            raise InvalidRequest("Send the request as JSON, with Content-Type: application/json.")
+        return await read_body(
+            receive,
+            encoding=headers.get(b"content-encoding", b"").strip().lower(),
+            declared=headers.get(b"content-length", b""),
+            limit=self._max_body_bytes,
+        )
+
+
+def new_request_id() -> str:
+    """Unique, and nothing to guess from."""
+    return f"req_{secrets.token_hex(12)}"
+
+
+def error_headers(error: RelayError, request_id: str) -> RawHeaders:
+    """The headers of an error response outside of the pump."""
+    return [(b"x-request-id", request_id.encode()), *((name.encode(), value.encode()) for name, value in error.headers)]
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

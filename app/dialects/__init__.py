@@ -1,0 +1,1 @@
+"""How each API writes requests, replies, streams and errors; no I/O."""

@@ -1,0 +1,81 @@
+"""OpenAI's error object: ours written as one, and every provider's variant of it read."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from app.core.errors import RelayError, UpstreamError
+from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.redaction import redact
+from app.dialects.framing import write_data
+
+_EXCERPT = 300
+_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def write_error(error: RelayError) -> bytes:
+    """The body of an error response. A provider's own words and fields are kept."""
+    return dumps(_error_object(error))
+
+
+def write_error_event(error: RelayError) -> bytes:
+    """The same as an event of a stream; the stream then ends."""
+    return write_data(dumps(_error_object(error)))
+
+
+def read_error(
+    status: int, body: bytes, *, provider: str, retry_after: str | None, secrets: Sequence[str]
+) -> UpstreamError:
+    """A provider's error response as ours, without secrets.
+
+    Understood are OpenAI's `{"error": {…}}`, xAI's `{"error": "…", "code": "…"}`, `{"detail": …}`, `{"message": …}`, each also in
+    a list, and any text.
+    """
+    text = redact(body.decode(errors="replace"), secrets)
+    try:
+        document = loads(text)
+    except InvalidJson:
+        document = None
+    if isinstance(document, list) and document:
+        document = document[0]
+    found = _find_error(document)
+    message = _text(found.get("message")) or _excerpt(text, document) or f"{provider} answered with status {status}."
+    return UpstreamError(
+        message,
+        status=status,
+        body=found or None,
+        type=_text(found.get("type")),
+        code=_text(found.get("code")),
+        param=_text(found.get("param")),
+        retry_after=retry_after,
+    )
+
+
+def _error_object(error: RelayError) -> dict[str, Json]:
+    own: dict[str, Json] = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    if isinstance(error, UpstreamError) and error.body:
+        own.update({key: value for key, value in error.body.items() if value is not None})
+    return {"error": own}
+
+
+def _find_error(document: Json) -> Mapping[str, Json]:
+    if not isinstance(document, dict):
+        return {}
+    error = document.get("error")
+    if isinstance(error, dict):
+        return error
+    message = error if isinstance(error, str) else document.get("message") or document.get("detail")
+    if isinstance(message, list | dict):
+        message = dumps(message).decode()
+    rest = {key: value for key, value in document.items() if key not in ("error", "message", "detail")}
+    return {"message": message, **rest} if isinstance(message, str) else {}
+
+
+def _excerpt(text: str, document: Json) -> str | None:
+    if document is not None:
+        return text[:_EXCERPT] if document else None
+    plain = " ".join(_MARKUP.sub(" ", text).split())
+    return plain[:_EXCERPT] or None
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None

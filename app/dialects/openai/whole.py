@@ -1,0 +1,93 @@
+"""A provider's whole chat reply: collected, checked, mended where the provider needs it, its usage read."""
+
+from collections.abc import Mapping
+
+from app.core.errors import UpstreamError, UpstreamInvalid
+from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.usage import NO_USAGE, Usage
+from app.dialects.openai.errors import read_error
+from app.dialects.openai.stream import Mender
+from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage
+
+MAX_REPLY_BYTES = 128 * 1024 * 1024
+
+
+class WholeReply:
+    """Feed it the provider's bytes; the client's come in one piece, at the close.
+
+    Attributes:
+        ended: always False: the end of a whole reply is the end of its body.
+        failure: always None: an error is raised.
+    """
+
+    ended = False
+    failure: str | None = None
+
+    def __init__(self, *, provider: str, request: Mapping[str, Json], mender: Mender | None = None) -> None:
+        self._provider = provider
+        self._request = request
+        self._mender = mender
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._usage = NO_USAGE
+
+    def feed(self, data: bytes) -> bytes:
+        """Keep the next bytes.
+
+        Raises:
+            UpstreamInvalid: the reply is larger than any that a provider sends.
+        """
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > MAX_REPLY_BYTES:
+            raise UpstreamInvalid(f"The provider's reply is longer than {MAX_REPLY_BYTES} bytes.")
+        return b""
+
+    def close(self, *, certain: bool) -> bytes:
+        """The client's body: as it came, unless it had to be mended. JSON shows by itself whether it is whole.
+
+        Raises:
+            UpstreamInvalid: it is no chat completion.
+            UpstreamError: it is an error that came with status 200.
+        """
+        body = b"".join(self._pieces)
+        reply = self._read(body)
+        mended = reply if self._mender is None else self._mender.mend_whole(reply)
+        usage = read_usage(reply.get("usage"))
+        self._usage = usage if usage is not None else self._estimate(reply["choices"])
+        return body if mended is reply else dumps(mended)
+
+    def read_usage(self) -> Usage:
+        """What was used; known after the close."""
+        return self._usage
+
+    def _read(self, body: bytes) -> dict[str, Json]:
+        try:
+            reply = loads(body)
+        except InvalidJson:
+            raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
+        if not isinstance(reply, dict):
+            raise UpstreamInvalid(f"The reply of {self._provider} is no JSON object.")
+        if isinstance(reply.get("choices"), list):
+            return reply
+        if error := reply.get("error"):
+            raise self._as_error(error, body)
+        raise UpstreamInvalid(f"The reply of {self._provider} is no chat completion: it has no 'choices'.")
+
+    def _as_error(self, error: Json, body: bytes) -> UpstreamError:
+        """OpenRouter answers 200 and puts the status of a provider behind it into the error's `code`."""
+        code = error.get("code") if isinstance(error, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else 502
+        return read_error(status, body, provider=self._provider, retry_after=None, secrets=())
+
+    def _estimate(self, choices: list[Json]) -> Usage:
+        characters = 0
+        for choice in choices:
+            message = choice.get("message") if isinstance(choice, dict) else None
+            content = message.get("content") if isinstance(message, dict) else None
+            characters += len(content) if isinstance(content, str) else 0
+        return Usage(
+            input=estimate_tokens(count_prompt_characters(self._request)),
+            output=estimate_tokens(characters),
+            estimated=True,
+        )

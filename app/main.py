@@ -1,0 +1,111 @@
+"""Builds every object once, wires them, and owns start and stop."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator
+
+import httpx
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from app import __version__
+from app.api.client_address import address_reader
+from app.api.errors import on_exception, on_http_exception, on_relay_error
+from app.api.health import health_router
+from app.api.openai import CHAT, models_router
+from app.api.openapi import describe
+from app.api.relay import RelayRoute
+from app.auth.guard import Guard
+from app.auth.quota import Quota
+from app.auth.tokens import Tokens
+from app.background import running
+from app.config import Config, load_config
+from app.core.errors import RelayError
+from app.logs import set_up_logging, wants_json
+from app.metering.calllog import CallLog
+from app.metering.rows import insert_records
+from app.metering.writer import Writer
+from app.pipeline import build_pipeline
+from app.providers.registry import Registry
+from app.providers.transport import open_transport
+from app.reload import Reloader
+from app.settings import Settings, load_settings
+from app.store.db import Database, open_database
+
+log = logging.getLogger(__name__)
+
+# Records are written in a fraction of this; a database that hangs must not keep the process from its exit.
+FLUSH_S = 5.0
+
+
+def create_app(
+    settings: Settings | None = None, config: Config | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """The gateway as an ASGI application; what is not given is read from the environment.
+
+    Raises:
+        InvalidSettings, InvalidConfig: with words for the operator.
+    """
+    settings = settings or load_settings()
+    set_up_logging(settings)
+    database = open_database(settings.database_url)
+    tokens = Tokens(database)
+    quota = Quota(database, worker_id=secrets.token_hex(8))
+    guard = Guard(tokens, storage_url=settings.rate_limit_storage_url)
+    calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
+    writer = Writer(lambda records: insert_records(database, records), calls.write)
+    transport = transport or open_transport(
+        ca_file=settings.ca_file and str(settings.ca_file), environ=settings.environ
+    )
+    registry = Registry(config or load_config(settings.config_path), settings.secret, transport)
+    read_address = address_reader(settings.trusted_proxies)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await database.upgrade()
+        await tokens.refresh()
+        reloader = Reloader(settings, load_settings, lambda config, new: registry.reload(config, new.secret))
+        log.info("LLM Relay %s; %s", __version__, _summary(registry))
+        try:
+            async with running(tokens.run, quota.run, writer.run, registry.run, reloader.run):
+                yield
+        finally:
+            await _stop(writer, quota, database)
+            await transport.aclose()
+            calls.close()
+
+    app = FastAPI(title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
+    chat = RelayRoute(
+        CHAT,
+        guard=guard,
+        quota=quota,
+        handler=build_pipeline(registry, writer),
+        read_address=read_address,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    app.router.routes.insert(0, Route("/v1/chat/completions", chat, methods=["POST"]))
+    app.include_router(models_router(guard, registry, read_address))
+    app.include_router(health_router(database.ping, registry))
+    app.add_exception_handler(RelayError, on_relay_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_exception)
+    return app
+
+
+def _summary(registry: Registry) -> str:
+    return "providers: " + ", ".join(f"{state.key} ({state.state})" for state in registry.states)
+
+
+async def _stop(writer: Writer, quota: Quota, database: Database) -> None:
+    try:
+        async with asyncio.timeout(FLUSH_S):
+            await writer.aclose()
+            await quota.aclose()
+    except Exception:
+        log.exception("not all could be written before the exit")
+    finally:
+        await database.aclose()

@@ -1,0 +1,1 @@
+"""What calls used: records, and where they go."""

@@ -1,0 +1,88 @@
+"""The outermost stage: sees to it that each call ends in exactly one record, whatever the way it ends."""
+
+import asyncio
+import time
+
+from app.core.call import Call
+from app.core.errors import RelayError
+from app.core.ports import Handler, Recorder
+from app.core.record import CallRecord
+from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
+from app.core.usage import NO_USAGE
+
+# What nginx logs for a client that closed the connection before its answer; no status has gone out.
+STATUS_CLIENT_GONE = 499
+
+
+class Metering:
+    """Records every call at its end."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def handle(self, call: Call, call_next: Handler) -> Reply:
+        """Pass the call on; record it here if it fails, else when its reply ends."""
+        try:
+            reply = await call_next(call)
+        except RelayError as exc:
+            self._record(call, _failed(exc.status, exc.message), charged=exc.charged)
+            raise
+        except asyncio.CancelledError as exc:
+            if exc.args == (CLIENT_LEFT,):
+                end = End(Outcome.CLIENT_GONE, STATUS_CLIENT_GONE, NO_USAGE, time.monotonic())
+            else:
+                end = _failed(503, "the gateway was shut down before the reply came")
+            self._record(call, end, charged=True)
+            raise
+        except Exception as exc:
+            self._record(call, _failed(500, type(exc).__name__), charged=False)
+            raise
+        reply.taps.append(_RecordAtEnd(self, call, time.monotonic()))
+        return reply
+
+    def _record(self, call: Call, end: End, *, charged: bool, first_byte_at: float | None = None) -> None:
+        target = call.trace.target
+        self._recorder.record(
+            CallRecord(
+                id=call.id,
+                received_at=call.received_at,
+                token_id=call.principal.token_id,
+                username=call.principal.username,
+                name=call.name,
+                provider=target.provider if target else None,
+                model=target.model if target else None,
+                surface=call.surface,
+                streamed=call.streamed,
+                status=end.status,
+                outcome=end.outcome,
+                usage=end.usage,
+                first_byte_ms=None if first_byte_at is None else _ms(first_byte_at - call.started_at),
+                total_ms=_ms(end.at - call.started_at),
+                client=call.client,
+                charged=charged,
+                error=end.error,
+            )
+        )
+
+
+class _RecordAtEnd:
+    """The tap that waits for the end of one reply."""
+
+    def __init__(self, metering: Metering, call: Call, first_byte_at: float) -> None:
+        self._metering = metering
+        self._call = call
+        self._first_byte_at = first_byte_at
+
+    def feed(self, chunk: bytes) -> None:
+        """What went by is counted by whoever read it from the provider."""
+
+    def close(self, end: End) -> None:
+        self._metering._record(self._call, end, charged=True, first_byte_at=self._first_byte_at)
+
+
+def _failed(status: int, error: str) -> End:
+    return End(Outcome.ERROR, status, NO_USAGE, time.monotonic(), error)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,51 @@
+"""The one place where names resolve: from what the client put into `model` to a target."""
+
+from app.core.call import Call, Target
+from app.core.errors import PermissionDenied, UnknownModel
+from app.core.ports import Directory, Handler
+from app.core.reply import Reply
+
+
+class Names:
+    """Aims each call at its target, if its principal may use it."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def handle(self, call: Call, call_next: Handler) -> Reply:
+        """Pass the call on with its target.
+
+        Raises:
+            UnknownModel: no provider has it; the nearest names are told.
+            PermissionDenied: the token is not for it.
+        """
+        target = self._directory.find(call.name) or await self._find_later(call.name)
+        if target is None:
+            raise self._unknown(call)
+        # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
+        call.trace.target = target
+        if call.principal.models and not _may_use(call, target):
+            raise PermissionDenied(
+                f"This token may not use the model {call.name!r}.", param="model", code="model_not_allowed"
+            )
+        return await call_next(call.aimed(target))
+
+    async def _find_later(self, name: str) -> Target | None:
+        await self._directory.settled()
+        return self._directory.find(name)
+
+    def _unknown(self, call: Call) -> UnknownModel:
+        near = list(self._directory.nearest(call.name))
+        hint = f" Did you mean {_listed(near)}?" if near else ""
+        return UnknownModel(
+            f"The model {call.name!r} does not exist here.{hint} GET /v1/models lists all.", param="model"
+        )
+
+
+def _may_use(call: Call, target: Target) -> bool:
+    return call.principal.may_use(str(target).lower(), target.model.lower())
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"

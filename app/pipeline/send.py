@@ -1,0 +1,19 @@
+"""The last stage: hands the call to its provider."""
+
+from app.core.call import Call
+from app.core.ports import Directory
+from app.core.reply import Reply
+
+
+class Send:
+    """Sends each call to the provider of its target."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def __call__(self, call: Call) -> Reply:
+        """The provider's reply, its first bytes here."""
+        target = call.target
+        if target is None:
+            raise ValueError("a call is sent before its name is resolved")
+        return await self._directory.provider(target.provider).send(call, target)

@@ -1,0 +1,32 @@
+"""What a stage is, and how stages make one handler."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.core.call import Call
+from app.core.ports import Handler
+from app.core.reply import Reply
+
+
+class Stage(Protocol):
+    """Sees a call go in and its reply come out; may change, answer or refuse it."""
+
+    async def handle(self, call: Call, call_next: Handler) -> Reply:
+        """Give the reply to `call`, mostly by passing it on."""
+
+
+def chain(stages: Sequence[Stage], last: Handler) -> Handler:
+    """One handler that goes through `stages` in their order and ends with `last`."""
+    handler = last
+    for stage in reversed(stages):
+        handler = _before(stage, handler)
+    return handler
+
+
+def _before(stage: Stage, call_next: Handler) -> Handler:
+    handle = stage.handle
+
+    async def handler(call: Call) -> Reply:
+        return await handle(call, call_next)
+
+    return handler

@@ -1,0 +1,1 @@
+"""Where calls go; the only package that talks HTTP to providers."""

@@ -1,0 +1,217 @@
+"""Which providers there are and which models they have: a snapshot in memory, swapped when the configuration or a list changes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Protocol
+
+import httpx
+
+from app.config import Config, ProviderConfig
+from app.core.call import Target
+from app.core.errors import RelayError
+from app.core.ports import Provider
+from app.providers.base import HttpProvider
+from app.providers.demo import MODEL as DEMO_MODEL
+from app.providers.demo import Demo
+from app.providers.parallel import Parallel
+from app.providers.perplexity import Perplexity
+
+log = logging.getLogger(__name__)
+
+QUIRKS: dict[str, type[HttpProvider]] = {"perplexity": Perplexity, "parallelai": Parallel}
+"""Providers with ways of their own, by their key in the configuration. All others are plain."""
+
+# Model lists change a few times a week.
+REFRESH_S = 3600.0
+RETRY_S = 60.0
+# How long a call for an unknown model waits for lists that are still on their way after the start.
+SETTLE_S = 5.0
+
+FindSecret = Callable[[Sequence[str]], str | None]
+
+
+class Listing(Provider, Protocol):
+    """A provider that can tell its models."""
+
+    async def list_models(self) -> list[str]:
+        """The names of its models."""
+
+
+@dataclass(frozen=True)
+class ProviderState:
+    """One provider as an operator sees it. `models` is None while it has not told them."""
+
+    key: str
+    name: str
+    state: str
+    models: tuple[str, ...] | None
+
+    @property
+    def ready(self) -> bool:
+        """True where calls can be sent to it."""
+        return self.state == "ready"
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A line of the model list: the shortest name that leads to `target`."""
+
+    id: str
+    target: Target
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    config: Config
+    providers: dict[str, Listing]
+    states: tuple[ProviderState, ...]
+    targets: dict[str, Target] = field(default_factory=dict)
+    listed: tuple[ListedModel, ...] = ()
+    open_lists: frozenset[str] = frozenset()
+
+
+class Registry:
+    """All providers. Reads are from memory; `run` keeps the model lists fresh."""
+
+    def __init__(self, config: Config, find_secret: FindSecret, transport: httpx.AsyncBaseTransport) -> None:
+        self._find_secret = find_secret
+        self._transport = transport
+        self._discovered: dict[str, tuple[str, ...]] = {}
+        self._settled = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._now = self._build(config)
+
+    def reload(self, config: Config, find_secret: FindSecret) -> None:
+        """Take another configuration; calls that are under way end with the one they began with."""
+        self._find_secret = find_secret
+        before = self._now.config.providers
+        self._discovered = {
+            key: models for key, models in self._discovered.items() if config.providers.get(key) == before.get(key)
+        }
+        self._now = self._build(config)
+        self._wake.set()
+
+    def find(self, name: str) -> Target | None:
+        """The target of `name`: `provider/model`, `provider-model`, or a model of any provider, in any case."""
+        now = self._now
+        target = now.targets.get(normalise(name))
+        if target is None and "/" in name:
+            key, _, model = name.strip().partition("/")
+            # Its list is not known (not yet, or it has none to give): the provider itself will say whether it has the model.
+            return Target(key.lower(), model) if key.lower() in now.open_lists and model else None
+        return target
+
+    async def settled(self) -> None:
+        """Return when every provider has been asked once, at the latest after `SETTLE_S`."""
+        if not self._settled.is_set():
+            try:
+                async with asyncio.timeout(SETTLE_S):
+                    await self._settled.wait()
+            except TimeoutError:
+                self._settled.set()
+
+    def nearest(self, name: str, most: int = 3) -> Sequence[str]:
+        """The names most like `name`, best first."""
+        listed = {model.id.lower(): model.id for model in self._now.listed}
+        bare = {key.rpartition("/")[2]: value for key, value in listed.items()} | listed
+        close = get_close_matches(normalise(name), bare, n=most + len(bare) // 50 + 3, cutoff=0.0)
+        return list(dict.fromkeys(bare[key] for key in close))[:most]
+
+    def provider(self, key: str) -> Listing:
+        """The provider with that key; it must be ready."""
+        return self._now.providers[key]
+
+    @property
+    def states(self) -> Sequence[ProviderState]:
+        """All providers of the configuration, with those that cannot be used and why."""
+        return self._now.states
+
+    @property
+    def models(self) -> Sequence[ListedModel]:
+        """All models that can be used, each once."""
+        return self._now.listed
+
+    async def run(self) -> None:
+        """Ask providers for their models, now and then; a dead one costs the others nothing."""
+        while True:
+            asked = [key for key, provider in self._now.providers.items() if self._asks(key, provider)]
+            answers = await asyncio.gather(*(self._discover(key) for key in asked))
+            self._settled.set()
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(REFRESH_S if all(answers) else RETRY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _asks(self, key: str, provider: Listing) -> bool:
+        return isinstance(provider, HttpProvider) and not self._now.config.providers[key].supported_models
+
+    async def _discover(self, key: str) -> bool:
+        """Ask one provider; the last good answer stays where it does not tell."""
+        provider = self._now.providers[key]
+        try:
+            models = tuple(dict.fromkeys(await provider.list_models()))
+        except RelayError as exc:
+            log.info("provider %s: its models are not known: %s", key, exc.message)
+            return False
+        if self._now.providers.get(key) is provider and models and self._discovered.get(key) != models:
+            self._discovered[key] = models
+            self._now = self._build(self._now.config, keep=self._now.providers)
+        return True
+
+    def _build(self, config: Config, keep: dict[str, Listing] | None = None) -> _Snapshot:
+        providers: dict[str, Listing] = {}
+        states: list[ProviderState] = []
+        for key, entry in config.providers.items():
+            state, secret = self._state_of(entry)
+            models = entry.supported_models or self._discovered.get(key)
+            states.append(ProviderState(key, entry.name or key, state, models))
+            if state == "ready":
+                kind = QUIRKS.get(key, HttpProvider)
+                providers[key] = keep[key] if keep else kind(key, entry, secret, self._transport)
+        if Demo.key not in config.providers:
+            states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
+            providers[Demo.key] = Demo()
+        targets = _index(states)
+        return _Snapshot(
+            config=config,
+            providers=providers,
+            states=tuple(states),
+            targets=targets,
+            listed=tuple(_list_models(states, targets)),
+            open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
+        )
+
+    def _state_of(self, entry: ProviderConfig) -> tuple[str, str | None]:
+        if not entry.enabled:
+            return "disabled", None
+        if not entry.api_key_env:
+            return "ready", None
+        secret = self._find_secret(entry.api_key_env)
+        return ("ready" if secret else f"no key: set {' or '.join(entry.api_key_env)}"), secret
+
+
+def normalise(name: str) -> str:
+    """A name as it is looked up: trimmed, lower case, without one trailing `:latest`."""
+    return name.strip().lower().removesuffix(":latest")
+
+
+def _index(states: Sequence[ProviderState]) -> dict[str, Target]:
+    """Every spelling of every model, the more telling ones first; among equals the earlier provider wins."""
+    ready = [(state.key, model) for state in states if state.ready for model in state.models or ()]
+    targets: dict[str, Target] = {}
+    for spelling in ("{0}/{1}", "{0}-{1}", "{1}"):
+        for key, model in ready:
+            targets.setdefault(normalise(spelling.format(key, model)), Target(key, model))
+    return targets
+
+
+def _list_models(states: Sequence[ProviderState], targets: dict[str, Target]) -> Iterator[ListedModel]:
+    for state in states:
+        for model in (state.models or ()) if state.ready else ():
+            target = Target(state.key, model)
+            yield ListedModel(model if targets[normalise(model)] == target else str(target), target)

@@ -1,0 +1,62 @@
+"""Takes a changed configuration while calls go on."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from app.config import Config, InvalidConfig, load_config
+from app.settings import InvalidSettings, Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+
+Apply = Callable[[Config, Settings], None]
+
+
+class Reloader:
+    """Looks at the file now and then, and at once on SIGHUP. A file that cannot be used changes nothing, and is told of."""
+
+    def __init__(self, settings: Settings, read_settings: Callable[[], Settings], apply: Apply) -> None:
+        self._path = settings.config_path
+        self._read_settings = read_settings
+        self._apply = apply
+        self._hung_up = asyncio.Event()
+        self._seen = _fingerprint(self._path)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, as in tests
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._hung_up.wait()
+            seen = _fingerprint(self._path)
+            if seen != self._seen or self._hung_up.is_set():
+                self._seen = seen
+                self._hung_up.clear()
+                self.reload()
+
+    def reload(self) -> None:
+        """Read settings and configuration anew and apply them, or keep what is."""
+        try:
+            settings = self._read_settings()
+            config = load_config(self._path)
+        except (InvalidConfig, InvalidSettings) as exc:
+            log.error("the configuration was changed but cannot be used; the old one stays in force:\n%s", exc)
+            return
+        self._apply(config, settings)
+        log.info("took the changed configuration %s", self._path)
+
+
+def _fingerprint(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,156 @@
+"""`llm-relay doctor`: looks at everything that a start needs, and says what to do."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.config import Config, InvalidConfig, ProviderConfig, load_config
+from app.settings import InvalidSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Verdict(StrEnum):
+    """What a finding means for the operator."""
+
+    OK = "ok"
+    NOTE = "note"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    verdict: Verdict
+    subject: str
+    words: str
+
+
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask providers.")] = False,
+    config: Annotated[Path | None, typer.Option(help="The file of providers. [RELAY_CONFIG]")] = None,
+    env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
+) -> None:
+    """Check settings, configuration, keys, database and providers. Exit status 1 when something must be mended."""
+    environ = dict(os.environ)
+    if config is not None:
+        environ["RELAY_CONFIG"] = str(config)
+    findings = asyncio.run(_examine(environ, env_file, offline=offline))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    raise typer.Exit(int(any(finding.verdict is Verdict.ERROR for finding in findings)))
+
+
+async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: bool) -> list[Finding]:
+    try:
+        settings = load_settings(env_file, environ)
+    except InvalidSettings as exc:
+        return [Finding(Verdict.ERROR, "settings", str(exc))]
+    findings = [*_examine_server(settings), await _examine_database(settings)]
+    try:
+        config = load_config(settings.config_path)
+    except InvalidConfig as exc:
+        return [*findings, *(Finding(Verdict.ERROR, "config", line) for line in str(exc).splitlines())]
+    findings.append(Finding(Verdict.OK, "config", f"{settings.config_path}: {len(config.providers)} providers"))
+    return findings + await _examine_providers(settings, config, offline=offline)
+
+
+def _examine_server(settings: Settings) -> Iterator[Finding]:
+    yield Finding(Verdict.OK, "settings", f"data in {settings.data_dir}")
+    scheme = "https" if settings.ssl_certfile else "http"
+    address = f"{scheme}://{settings.host}:{settings.port}"
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            yield Finding(Verdict.OK, "server", f"can listen on {address}")
+    except OSError as exc:
+        words = f"cannot listen on {address} now: {exc.strerror}. If the gateway runs already, that is why."
+        yield Finding(Verdict.NOTE, "server", words)
+
+
+async def _examine_database(settings: Settings) -> Finding:
+    from app.store.db import open_database
+    from app.store.tokens import list_tokens
+
+    try:
+        database = open_database(settings.database_url)
+        try:
+            await database.upgrade()
+            tokens = await list_tokens(database)
+        finally:
+            await database.aclose()
+    except Exception as exc:
+        return Finding(Verdict.ERROR, "database", f"cannot be used: {exc}. Setting: DATABASE_URL or RELAY_DATA_DIR.")
+    if not tokens:
+        return Finding(Verdict.OK, "database", "in order; no token yet, the first start makes one")
+    return Finding(Verdict.OK, "database", f"in order; {len(tokens)} tokens")
+
+
+async def _examine_providers(settings: Settings, config: Config, *, offline: bool) -> list[Finding]:
+    from app.providers.transport import open_transport
+
+    transport = open_transport(ca_file=settings.ca_file and str(settings.ca_file), environ=settings.environ)
+    try:
+        asked = (_examine_provider(settings, key, entry, transport, offline) for key, entry in config.providers.items())
+        return list(await asyncio.gather(*asked))
+    finally:
+        await transport.aclose()
+
+
+async def _examine_provider(
+    settings: Settings, key: str, entry: ProviderConfig, transport: "httpx.AsyncBaseTransport", offline: bool
+) -> Finding:
+    from app.core.errors import RelayError, UpstreamError
+    from app.providers.base import HttpProvider
+
+    subject = f"provider {key}"
+    if not entry.enabled:
+        return Finding(Verdict.NOTE, subject, "disabled")
+    try:
+        secret = settings.secret(entry.api_key_env)
+    except InvalidSettings as exc:
+        return Finding(Verdict.ERROR, subject, str(exc))
+    if entry.api_key_env and not secret:
+        return Finding(Verdict.NOTE, subject, f"no key: set {' or '.join(entry.api_key_env)}")
+    if offline:
+        return Finding(Verdict.OK, subject, "has its key" if secret else "needs no key")
+    # Whoever needs no key is on somebody's own machine, and may well be off.
+    missing = Verdict.ERROR if secret else Verdict.NOTE
+    try:
+        models = await HttpProvider(key, entry, secret, transport).list_models()
+    except UpstreamError as exc:
+        if exc.status in (401, 403):
+            return Finding(Verdict.ERROR, subject, f"refuses the key: {exc.message}")
+        if entry.supported_models:
+            return Finding(Verdict.OK, subject, "answers")
+        return Finding(missing, subject, f"does not list its models (status {exc.status}): set supported_models")
+    except RelayError as exc:
+        return Finding(missing, subject, f"{exc.message} Setting: base_url {entry.base_url}")
+    return Finding(Verdict.OK, subject, f"answers; {len(models)} models")
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    styles = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.ERROR: "bold red"}
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        mark = Text(f"{finding.verdict.value:<5}", style=styles[finding.verdict])
+        console.print(mark, Text(f"{finding.subject:<{width}}  {finding.words}"))
+    errors = sum(finding.verdict is Verdict.ERROR for finding in findings)
+    console.print(f"\n{errors} to mend." if errors else "\nReady to serve.")

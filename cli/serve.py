@@ -1,0 +1,102 @@
+"""`llm-relay serve`: the gateway on uvicorn, in one process or several."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.config import InvalidConfig, load_config
+from app.logs import set_up_logging
+from app.settings import InvalidSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+# Streams get this long to end when the gateway stops.
+DRAIN_S = 30
+APP = "app.main:create_app"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for all. [SERVER_HOST]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [SERVER_PORT]", min=0, max=65535)] = None,
+    workers: Annotated[int, typer.Option(help="Processes; each takes its share of the calls.", min=1, max=64)] = 1,
+    config: Annotated[Path | None, typer.Option(help="The file of providers. [RELAY_CONFIG]")] = None,
+    env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew when the code changes; for development.")
+    ] = False,
+) -> None:
+    """Start the gateway. Ctrl-C or SIGTERM stops it when its calls have ended; SIGHUP reads the configuration anew."""
+    # The workers are new processes that read the settings themselves: what was said here reaches them by the environment.
+    given = {"SERVER_HOST": host, "SERVER_PORT": port, "RELAY_CONFIG": config, "RELAY_ENV_FILE": env_file}
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    for name in ("RELAY_CONFIG", "RELAY_ENV_FILE"):
+        if name in os.environ:
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    try:
+        settings = load_settings()
+        load_config(settings.config_path)
+    except (InvalidSettings, InvalidConfig) as exc:
+        typer.echo(f"LLM Relay cannot start:\n{exc}", err=True)
+        raise typer.Exit(1) from None
+    set_up_logging(settings)
+    raise typer.Exit(_run(settings, workers, reload=reload))
+
+
+def _run(settings: Settings, workers: int, *, reload: bool) -> int:
+    import uvicorn
+
+    config = uvicorn.Config(
+        APP,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        reload=reload,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # TRUSTED_PROXIES is read by the gateway itself
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_worker_healthcheck=30,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+    )
+    if reload:
+        from uvicorn.supervisors import ChangeReload
+
+        ChangeReload(config, target=uvicorn.Server(config).run, sockets=[config.bind_socket()]).run()
+        return 0
+    return _run_one(uvicorn.Server(config)) if workers == 1 else _run_several(config)
+
+
+def _run_one(server: "uvicorn.Server") -> int:
+    # uvicorn sends itself the signal that stopped it once more when all is done; that is to be no death by signal.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _run_several(config: "uvicorn.Config") -> int:
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    class Workers(Multiprocess):
+        """Hands SIGHUP on, so that the workers read the configuration anew and drop no call."""
+
+        def handle_hup(self) -> None:
+            for process in self.processes:
+                if process.pid is not None:
+                    os.kill(process.pid, signal.SIGHUP)
+
+    workers = Workers(config, sockets=[config.bind_socket()])
+    workers.run()
+    return int(any(process.exitcode == STARTUP_FAILURE for process in workers.processes))
