@@ -76,13 +76,15 @@ def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
     return models
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _as_tuple(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
 KeyNames = Annotated[
     tuple[NonEmpty, ...],
-    BeforeValidator(_as_list),
+    BeforeValidator(_as_tuple),
     WithJsonSchema(
         {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}]}
     ),

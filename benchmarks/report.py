@@ -107,7 +107,7 @@ class Report:
         return [
             f"{versions}; {self.began:%Y-%m-%d %H:%M} UTC; {machine['cpu']}, {machine['cores']} cores, "
             f"Linux {machine['kernel']}, Python {machine['python']}",
-            f"Medians of {self.plan.rounds} rounds; {CONNECTIONS} connections at saturation, {STREAMS} paced streams; "
+            f"Medians over rounds: {self.plan.rounds}; {CONNECTIONS} connections at saturation, {STREAMS} paced streams; "
             f"each server pinned to one core, the load and the stand-in on another; memory is {results.memory_kind}"
             + (f"; the import takes {statistics.median(results.import_s):.2f} s. " if results.import_s else ". ")
             + f"Other processes took {results.others_share:.0%} of the machine"

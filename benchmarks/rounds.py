@@ -46,7 +46,7 @@ class _Run:
             stack.enter_context(measure.pinned(self._other_core))
             pid, port = stack.enter_context(servers.stand_in(self._other_core))
             launches = self._set_up(contenders, folder, port)
-            if START in self._scenarios:
+            if START in self._scenarios and launches:
                 self._measure_starts(launches)
             direct = load.Address(port)
             targets = [Target(DIRECT, pid, direct, direct), *self._started(launches, direct, stack)]

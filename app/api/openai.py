@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.pump import Voice
 from app.api.client_address import ReadAddress
+from app.api.pump import Voice
 from app.api.relay import Surface, new_request_id
 from app.auth.guard import Guard
 from app.core.errors import UnknownModel

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from app.core.usage import NO_USAGE, Usage
 
-
 CLIENT_LEFT = "the client left"
 """The message with which a task is cancelled because nobody waits for its reply any more."""
 

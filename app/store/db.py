@@ -23,7 +23,13 @@ class UnusableDatabase(Exception):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached now, or is locked for longer than we wait."""
+    """The database cannot be reached now, or is locked for longer than we wait.
+
+    Attributes:
+        in_doubt: it failed during the commit, so that what was written may be there. Otherwise it is not.
+    """
+
+    in_doubt = False
 
 
 class Database:
@@ -49,8 +55,14 @@ class Database:
         Raises:
             DatabaseUnavailable: no connection, or the database is locked.
         """
-        async with self._turn, _translated(), self._writing_engine.begin() as connection:
-            yield connection
+        committing = False
+        try:
+            async with self._turn, _translated(), self._writing_engine.begin() as connection:
+                yield connection
+                committing = True
+        except DatabaseUnavailable as exc:
+            exc.in_doubt = committing
+            raise
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

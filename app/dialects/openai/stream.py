@@ -17,6 +17,8 @@ from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, 
 
 DONE = b"[DONE]"
 _DONE_EVENT = write_data(DONE)
+_BETWEEN_CHUNKS = b"}\n\ndata: {"
+_END = b"}\n\n" + _DONE_EVENT
 
 
 class Mender(Protocol):
@@ -56,9 +58,11 @@ class ChatStream:
         self._envelope |= {"created": int(time.time()), "model": model}
         self._opened = False
         self._finished = False
+        self._last_block = b""
         self._reported: dict[str, Json] | None = None
         self._usage_event: bytes | None = None
-        self._text_bytes = 0
+        self._bytes = 0
+        self._events = 0
         self._overhead = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -83,7 +87,7 @@ class ChatStream:
         out = self._take_block(rest + b"\n\n") if rest.strip() else b""
         if self.ended:
             return out
-        if not (certain or self._finished or self.failure) or not (self._opened or self.failure):
+        if not (self.failure or (self._opened and (certain or self._has_finished()))):
             raise UpstreamCut("The provider's stream ended before its answer did.")
         return out + self._closing()
 
@@ -92,9 +96,11 @@ class ChatStream:
         reported = read_usage(self._reported)
         if reported is not None:
             return reported
+        # What is not text is the same in all chunks, near enough; and hardly a provider sends less than a token a chunk.
+        text = self._bytes - self._overhead * self._events
         return Usage(
             input=estimate_tokens(count_prompt_characters(self._request)),
-            output=estimate_tokens(self._text_bytes),
+            output=max(estimate_tokens(text), self._events - 1, 0),
             estimated=True,
         )
 
@@ -117,32 +123,27 @@ class ChatStream:
 
     def _find_notable(self, block: bytes) -> int:
         """Where in `block` the first event may be that has to be looked at; -1 for none, 0 for all."""
-        if self._mender is not None:
+        if self._mender is not None or not (block.isascii() or _is_utf8(block)):
             return 0
+        end = -1
         events = block.count(b"\n\n")
-        if not block.isascii() and not _is_utf8(block):
-            return 0
-        plain = block.count(b"}\n\n")
-        if events != plain or plain != block.count(b"\n\ndata: {") + block.startswith(b"data: {"):
+        chunks = block.count(_BETWEEN_CHUNKS) + 1
+        if events != chunks or not block.startswith(b"data: {") or not block.endswith(b"}\n\n"):
             # Comments, `[DONE]`, other line ends, or garbage. Mostly `[DONE]`, and then only what is from the usage on matters.
-            if not block.endswith(b"}\n\n" + _DONE_EVENT) or events != plain + 1:
+            if events != chunks + 1 or not block.startswith(b"data: {") or not block.endswith(_END):
                 return 0
             end = len(block) - len(_DONE_EVENT)
-        else:
-            end = -1
-        error = block.find(b'"error"')
         usage = -1
-        if mentions := block.count(b'"usage"'):
-            objects = block.count(b'"usage":{')
-            if mentions != objects + block.count(b'"usage":null'):
-                return 0
-            usage = block.find(b'"usage":{') if objects else -1
+        if block.count(b'"usage"') != block.count(b'"usage":null'):
+            usage = max(block.find(b'"usage":{'), 0)
+        error = block.find(b'"error"')
         return min((at for at in (error, usage, end) if at >= 0), default=-1)
 
     def _pass(self, block: bytes) -> bytes:
         """A block of ordinary chunks: counted, and rid of the `"usage":null` that comes because we asked for usage."""
-        self._text_bytes += max(len(block) - self._overhead * block.count(b"\n\n"), 0)
-        self._finished = self._finished or b'"finish_reason":"' in block
+        self._bytes += len(block)
+        self._events += block.count(b"\n\n")
+        self._last_block = block
         return block if self._wants_usage else block.replace(b',"usage":null', b"")
 
     def _take_event(self, event: bytes) -> bytes:
@@ -167,7 +168,7 @@ class ChatStream:
 
     def _take_chunk(self, chunk: dict[str, Json], event: bytes) -> bytes:
         if chunk.get("error"):
-            return self._take_error(chunk, event)
+            return self._take_error(chunk)
         mended = chunk if self._mender is None else self._mender.mend_chunk(chunk)
         changed = mended is not chunk
         usage = mended.get("usage")
@@ -188,45 +189,32 @@ class ChatStream:
         self._opened = True
         return written if _has_role(choices) else self._role_chunk() + written
 
-    def _take_error(self, chunk: dict[str, Json], event: bytes) -> bytes:
+    def _take_error(self, chunk: dict[str, Json]) -> bytes:
+        """The provider's words and fields, in OpenAI's shape and without secrets."""
+        chunk = loads(redact(dumps(chunk).decode()))
         error = chunk["error"]
-        words = error.get("message") if isinstance(error, dict) else error
-        self.failure = redact(words if isinstance(words, str) else dumps(error).decode())
-        if isinstance(chunk.get("usage"), dict):
-            self._reported = chunk["usage"]
-        if isinstance(error, dict):
-            cleaned = redact(event.decode(errors="replace"))
-            return cleaned.encode()
-        rest = {key: value for key, value in chunk.items() if key not in ("error", "code")}
-        return write_data(
-            dumps(
-                {
-                    **rest,
-                    "error": {
-                        "message": self.failure,
-                        "type": "upstream_error",
-                        "param": None,
-                        "code": chunk.get("code"),
-                    },
-                }
-            )
-        )
+        if not isinstance(error, dict):
+            words = error if isinstance(error, str) else dumps(error).decode()
+            error = {"message": words, "type": "upstream_error", "param": None, "code": chunk.pop("code", None)}
+        message = error.get("message")
+        self.failure = message if isinstance(message, str) else dumps(error).decode()
+        usage = chunk.pop("usage", None)
+        self._reported = usage if isinstance(usage, dict) else self._reported
+        return write_data(dumps({**chunk, "error": error}))
 
     def _note(self, chunk: Mapping[str, Json], choices: Json, size: int) -> None:
-        """Keep what a chunk of our own will need, and count text."""
-        for key in self._envelope:
-            if chunk.get(key):
-                self._envelope[key] = chunk[key]
-        written = 0
-        for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            self._finished = self._finished or bool(choice.get("finish_reason"))
-            delta = choice.get("delta")
-            if isinstance(delta, dict):
-                written += sum(len(value) for key, value in delta.items() if key != "role" and isinstance(value, str))
-        self._text_bytes += written
-        self._overhead = max(size - written, 0)
+        """Keep what a chunk of our own will need, and count."""
+        self._bytes += size
+        self._events += 1
+        if self._opened:
+            self._finished = self._finished or _has_finish_reason(choices)
+            return
+        self._envelope.update((key, chunk[key]) for key in self._envelope if chunk.get(key))
+        self._finished = _has_finish_reason(choices)
+        self._overhead = size - _text_length(choices)
+
+    def _has_finished(self) -> bool:
+        return self._finished or b'"finish_reason":"' in self._last_block
 
     def _role_chunk(self) -> bytes:
         choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
@@ -245,6 +233,20 @@ class ChatStream:
     def _usage_chunk(self) -> bytes:
         usage = self._reported if read_usage(self._reported) is not None else write_usage(self.read_usage())
         return write_data(dumps({**self._envelope, "choices": [], "usage": usage}))
+
+
+def _has_finish_reason(choices: Json) -> bool:
+    return isinstance(choices, list) and any(
+        isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
+    )
+
+
+def _text_length(choices: Json) -> int:
+    deltas = (
+        [choice.get("delta") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    )
+    values = [value for delta in deltas if isinstance(delta, dict) for key, value in delta.items() if key != "role"]
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 def _has_role(choices: Json) -> bool:

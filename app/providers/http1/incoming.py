@@ -100,7 +100,7 @@ class Incoming:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage == "head":  # else it is a trailer, which nobody here asks for
-            self.headers.append((name, value))
+            self.headers.append((name, value.rstrip(b" \t")))  # llhttp strips the other side only
 
     def on_headers_complete(self) -> None:
         parser = self._parser
