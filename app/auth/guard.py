@@ -1,0 +1,66 @@
+"""What stands before every route: who is calling, and may they?"""
+
+from typing import NoReturn
+
+from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
+from app.auth.quota import Admission, Quota
+from app.auth.tokens import Tokens
+from app.core.errors import AuthenticationFailed, RateLimited
+from app.core.principal import Principal
+
+_CHALLENGE = (("www-authenticate", "Bearer"),)  # RFC 9110, 11.6.1: every 401 has one
+
+
+class Guard:
+    """Identifies callers by their bearer tokens, and admits their calls."""
+
+    def __init__(self, tokens: Tokens, quota: Quota, limiter: FailureLimiter) -> None:
+        self._tokens = tokens
+        self._quota = quota
+        self._limiter = limiter
+
+    async def identify(self, authorization: str | None, client: str) -> Principal:
+        """Who sent this `Authorization` header from the address `client`.
+
+        Raises:
+            AuthenticationFailed: no token, or a malformed, unknown, expired or disabled one; with `WWW-Authenticate`.
+            RateLimited: the address failed too often in the last minute, and nothing was looked up.
+        """
+        if seconds := self._limiter.seconds_blocked(client):
+            _refuse(seconds)
+        try:
+            return await self._tokens.look_up(_bearer_token(authorization))
+        except AuthenticationFailed as exc:
+            exc.headers = _CHALLENGE
+            await self._limiter.note(client)
+            raise
+
+    async def admit(self, principal: Principal) -> Admission:
+        """One unit of the caller's day.
+
+        Raises:
+            QuotaExceeded: the day is used up.
+            DatabaseUnavailable: this worker has no units left, and cannot get more now.
+        """
+        return self._quota.take(principal) or await self._quota.admit(principal)
+
+    def give_back(self, admission: Admission) -> None:
+        """Let the unit be used by another call: this one failed, and not by its caller's fault."""
+        self._quota.give_back(admission)
+
+
+def _bearer_token(authorization: str | None) -> str:
+    """The token in a header; the scheme is case-insensitive (RFC 9110, 11.1)."""
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise AuthenticationFailed("No token was sent. Send one in the header 'Authorization: Bearer <token>'.")
+    return token
+
+
+def _refuse(seconds: int) -> NoReturn:
+    raise RateLimited(
+        f"More than {MAX_FAILURES_PER_MINUTE} failed authentications a minute from this address. "
+        f"Check the token, and try again in {seconds} s.",
+        headers=[("retry-after", str(seconds))],
+    )
