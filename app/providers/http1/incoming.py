@@ -154,4 +154,4 @@ def framing_of(status: int, headers: Headers) -> Framing:
 
 
 def _size(header: tuple[bytes, bytes]) -> int:
-    return len(header[0]) + len(header[1])
+    return len(header[0]) + len(header[1]) + 4  # with its colon, space and line break
