@@ -17,7 +17,8 @@ PICO_USD = 10**12
 
 _MAX_BIGINT = 2**63 - 1
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
-_values = itemgetter(*_COLUMNS)
+_RECEIVED_AT, _COST = _COLUMNS.index("received_at"), _COLUMNS.index("cost")
+_raw_values = itemgetter(*_COLUMNS)
 _INSERT_MANY = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
@@ -35,8 +36,8 @@ _COUNT = text(
 async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
     """Log calls, each once, however often it is given, and count them on their tokens.
 
-    A row has every column of `request_logs` as a key, in the column's unit (`received_at` in ms, `cost` by `to_pico_usd`),
-    and `charged`: whether it counts for the token's lifetime.
+    A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, `cost` as a Decimal in
+    USD or None, and `charged`: whether it counts for the token's lifetime.
 
     Raises:
         DatabaseUnavailable: nothing was written; give the same rows again.
@@ -79,6 +80,21 @@ class _NotAllNew(Exception):
     """Rolls the short way back."""
 
 
+def _values(row: Mapping[str, Any]) -> list[object]:
+    values: list[object] = list(_raw_values(row))
+    values[_RECEIVED_AT] = _stored_time(row["received_at"])
+    values[_COST] = _stored_cost(row["cost"])
+    return values
+
+
+def _stored_time(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _stored_cost(cost: Decimal | None) -> int | None:
+    return None if cost is None else to_pico_usd(cost)
+
+
 async def _insert_each(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
     async with db.begin() as connection:
         fresh = [
@@ -95,7 +111,7 @@ async def _count(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]])
     for row in rows:
         token_id = row["token_id"]
         charged[token_id] += bool(row["charged"])
-        last[token_id] = max(last[token_id], row["received_at"])
+        last[token_id] = max(last[token_id], _stored_time(row["received_at"]))
     # In the order of their ids, so that two workers never wait for each other crosswise.
     counts = [{"token_id": key, "charged": charged[key], "last": last[key]} for key in sorted(charged)]
     if counts:
@@ -103,7 +119,7 @@ async def _count(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]])
 
 
 def _storable(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: _storable_value(row[name]) for name in _COLUMNS}
+    return {name: _storable_value(value) for name, value in zip(_COLUMNS, _values(row), strict=True)}
 
 
 def _storable_value(value: object) -> object:

@@ -38,7 +38,7 @@ _FIELDS = tuple(StoredToken.__dataclass_fields__)
 _COLUMNS = [TOKENS.c[name] for name in _FIELDS]
 
 
-async def read_tokens(db: Database) -> list[StoredToken]:
+async def list_tokens(db: Database) -> list[StoredToken]:
     """All of them, the oldest first."""
     async with db.read() as connection:
         return await _read_all(connection)
