@@ -18,9 +18,10 @@ from app.api.health import health_router
 from app.api.openai import CHAT, models_router
 from app.api.openapi import describe
 from app.api.relay import RelayRoute
+from app.auth.failures import FailureLimiter
 from app.auth.guard import Guard
 from app.auth.quota import Quota
-from app.auth.tokens import Tokens
+from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
 from app.config import Config, load_config
 from app.core.errors import RelayError
@@ -34,6 +35,7 @@ from app.providers.transport import open_transport
 from app.reload import Reloader
 from app.settings import Settings, load_settings
 from app.store.db import Database, open_database
+from app.welcome import show_first_token
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +56,11 @@ def create_app(
     database = open_database(settings.database_url)
     tokens = Tokens(database)
     quota = Quota(database, worker_id=secrets.token_hex(8))
-    guard = Guard(tokens, storage_url=settings.rate_limit_storage_url)
+    guard = Guard(tokens, quota, FailureLimiter(settings.rate_limit_storage_url))
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     writer = Writer(lambda records: insert_records(database, records), calls.write)
     transport = transport or open_transport(
-        ca_file=settings.ca_file and str(settings.ca_file), environ=settings.environ
+        ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
     registry = Registry(config or load_config(settings.config_path), settings.secret, transport)
     read_address = address_reader(settings.trusted_proxies)
@@ -66,6 +68,8 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await database.upgrade()
+        if first_token := await ensure_first_token(database):
+            show_first_token(first_token, settings)
         await tokens.refresh()
         reloader = Reloader(settings, load_settings, lambda config, new: registry.reload(config, new.secret))
         log.info("LLM Relay %s; %s", __version__, _summary(registry))
@@ -82,7 +86,6 @@ def create_app(
     chat = RelayRoute(
         CHAT,
         guard=guard,
-        quota=quota,
         handler=build_pipeline(registry, writer),
         read_address=read_address,
         max_body_bytes=settings.max_body_bytes,

@@ -102,7 +102,7 @@ async def _examine_database(settings: Settings) -> Finding:
 async def _examine_providers(settings: Settings, config: Config, *, offline: bool) -> list[Finding]:
     from app.providers.transport import open_transport
 
-    transport = open_transport(ca_file=settings.ca_file and str(settings.ca_file), environ=settings.environ)
+    transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
         asked = (_examine_provider(settings, key, entry, transport, offline) for key, entry in config.providers.items())
         return list(await asyncio.gather(*asked))

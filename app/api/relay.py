@@ -11,9 +11,8 @@ from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
 from app.api.pump import Client, RawHeaders, Receive, Send, Voice, pump
 from app.auth.guard import Guard
-from app.auth.quota import Quota
 from app.core.call import Call
-from app.core.errors import InvalidRequest, RelayError
+from app.core.errors import Headers, RelayError
 from app.core.ports import Handler
 from app.dialects.openai.request import ChatRequest
 
@@ -43,7 +42,6 @@ class RelayRoute:
         surface: Surface,
         *,
         guard: Guard,
-        quota: Quota,
         handler: Handler,
         read_address: ReadAddress,
         max_body_bytes: int,
@@ -51,7 +49,6 @@ class RelayRoute:
     ) -> None:
         self._surface = surface
         self._guard = guard
-        self._quota = quota
         self._handler = handler
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
@@ -67,10 +64,15 @@ class RelayRoute:
         admission = None
         try:
             principal = await self._guard.identify(_text(headers.get(b"authorization")), address)
-            body = await self._read_body(headers, receive)
+            body = await read_body(
+                receive,
+                encoding=headers.get(b"content-encoding", b"").strip().lower(),
+                declared=headers.get(b"content-length", b""),
+                limit=self._max_body_bytes,
+            )
             request = self._surface.read_request(body)
-            admission = await self._quota.admit(principal)
-            client.headers += admission.headers()
+            admission = await self._guard.admit(principal)
+            client.headers += _raw(admission.headers())
             call = Call(
                 id=call_id,
                 principal=principal,
@@ -87,7 +89,7 @@ class RelayRoute:
             )
             error = await pump(call, self._handler, client, receive, ping_s=self._ping_s)
             if error is not None and not error.charged:
-                self._quota.give_back(admission)
+                self._guard.give_back(admission)
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
             await client.fail(exc)
@@ -96,19 +98,8 @@ class RelayRoute:
         except Exception:
             log.exception("%s failed by a fault of ours", call_id)
             if admission is not None:
-                self._quota.give_back(admission)
+                self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
-
-    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if kind in (b"multipart/form-data", b"application/x-www-form-urlencoded"):
-            raise InvalidRequest("Send the request as JSON, with Content-Type: application/json.")
-        return await read_body(
-            receive,
-            encoding=headers.get(b"content-encoding", b"").strip().lower(),
-            declared=headers.get(b"content-length", b""),
-            limit=self._max_body_bytes,
-        )
 
 
 def new_request_id() -> str:
@@ -116,9 +107,8 @@ def new_request_id() -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
-def error_headers(error: RelayError, request_id: str) -> RawHeaders:
-    """The headers of an error response outside of the pump."""
-    return [(b"x-request-id", request_id.encode()), *((name.encode(), value.encode()) for name, value in error.headers)]
+def _raw(headers: Headers) -> RawHeaders:
+    return [(name.encode(), value.encode()) for name, value in headers]
 
 
 def _text(value: bytes | None) -> str | None:

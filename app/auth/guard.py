@@ -44,10 +44,6 @@ class Guard:
         """
         return self._quota.take(principal) or await self._quota.admit(principal)
 
-    def give_back(self, admission: Admission) -> None:
-        """Let the unit be used by another call: this one failed, and not by its caller's fault."""
-        self._quota.give_back(admission)
-
 
 def _bearer_token(authorization: str | None) -> str:
     """The token in a header; the scheme is case-insensitive (RFC 9110, 11.1)."""

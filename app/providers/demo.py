@@ -1,5 +1,6 @@
 """The built-in provider: answers without a key, so that a fresh install can be tried at once."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +19,9 @@ ANSWER = (
     " wrote this. To reach a real one, put a provider's key into the file .env, for example OPENAI_API_KEY=…, restart, and"
     " use one of the names that GET /v1/models lists."
 )
+
+# So that a stream is seen to be one.
+WORD_S = 0.015
 
 
 class Demo:
@@ -64,6 +68,7 @@ def _write_stream(envelope: dict[str, Json], usage: Usage | None) -> list[bytes]
 
 async def _each(events: list[bytes]) -> AsyncIterator[bytes]:
     for event in events:
+        await asyncio.sleep(WORD_S)
         yield event
 
 
