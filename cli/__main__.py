@@ -1,0 +1,75 @@
+"""`llm-relay`: finds the command that was asked for, and imports no other."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from app import __version__
+
+# Each is `module:name`, a Typer application or a function; what it needs is imported when it is called.
+_COMMANDS = {
+    "serve": "cli.serve:serve",
+    "tokens": "cli.tokens:app",
+    "doctor": "cli.doctor:doctor",
+}
+
+
+class _Commands(TyperGroup):
+    """The commands by name; a module is imported when its command is looked at.
+
+    The context is click's own, or the one that newer versions of Typer bring: neither can be named here.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        target = getattr(import_module(module), name)
+        if not isinstance(target, typer.Typer):
+            function, target = target, typer.Typer(**_PLAIN)
+            target.command(cmd_name)(function)
+        command = get_command(target)
+        command.name = cmd_name
+        return command
+
+
+# A traceback with local variables would show tokens and keys.
+_PLAIN: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, **_PLAIN)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def relay(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
+) -> None:
+    """LLM Relay: one gateway between LLM clients and LLM providers."""
+    if env_file is not None:
+        # Where the settings look for it, in this process and in those that it starts.
+        os.environ["RELAY_ENV_FILE"] = str(env_file.expanduser().absolute())
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

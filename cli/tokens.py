@@ -1,0 +1,377 @@
+"""`llm-relay tokens`: issue, look at, change and withdraw tokens, in the database that the server uses.
+
+A running server knows of a change within a second, and of a new token at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from cli.output import fail, show_fields, show_json, show_table
+
+if TYPE_CHECKING:
+    from app.auth.issue import Issued
+    from app.store.db import Database
+    from app.store.tokens import StoredToken
+
+T = TypeVar("T")
+View = dict[str, object]
+
+NEVER = "never"
+DEFAULT_RATE_LIMIT = 15
+DEFAULT_GRACE_H = 24.0
+
+app = typer.Typer(help="Issue and manage the tokens of clients.", no_args_is_help=True, add_completion=False)
+
+TokenText = Annotated[str | None, typer.Option("--token", help="The whole token.")]
+TokenId = Annotated[str | None, typer.Option("--id", help="Its public id, as 'list' shows it.")]
+Expiry = Annotated[
+    str | None, typer.Option("--expiry", help="When it ends, UTC: 'YYYY-MM-DD HH:MM:SS', a date, or ISO 8601.")
+]
+NewExpiry = Annotated[str | None, typer.Option("--expiry", help="When it ends, UTC; 'never' for no end.")]
+Models = Annotated[
+    str | None, typer.Option("--models", help="Names it may use, with commas; * and ? are wildcards. Empty for all.")
+]
+Tags = Annotated[str | None, typer.Option("--tags", help="Tags of its calls, with commas.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
+
+
+@app.command()
+def add(
+    username: Annotated[str, typer.Option("--username", help="Who it is for. Several tokens may share a name.")],
+    expiry: Expiry = None,
+    rate_limit: Annotated[
+        int, typer.Option("--rate-limit", "--rate_limit", help="Calls a UTC day.", min=0)
+    ] = DEFAULT_RATE_LIMIT,
+    models: Models = None,
+    tags: Tags = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the token and nothing else.")] = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Make a token. It is printed now, and never again."""
+    from app.auth.issue import issue_token
+
+    issued = _run(
+        env_file,
+        lambda db: issue_token(
+            db,
+            username,
+            rate_limit=rate_limit,
+            expires=_parse_expiry(expiry),
+            models=_parse_list(models),
+            tags=_parse_list(tags),
+        ),
+    )
+    _show_issued(issued, as_json=as_json, quiet=quiet)
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Show all tokens, without their text."""
+    from app.store.tokens import list_tokens
+
+    async def read(db: "Database") -> list[View]:
+        used = await _used_today(db)
+        return [_view(token, used.get(token.id, 0)) for token in await list_tokens(db)]
+
+    views = _run(env_file, read)
+    if as_json:
+        show_json(views)
+    elif views:
+        show_table(list(_words(views[0])), [list(_words(view).values()) for view in views])
+    else:
+        typer.echo("There is no token yet. Make one: llm-relay tokens add --username NAME")
+
+
+@app.command()
+def show(token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Show one token, without its text."""
+    _show_view(_run(env_file, lambda db: _read_view(db, token, token_id)), as_json=as_json)
+
+
+@app.command()
+def modify(
+    token: TokenText = None,
+    token_id: TokenId = None,
+    username: Annotated[str | None, typer.Option("--username", help="Who it is for.")] = None,
+    expiry: NewExpiry = None,
+    rate_limit: Annotated[
+        int | None, typer.Option("--rate-limit", "--rate_limit", help="Calls a UTC day.", min=0)
+    ] = None,
+    models: Models = None,
+    tags: Tags = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Change what is given; all else stays. Prints what changed."""
+
+    async def change(db: "Database") -> tuple[View, View]:
+        from app.auth.issue import checked_username
+        from app.store.times import to_ms
+
+        changes: dict[str, object] = {}
+        if username is not None:
+            changes["username"] = checked_username(username)
+        if expiry is not None:
+            expires = _parse_expiry(expiry)
+            changes["expires_at"] = None if expires is None else to_ms(expires)
+        if rate_limit is not None:
+            changes["rate_limit"] = rate_limit
+        if models is not None:
+            changes["models"] = _parse_list(models)
+        if tags is not None:
+            changes["tags"] = _parse_list(tags)
+        if not changes:
+            _refuse("Nothing to change: give --username, --expiry, --rate-limit, --models or --tags.")
+        return await _change(db, token, token_id, **changes)
+
+    _show_change(*_run(env_file, change), as_json=as_json)
+
+
+@app.command()
+def disable(
+    token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
+) -> None:
+    """Refuse a token from now on, and keep it."""
+    _show_change(*_run(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
+
+
+@app.command()
+def enable(
+    token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
+) -> None:
+    """Accept a disabled token again."""
+    _show_change(*_run(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
+
+
+@app.command()
+def delete(
+    token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
+) -> None:
+    """Remove a token. Its calls stay in the log."""
+
+    async def remove(db: "Database") -> View:
+        from app.store.tokens import delete_token
+
+        view = await _read_view(db, token, token_id)
+        await delete_token(db, str(view["id"]))
+        return view
+
+    view = _run(env_file, remove)
+    if as_json:
+        show_json({"deleted": view})
+    else:
+        typer.echo(f"Deleted the token {view['id']} of {view['username']}.")
+
+
+@app.command()
+def rotate(
+    token: TokenText = None,
+    token_id: TokenId = None,
+    grace_hours: Annotated[
+        float, typer.Option("--grace-hours", help="For how long the old text still works.", min=0, max=8760)
+    ] = DEFAULT_GRACE_H,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the new token and nothing else.")] = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Give a token a new text. The old one works for a while, so that clients can be changed without a gap."""
+
+    async def turn(db: "Database") -> "Issued":
+        from app.auth.issue import rotate_token
+
+        return await rotate_token(db, await _find(db, token, token_id), timedelta(hours=grace_hours))
+
+    _show_issued(_run(env_file, turn), as_json=as_json, quiet=quiet)
+
+
+@app.command("import")
+def import_old(
+    old: Annotated[Path, typer.Argument(metavar="OLD.db", help="The predecessor's database.")],
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Take over the tokens of the predecessor; its clients go on with those they have.
+
+    Expiries in there have no zone and are taken as local times of this machine.
+    """
+    from app.auth.issue import import_tokens
+
+    result = _run(env_file, lambda db: import_tokens(db, old))
+    if as_json:
+        skipped = [{"username": one.username, "reason": one.reason} for one in result.skipped]
+        show_json({"imported": [_view(token, 0) for token in result.tokens], "skipped": skipped})
+        return
+    typer.echo(f"Imported {len(result.tokens)} tokens, skipped {len(result.skipped)}.")
+    for token in result.tokens:
+        typer.echo(f"  {token.id}  {token.username}, until {_moment(token.expires_at) or NEVER}")
+    for one in result.skipped:
+        typer.echo(f"  skipped: {one.username}: {one.reason}")
+    zone = datetime.now().astimezone().tzname()
+    typer.echo(f"Expiries were read as local times of this machine ({zone}); they are shown in UTC.")
+
+
+def _run(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Do `work` on the server's database, which is made where there is none yet."""
+    from app.auth.issue import InvalidToken, NoSuchToken
+    from app.core.errors import RelayError
+    from app.settings import InvalidSettings, load_settings
+    from app.store.db import UnusableDatabase, open_database
+
+    async def on_database() -> T:
+        db = open_database(load_settings(env_file).database_url)
+        try:
+            await db.upgrade()
+            return await work(db)
+        finally:
+            await db.aclose()
+
+    try:
+        return asyncio.run(on_database())
+    except (InvalidSettings, InvalidToken, NoSuchToken, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))
+
+
+async def _find(db: "Database", token: str | None, token_id: str | None) -> "StoredToken":
+    from app.auth.issue import find_one
+
+    if (token is None) == (token_id is None):
+        _refuse("Say which token: either --id ID or --token TOKEN.")
+    return await find_one(db, token_id=token_id, text=token)
+
+
+async def _read_view(db: "Database", token: str | None, token_id: str | None) -> View:
+    found = await _find(db, token, token_id)
+    return _view(found, (await _used_today(db)).get(found.id, 0))
+
+
+async def _change(db: "Database", token: str | None, token_id: str | None, **changes: object) -> tuple[View, View]:
+    """The token before and after."""
+    from app.store.tokens import change_token
+
+    before = await _read_view(db, token, token_id)
+    await change_token(db, str(before["id"]), **changes)
+    return before, await _read_view(db, None, str(before["id"]))
+
+
+async def _used_today(db: "Database") -> dict[str, int]:
+    from app.store.quota import read_used
+    from app.store.times import MS_PER_DAY, now_ms
+
+    now = now_ms()
+    return await read_used(db, now // MS_PER_DAY, now)
+
+
+def _parse_expiry(text: str | None) -> datetime | None:
+    from app.auth.issue import checked_expiry
+
+    if text is None or text.strip().lower() == NEVER:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        _refuse(f"The expiry {text!r} is no time: write 'YYYY-MM-DD HH:MM:SS' (UTC), a date, or '{NEVER}'.")
+    return checked_expiry(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+
+
+def _parse_list(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def _refuse(message: str) -> NoReturn:
+    from app.auth.issue import InvalidToken
+
+    raise InvalidToken(message)
+
+
+def _view(token: "StoredToken", used_today: int) -> View:
+    """What may be shown of a token; the keys are those of the JSON output."""
+    from app.auth.issue import state_of
+
+    return {
+        "id": token.id,
+        "username": token.username,
+        "expires": _moment(token.expires_at),
+        "rate_limit": token.rate_limit,
+        "used_today": used_today,
+        "lifetime_requests": token.lifetime_requests,
+        "last_used": _moment(token.last_used_at),
+        "created": _moment(token.created_at),
+        "models": list(token.models),
+        "tags": list(token.tags),
+        "state": state_of(token),
+    }
+
+
+def _moment(ms: int | None) -> str | None:
+    from app.store.times import from_ms
+
+    return None if ms is None else from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_EMPTY = {"expires": NEVER, "last_used": NEVER, "models": "all", "tags": "-"}
+_TITLES = {
+    "id": "id",
+    "username": "username",
+    "expires": "expires",
+    "rate_limit": "limit",
+    "used_today": "used today",
+    "lifetime_requests": "lifetime",
+    "last_used": "last used",
+    "models": "models",
+    "tags": "tags",
+    "state": "state",
+}
+
+
+def _words(view: View) -> dict[str, str]:
+    return {title: _word(name, view[name]) for name, title in _TITLES.items()}
+
+
+def _word(name: str, value: object) -> str:
+    if value is None or value == []:
+        return _EMPTY.get(name, "-")
+    if isinstance(value, list):
+        return ", ".join(value)
+    text = str(value)
+    return text.replace("T", " ").removesuffix("Z") if name in ("expires", "last_used", "created") else text
+
+
+def _show_view(view: View, *, as_json: bool) -> None:
+    if as_json:
+        show_json(view)
+    else:
+        show_fields(_words(view) | {"created": _word("created", view["created"])})
+
+
+def _show_change(before: View, after: View, *, as_json: bool) -> None:
+    changed = {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
+    if as_json:
+        show_json({"token": after, "changed": changed})
+        return
+    if not changed:
+        typer.echo(f"Nothing changed: the token {after['id']} of {after['username']} is like that already.")
+        return
+    typer.echo(f"Changed the token {after['id']} of {after['username']}:")
+    for name, values in changed.items():
+        typer.echo(f"  {name}: {_word(name, values['from'])} → {_word(name, values['to'])}")
+
+
+def _show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
+    token = issued.token
+    if quiet:
+        typer.echo(issued.text)
+    elif as_json:
+        show_json({"token": issued.text} | _view(token, 0) | {"previous_until": _moment(token.previous_until)})
+    else:
+        typer.echo(f"The token of {token.username} (id {token.id}). It is shown only now:\n\n  {issued.text}\n")
+        if token.previous_until is not None:
+            typer.echo(f"The old one works until {_word('expires', _moment(token.previous_until))} UTC.")
+        ends = _word("expires", _moment(token.expires_at))
+        typer.echo(f"{token.rate_limit} calls a day; expires: {ends}{'' if token.expires_at is None else ' UTC'}.")
