@@ -27,7 +27,7 @@ class Relay:
             "api_key_env": "OPENAI_API_KEY",
             "supported_models": list(wire.MODELS),
         }
-        (folder / "config.json").write_text(json.dumps({"providers": {"openai": provider}}))
+        (folder / "config.json").write_text(json.dumps({"openai": provider}))
         env = {
             "SERVER_HOST": "127.0.0.1",
             "SERVER_PORT": str(port),
