@@ -14,6 +14,7 @@ from starlette.routing import Route
 from app import __version__
 from app.api.client_address import address_reader
 from app.api.errors import on_exception, on_http_exception, on_relay_error
+from app.api.front import Front
 from app.api.health import health_router
 from app.api.openai import CHAT, models_router
 from app.api.openapi import describe
@@ -45,7 +46,7 @@ FLUSH_S = 5.0
 
 def create_app(
     settings: Settings | None = None, config: Config | None = None, transport: httpx.AsyncBaseTransport | None = None
-) -> FastAPI:
+) -> Front:
     """The gateway as an ASGI application; what is not given is read from the environment.
 
     Raises:
@@ -90,13 +91,13 @@ def create_app(
         read_address=read_address,
         max_body_bytes=settings.max_body_bytes,
     )
-    app.router.routes.insert(0, Route("/v1/chat/completions", chat, methods=["POST"]))
+    app.router.routes.append(Route("/v1/chat/completions", chat, methods=["POST"]))
     app.include_router(models_router(guard, registry, read_address))
     app.include_router(health_router(database.ping, registry))
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
-    return app
+    return Front(app, {"/v1/chat/completions": chat})
 
 
 def _summary(registry: Registry) -> str:

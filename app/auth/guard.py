@@ -44,6 +44,10 @@ class Guard:
         """
         return self._quota.take(principal) or await self._quota.admit(principal)
 
+    def give_back(self, admission: Admission) -> None:
+        """Return the unit of a call that failed at our side, or at the provider's before the first byte."""
+        self._quota.give_back(admission)
+
 
 def _bearer_token(authorization: str | None) -> str:
     """The token in a header; the scheme is case-insensitive (RFC 9110, 11.1)."""

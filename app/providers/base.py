@@ -128,7 +128,7 @@ class HttpProvider:
 
     async def _read(self, response: httpx.Response, reading: Incoming) -> AsyncIterator[bytes]:
         """The client's bytes as they become known; ends when `reading` has ended or the body has."""
-        encoded = "content-encoding" in response.headers
+        encoded = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
         chunks = response.aiter_bytes() if encoded else response.stream.__aiter__()  # type: ignore[union-attr]
         try:
             async for data in chunks:
