@@ -134,19 +134,18 @@ def _open_sqlite(name: str) -> Database:
 def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            # Only ever a new file is opened here: closing any descriptor of a file drops this process's locks on it,
-            # also those of SQLite (https://www.sqlite.org/howtocorrupt.html, 2.2).
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            if path.is_dir():
-                raise UnusableDatabase(f"Cannot open the database {str(path)!r}: it is a folder.") from None
-            if not os.access(path, os.R_OK | os.W_OK):
-                raise UnusableDatabase(
-                    f"Cannot open the database {str(path)!r}: this user may not read and write it."
-                ) from None
+        # Only ever a new file is opened here: closing any descriptor of a file drops this process's locks on it,
+        # also those of SQLite (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except (FileExistsError, NotADirectoryError):
+        raise UnusableDatabase(f"Cannot open the database {str(path)!r}: its folder is a file.") from None
     except OSError as exc:
         raise UnusableDatabase(f"Cannot open the database {str(path)!r}: {exc.strerror}.") from exc
+    if path.is_dir():
+        raise UnusableDatabase(f"Cannot open the database {str(path)!r}: it is a folder.")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise UnusableDatabase(f"Cannot open the database {str(path)!r}: this user may not read and write it.")
 
 
 def _configure(connection: Any, _record: object) -> None:

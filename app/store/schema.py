@@ -13,7 +13,7 @@ from app.store.db import Database, DatabaseUnavailable, UnusableDatabase
 from app.store.migrations import HEAD
 from app.store.tables import METADATA
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 7_310_041  # any number that nothing else on the server uses
 _LOCK_POLL_S = 0.02
 
@@ -50,7 +50,7 @@ def migrate(connection: Connection) -> None:
     from alembic.util import CommandError
 
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
         command.upgrade(config, "head")
     except CommandError as exc:
@@ -60,10 +60,10 @@ def migrate(connection: Connection) -> None:
 
 
 def _read_version(connection: Connection) -> str | None:
-    """The version of the schema; None for an empty database."""
+    """The version of the schema, empty before the first one; None for an empty database."""
     inspector: Inspector = inspect(connection)
     if inspector.has_table("alembic_version"):
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
     if tables := inspector.get_table_names():
         raise UnusableDatabase(
             f"The database holds tables ({', '.join(tables[:3])}) but is none of LLM Relay's. "

@@ -1,0 +1,124 @@
+"""The database: opened, shared, refused."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
+
+
+def test_missing_folder_and_file_are_made_for_this_user_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "relay.db"
+
+    open_database(f"sqlite:///{path}")
+
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableDatabase, match=f"{tmp_path}.*it is a folder"):
+        open_database(f"sqlite:///{tmp_path}")
+
+
+def test_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(UnusableDatabase, match=r"file/relay\.db.*its folder is a file"):
+        open_database(f"sqlite:///{tmp_path}/file/relay.db")
+
+
+def test_file_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "relay.db").write_text("")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everything
+
+    with pytest.raises(UnusableDatabase, match=r"relay\.db.*may not read and write"):
+        open_database(f"sqlite:///{tmp_path}/relay.db")
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
+def test_database_that_workers_cannot_share_is_refused(url: str) -> None:
+    with pytest.raises(UnusableDatabase, match="needs a file"):
+        open_database(url)
+
+
+def test_other_kind_of_server_is_refused_by_name() -> None:
+    with pytest.raises(UnusableDatabase, match="mysql"):
+        open_database("mysql://user@host/name")
+
+
+async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: Callable[[str], Database]) -> None:
+    (tmp_path / "relay.db").write_bytes(b"This is no database. " * 100)
+    database = open_another("relay.db")
+
+    with pytest.raises(UnusableDatabase, match=r"relay\.db.*file is not a database"):
+        await database.upgrade()
+
+
+async def test_sqlite_is_set_up_for_many_processes(database: Database) -> None:
+    async with database.read() as connection:
+        pragmas = [
+            (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")
+        ]
+
+    assert pragmas == ["wal", 5000, 1, 1]
+
+
+async def test_transaction_is_undone_when_its_block_raises(database: Database) -> None:
+    async def write_half() -> None:
+        async with database.begin() as connection:
+            await connection.execute(text("INSERT INTO revisions VALUES ('x', 1)"))
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        await write_half()
+
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM revisions"))).scalar() == 0
+
+
+async def test_writing_transaction_keeps_other_writers_out_from_its_start(database: Database) -> None:
+    with contextlib.closing(sqlite3.connect(str(database.path), timeout=0)) as other:
+        async with database.begin():
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("INSERT INTO revisions VALUES ('x', 1)")
+
+
+async def test_reader_waits_for_no_writer(database: Database) -> None:
+    async with database.begin() as connection, asyncio.timeout(2):
+        await connection.execute(text("INSERT INTO revisions VALUES ('x', 1)"))
+        await database.ping()
+
+
+async def test_locked_database_is_unavailable_and_nothing_is_in_doubt(database: Database) -> None:
+    with contextlib.closing(sqlite3.connect(str(database.path), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with database.read() as connection:
+            await connection.execute(text("PRAGMA busy_timeout = 10"))
+
+        with pytest.raises(DatabaseUnavailable) as error:
+            await database.begin().__aenter__()
+
+    assert error.value.status == 503
+    assert not error.value.in_doubt
+
+
+async def test_two_writers_of_one_process_take_turns(database: Database) -> None:
+    async def add_one() -> None:
+        async with database.begin() as connection:
+            number = (await connection.execute(text("SELECT count(*) FROM revisions"))).scalar()
+            await asyncio.sleep(0)
+            await connection.execute(text("INSERT INTO revisions VALUES (:subject, 1)"), {"subject": str(number)})
+
+    await asyncio.gather(*(add_one() for _ in range(10)))
+
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM revisions"))).scalar() == 10

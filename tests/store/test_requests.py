@@ -1,0 +1,152 @@
+"""The log of calls: each once, counted on its token."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.store.db import Database
+from app.store.requests import from_pico_usd, insert_calls, to_pico_usd
+from app.store.tokens import StoredToken, find_token, insert_tokens
+
+RECEIVED_AT = 1_790_000_000.25
+
+
+def make_row(request_id: str, **changes: object) -> dict[str, object]:
+    return {
+        "id": request_id,
+        "received_at": RECEIVED_AT,
+        "token_id": "AAAAAAAA",
+        "username": "ann",
+        "name": "gpt",
+        "provider": "openai",
+        "model": "gpt-5",
+        "surface": "chat",
+        "streamed": True,
+        "status": 200,
+        "outcome": "ok",
+        "input_tokens": 1,
+        "cache_read_tokens": 2,
+        "cache_write_tokens": 3,
+        "output_tokens": 4,
+        "reasoning_tokens": 5,
+        "cost": Decimal("0.0123"),
+        "usage_estimated": False,
+        "first_byte_ms": 7,
+        "total_ms": 9,
+        "client": "127.0.0.1",
+        "error": None,
+        "charged": True,
+    } | changes
+
+
+async def read_rows(database: Database) -> list[dict[str, Any]]:
+    async with database.read() as connection:
+        rows = await connection.execute(text("SELECT * FROM request_logs ORDER BY id"))
+        return [dict(row) for row in rows.mappings()]
+
+
+@pytest.fixture
+async def token(database: Database) -> StoredToken:
+    token = StoredToken(id="AAAAAAAA", digest=b"d" * 32, username="ann", rate_limit=5, created_at=1)
+    await insert_tokens(database, [token])
+    return token
+
+
+async def lifetime(database: Database) -> tuple[int, int | None]:
+    token = await find_token(database, token_id="AAAAAAAA")
+    assert token is not None
+    return token.lifetime_requests, token.last_used_at
+
+
+async def test_row_is_kept_as_it_was_given(database: Database) -> None:
+    await insert_calls(database, [make_row("a")])
+
+    (row,) = await read_rows(database)
+    given = make_row("a")
+    del given["charged"]
+    assert row == given | {
+        "received_at": 1_790_000_000_250,
+        "cost": 12_300_000_000,
+        "streamed": 1,
+        "usage_estimated": 0,
+    }
+
+
+@pytest.mark.usefixtures("token")
+async def test_charged_calls_count_for_their_token_and_all_are_a_use(database: Database) -> None:
+    rows = [make_row("a"), make_row("b", charged=False, received_at=RECEIVED_AT + 60), make_row("c")]
+
+    await insert_calls(database, rows)
+
+    assert await lifetime(database) == (2, 1_790_000_060_250)
+
+
+@pytest.mark.usefixtures("token")
+async def test_row_that_comes_again_is_neither_kept_nor_counted_again(database: Database) -> None:
+    await insert_calls(database, [make_row("a"), make_row("b")])
+
+    await insert_calls(database, [make_row("b", status=500), make_row("c"), make_row("c")])
+
+    assert [(row["id"], row["status"]) for row in await read_rows(database)] == [("a", 200), ("b", 200), ("c", 200)]
+    assert (await lifetime(database))[0] == 3
+
+
+@pytest.mark.usefixtures("token")
+async def test_late_record_does_not_turn_the_last_use_back(database: Database) -> None:
+    await insert_calls(database, [make_row("a")])
+
+    await insert_calls(database, [make_row("b", received_at=RECEIVED_AT - 3600)])
+
+    assert (await lifetime(database))[1] == 1_790_000_000_250
+
+
+async def test_call_of_a_deleted_token_is_kept(database: Database) -> None:
+    await insert_calls(database, [make_row("a", token_id="gone")])
+
+    assert len(await read_rows(database)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"name": "a\ud800b"}, {"name": "a?b"}),
+        ({"name": "\ud800", "error": "nul \0"}, {"name": "?", "error": "nul ?"}),
+        ({"output_tokens": 2**80}, {"output_tokens": 2**63 - 1}),
+        ({"cost": Decimal("1e99")}, {"cost": 2**63 - 1}),
+        ({"cost": Decimal("NaN")}, {"cost": 0}),
+    ],
+)
+@pytest.mark.usefixtures("token")
+async def test_value_that_no_database_takes_is_mended_and_loses_no_record(
+    database: Database, given: dict[str, object], kept: dict[str, object]
+) -> None:
+    await insert_calls(database, [make_row("a"), make_row("b", **given)])
+
+    rows = await read_rows(database)
+    assert len(rows) == 2
+    assert {name: rows[1][name] for name in kept} == kept
+    assert (await lifetime(database))[0] == 2
+
+
+async def test_row_that_lacks_a_column_is_told_and_nothing_is_written(database: Database) -> None:
+    row = make_row("a")
+    del row["client"]
+
+    with pytest.raises(KeyError, match="client"):
+        await insert_calls(database, [make_row("b"), row])
+
+    assert await read_rows(database) == []
+
+
+async def test_nothing_is_written_for_no_rows(database: Database) -> None:
+    await insert_calls(database, [])
+
+    assert await read_rows(database) == []
+
+
+def test_cost_of_one_cheap_cached_token_is_exact() -> None:
+    cost = Decimal("0.000000003751")
+
+    assert from_pico_usd(to_pico_usd(cost)) == cost
