@@ -1,5 +1,6 @@
 """What every chat route does: who is it, what do they want, may they, and then the pipeline and the pump."""
 
+import itertools
 import logging
 import secrets
 import time
@@ -10,6 +11,7 @@ from typing import Any
 from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
 from app.api.pump import Client, RawHeaders, Receive, Send, Voice, pump
+from app.api.vigil import Rounds
 from app.auth.guard import Guard
 from app.core.call import Call
 from app.core.errors import Headers, RelayError
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 PING_S = 15.0
 
 Scope = Mapping[str, Any]
+
+_PROCESS = f"req_{secrets.token_hex(8)}"
+_COUNT = itertools.count(secrets.randbits(24))
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class RelayRoute:
         self._handler = handler
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
-        self._ping_s = ping_s
+        self._rounds = Rounds(ping_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -87,7 +92,7 @@ class RelayRoute:
                 received_at=received_at,
                 client=address,
             )
-            error = await pump(call, self._handler, client, receive, ping_s=self._ping_s)
+            error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged:
                 self._guard.give_back(admission)
         except RelayError as exc:
@@ -103,8 +108,8 @@ class RelayRoute:
 
 
 def new_request_id() -> str:
-    """Unique, and nothing to guess from."""
-    return f"req_{secrets.token_hex(12)}"
+    """Unlike any other: random for the process, counted within it."""
+    return f"{_PROCESS}{next(_COUNT):08x}"
 
 
 def _raw(headers: Headers) -> RawHeaders:

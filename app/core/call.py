@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.principal import Principal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A provider, by its key in the configuration, and its own name for a model."""
 
@@ -26,7 +27,7 @@ class Trace:
     target: Target | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A well-formed, admitted request.
 

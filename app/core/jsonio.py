@@ -1,6 +1,7 @@
 """JSON in and out: orjson, and the standard library for the few texts that orjson refuses."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 import orjson
@@ -10,17 +11,17 @@ Json = Any
 
 
 class InvalidJson(ValueError):
-    """The bytes are not one JSON value, or nest deeper than the parsers go."""
+    """The bytes are not one JSON value that can be held, or it nests deeper than parsers and writers go."""
 
 
 def loads(data: bytes | bytearray | memoryview | str) -> Json:
     """Decode one JSON value (RFC 8259).
 
-    orjson refuses lone surrogates, a byte-order mark and integers beyond 64 bits, which clients and providers do send;
-    the standard library takes those.
+    orjson refuses lone surrogates and a byte-order mark, which clients and providers do send; the standard library takes
+    those. An integer beyond 64 bits may become a float.
 
     Raises:
-        InvalidJson: the text is no JSON; the message says where.
+        InvalidJson: the text is no JSON, or has a number beyond what a float holds; the message says where.
     """
     try:
         return orjson.loads(data)
@@ -28,24 +29,65 @@ def loads(data: bytes | bytearray | memoryview | str) -> Json:
         return _loads_leniently(data, refusal)
 
 
+def loads_repaired(data: bytes) -> Json:
+    """The same, with U+FFFD in the place of broken UTF-8: half a character is no reason to lose an answer.
+
+    Raises:
+        InvalidJson: as `loads`.
+    """
+    try:
+        return loads(data)
+    except InvalidJson:
+        return loads(data.decode("utf-8-sig", "replace"))
+
+
+def is_utf8(data: bytes) -> bool:
+    """True where a strict reader can decode `data`."""
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def dumps(value: Json) -> bytes:
-    """Encode `value` compactly as UTF-8; what UTF-8 cannot hold (lone surrogates) is written as an escape."""
+    """Encode `value` compactly as UTF-8; what UTF-8 cannot hold (lone surrogates) is written as an escape.
+
+    Raises:
+        InvalidJson: it nests too deeply. Of what `loads` gave, only some objects near its own limit do.
+    """
     try:
         return orjson.dumps(value)
     except TypeError:
+        return _dumps_leniently(value)
+
+
+def _dumps_leniently(value: Json) -> bytes:
+    try:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         try:
             return text.encode()
         except UnicodeEncodeError:
             return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError:
+        raise InvalidJson("it nests too deeply") from None
 
 
 def _loads_leniently(data: bytes | bytearray | memoryview | str, refusal: orjson.JSONDecodeError) -> Json:
     try:
         text = data if isinstance(data, str) else bytes(data).decode("utf-8-sig", "surrogatepass")
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise InvalidJson(str(refusal)) from None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise InvalidJson(f"{digits} is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

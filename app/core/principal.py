@@ -1,11 +1,12 @@
 """Who is calling."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from app.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Principal:
     """A token's holder, as the in-memory snapshot knows it.
 

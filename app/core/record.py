@@ -1,12 +1,11 @@
 """What is kept of one call when it has ended."""
 
-from dataclasses import dataclass
-
+from app.core.frozen import frozen
 from app.core.reply import Outcome
 from app.core.usage import Usage
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallRecord:
     """One row of `request_logs`, and one line of the log.
 

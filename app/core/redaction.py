@@ -1,12 +1,27 @@
 """Takes secrets out of text that somebody else wrote, before a client or a log sees it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from app.core.jsonio import Json
 
 MARK = "[redacted]"
 
-# The shapes in which providers (and we) hand out keys, whole or masked with asterisks as OpenAI's 401 quotes them.
-_KEY_SHAPES = re.compile(r"\b(?:sk|pk|rk|xai|pplx|gsk|tgp|csk|lr|whsec|AIza)[-_]?[A-Za-z0-9]*[-_*][A-Za-z0-9_*.-]{6,}")
+# No error that a reader could use nests deeper.
+_MAX_DEPTH = 32
+
+# The shapes in which providers (and we) hand out keys, whole or masked with asterisks as OpenAI's 401 quotes them. Where
+# a prefix is also that of model names (xai-grok-4, pplx-70b-online), what follows must be too long for one.
+_KEY_SHAPES = re.compile(
+    r"""(?<![A-Za-z0-9])(?:
+        (?:sk|pk|rk)[-_*][A-Za-z0-9_*.+/=-]{6,}
+      | (?:gsk|csk|tgp|whsec)[-_][A-Za-z0-9_*.+/=-]{6,}
+      | (?:xai|pplx)[-_*][A-Za-z0-9*]{8,}
+      | AIza[A-Za-z0-9_*-]{8,}
+      | lr_[A-Za-z0-9]{8}_[A-Za-z0-9]+
+    )""",
+    re.VERBOSE,
+)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -15,3 +30,16 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, MARK)
     return _KEY_SHAPES.sub(MARK, text)
+
+
+def redact_json(value: Json, secrets: Sequence[str] = (), *, depth: int = _MAX_DEPTH) -> Json:
+    """A decoded JSON value with every text in it redacted. Done before decoding, an escape could hide a key."""
+    if isinstance(value, str):
+        return redact(value, secrets)
+    if not isinstance(value, dict | list):
+        return value
+    if depth == 0:
+        return MARK
+    if isinstance(value, list):
+        return [redact_json(item, secrets, depth=depth - 1) for item in value]
+    return {redact(key, secrets): redact_json(item, secrets, depth=depth - 1) for key, item in value.items()}

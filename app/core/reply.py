@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from app.core.frozen import frozen
 from app.core.usage import NO_USAGE, Usage
 
 CLIENT_LEFT = "the client left"
@@ -21,7 +22,7 @@ class Outcome(StrEnum):
     """The reply broke off after its first byte, by the provider's fault or ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """How and when a reply ended. `status` is what the client saw; `at` is on the monotonic clock, in seconds."""
 

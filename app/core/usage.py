@@ -1,10 +1,11 @@
 """Tokens of one call, by class; the classes never overlap, so their sum is what the provider counted."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from app.core.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Usage:
     """What one call used, in tokens.
 

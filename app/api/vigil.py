@@ -1,0 +1,109 @@
+"""Looks after calls while they wait: notices a client that leaves, and keeps a silent stream alive.
+
+One timer goes round all live calls. A timer and a listening task for each would cost as much as the rest of the pump, and
+most calls end before either has anything to do.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from app.core.reply import CLIENT_LEFT
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Ping = Callable[[], Awaitable[None]]
+
+# A client that leaves is noticed by the second round at the latest, and that is to be within 100 ms.
+ROUND_S = 0.03
+
+
+class Rounds:
+    """All vigils of one event loop.
+
+    Args:
+        ping_s: how long a stream may be silent before a ping goes out.
+    """
+
+    def __init__(self, ping_s: float) -> None:
+        self._ping_s = ping_s
+        self._vigils: set[Vigil] = set()
+        self._is_going = False
+
+    def begin(self, receive: Receive, ping: Ping | None) -> "Vigil":
+        """Look after the call that the current task serves, until `Vigil.end`; with `ping` where it is a stream."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is served outside of any task")
+        vigil = Vigil(self._vigils, task, receive, ping)
+        self._vigils.add(vigil)
+        if not self._is_going:
+            self._is_going = True
+            task.get_loop().call_later(ROUND_S, self._go)
+        return vigil
+
+    def _go(self) -> None:
+        now = time.monotonic()
+        for vigil in self._vigils:
+            vigil.look(now, self._ping_s)
+        self._is_going = bool(self._vigils)
+        if self._is_going:
+            asyncio.get_running_loop().call_later(ROUND_S, self._go)
+
+
+class Vigil:
+    """What is kept of one live call.
+
+    Attributes:
+        task: serves the call; it is cancelled with `CLIENT_LEFT` when the client leaves.
+        client_left: that has happened.
+        silent: set to False by whoever writes to the client.
+        ping: a ping on its way; whoever writes settles it first.
+    """
+
+    __slots__ = ("_listener", "_live", "_ping", "_receive", "_silent_since", "client_left", "ping", "silent", "task")
+
+    def __init__(self, live: "set[Vigil]", task: asyncio.Task[Any], receive: Receive, ping: Ping | None) -> None:
+        self.task = task
+        self.client_left = False
+        self.silent = False
+        self.ping: asyncio.Task[None] | None = None
+        self._live = live
+        self._receive = receive
+        self._ping = ping
+        self._listener: asyncio.Task[None] | None = None
+        self._silent_since = 0.0
+
+    def look(self, now: float, ping_s: float) -> None:
+        """Begin to listen for the client's leaving; ping where the stream has been silent for `ping_s`."""
+        if self._listener is None:
+            self._listener = self.task.get_loop().create_task(self._listen())
+        if not self.silent:
+            self.silent, self._silent_since = True, now
+        elif self._ping is not None and self.ping is None and now - self._silent_since >= ping_s:
+            self.ping = self.task.get_loop().create_task(self._send_ping(self._ping))
+
+    async def settle(self) -> None:
+        """Wait for a ping that is on its way, so that two writers never mix."""
+        if self.ping is not None:
+            await self.ping
+
+    def end(self) -> None:
+        """Look no longer."""
+        self._live.discard(self)
+        if self._listener is not None:
+            self._listener.cancel()
+
+    async def _listen(self) -> None:
+        message = await self._receive()
+        while message["type"] != "http.disconnect":
+            message = await self._receive()
+        self.client_left = True
+        self.task.cancel(CLIENT_LEFT)
+
+    async def _send_ping(self, ping: Ping) -> None:
+        try:
+            await ping()
+        finally:
+            self.silent = False
+            self.ping = None
