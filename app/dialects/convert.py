@@ -43,11 +43,21 @@ def outgoing(call: Call, model: str, additions: Additions) -> bytes:
     )
 
 
-def incoming(call: Call, *, provider: str, model: str, mender: Mender | None = None) -> Incoming:
-    """What turns the provider's reply to `call` into the client's."""
+def incoming(
+    call: Call, *, provider: str, model: str, secret: str | None = None, mender: Mender | None = None
+) -> Incoming:
+    """What turns the provider's reply to `call` into the client's. `secret` is kept out of what it says of errors."""
+    secrets = (secret,) if secret else ()
     if not call.streamed:
-        return WholeReply(provider=provider, request=call.payload, mender=mender)
-    return ChatStream(call_id=call.id, model=model, wants_usage=call.wants_usage, request=call.payload, mender=mender)
+        return WholeReply(provider=provider, request=call.payload, mender=mender, secrets=secrets)
+    return ChatStream(
+        call_id=call.id,
+        model=model,
+        wants_usage=call.wants_usage,
+        request=call.payload,
+        mender=mender,
+        secrets=secrets,
+    )
 
 
 def incoming_error(

@@ -12,6 +12,7 @@ from app.core.errors import UpstreamInvalid
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_FIELDS = (b"", b"event", b"data", b"id", b"retry")  # nothing before the colon: a comment
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 
 
@@ -77,6 +78,11 @@ def read_data(event: bytes) -> bytes | None:
         if field == b"data":
             lines.append(value.removeprefix(b" "))
     return b"\n".join(lines) if lines else None
+
+
+def is_event(text: bytes) -> bool:
+    """True where each line of `text` is one that the format knows. Readers skip others; error pages are made of them."""
+    return all(not line or line.partition(b":")[0] in _FIELDS for line in _LINE_END.split(text))
 
 
 def write_data(data: bytes) -> bytes:

@@ -78,7 +78,7 @@ class HttpProvider:
             if response.status_code != 200 or (call.streamed and not _is_stream(response)):
                 raise await self._read_refusal(response)
             mender = self.mender(call, target.model) if self.mender else None
-            reading = incoming(call, provider=self.name, model=target.model, mender=mender)
+            reading = incoming(call, provider=self.name, model=target.model, secret=self._secret, mender=mender)
             pieces = self._read(response, reading)
             first = await anext(pieces, b"")
         except BaseException:

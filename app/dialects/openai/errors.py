@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from app.core.errors import RelayError, UpstreamError
 from app.core.jsonio import InvalidJson, Json, dumps, loads
-from app.core.redaction import redact
+from app.core.redaction import redact, redact_json
 from app.dialects.framing import write_data
 
 _EXCERPT = 300
-_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+# The words of a page come in its beginning, and taking its markup out is slow where it is none.
+_SEARCHED = 16 * 1024
 
 
 def write_error(error: RelayError) -> bytes:
@@ -28,17 +30,21 @@ def read_error(
     """A provider's error response as ours, without secrets.
 
     Understood are OpenAI's `{"error": {…}}`, xAI's `{"error": "…", "code": "…"}`, `{"detail": …}`, `{"message": …}`, each also in
-    a list, and any text.
+    a list, and any text. An error that comes with status 200, as OpenRouter's do, has its status in `code`, or else 502.
     """
-    text = redact(body.decode(errors="replace"), secrets)
+    text = body.decode("utf-8-sig", "replace")
     try:
-        document = loads(text)
+        document = redact_json(loads(text), secrets)
     except InvalidJson:
         document = None
     if isinstance(document, list) and document:
         document = document[0]
     found = _find_error(document)
-    message = _text(found.get("message")) or _excerpt(text, document) or f"{provider} answered with status {status}."
+    if status < 400:
+        code = found.get("code")
+        status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    words = _excerpt(redact(text, secrets)) if document is None else _written(document)
+    message = _text(found.get("message")) or words or f"{provider} answered with status {status}."
     return UpstreamError(
         message,
         status=status,
@@ -54,6 +60,7 @@ def _error_object(error: RelayError) -> dict[str, Json]:
     own: dict[str, Json] = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
     if isinstance(error, UpstreamError) and error.body:
         own.update({key: value for key, value in error.body.items() if value is not None})
+        own.update(message=error.message, type=error.type)  # these two are strings, whatever the provider made of them
     return {"error": own}
 
 
@@ -70,10 +77,12 @@ def _find_error(document: Json) -> Mapping[str, Json]:
     return {"message": message, **rest} if isinstance(message, str) else {}
 
 
-def _excerpt(text: str, document: Json) -> str | None:
-    if document is not None:
-        return text[:_EXCERPT] if document else None
-    plain = " ".join(_MARKUP.sub(" ", text).split())
+def _written(document: Json) -> str | None:
+    return dumps(document).decode()[:_EXCERPT] if document else None
+
+
+def _excerpt(text: str) -> str | None:
+    plain = " ".join(_MARKUP.sub(" ", text[:_SEARCHED]).split())
     return plain[:_EXCERPT] or None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.core.errors import InvalidRequest
+from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 
 _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
@@ -12,7 +13,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ASK_FOR_USAGE = {"include_usage": True}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatRequest:
     """The facts of a well-formed request. `body` is what came, `payload` the same decoded, to be read only."""
 
@@ -71,6 +72,9 @@ def write_request(
     """The body for a provider of the same dialect: with its own `model`, its additions, and usage asked for.
 
     Bytes are spliced where that is plainly safe; else the payload is written anew. Unknown fields survive either way.
+
+    Raises:
+        InvalidRequest: it nests too deeply to be written anew.
     """
     changes: dict[str, Json] = {}
     inserts: dict[str, Json] = {}
@@ -91,7 +95,10 @@ def write_request(
             inserts[key] = _merged(inserts.get(key), value)
     if not changes and (spliced := _splice(body, name, model, inserts)) is not None:
         return spliced
-    return dumps({**payload, **changes, **inserts, "model": model})
+    try:
+        return dumps({**payload, **changes, **inserts, "model": model})
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 
 
 def _splice(body: bytes, name: str, model: str, inserts: Mapping[str, Json]) -> bytes | None:

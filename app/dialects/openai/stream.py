@@ -4,19 +4,22 @@ Blocks of events in which there is nothing to mend go through as they are; only 
 over the bytes is taken to pieces.
 """
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.core.errors import UpstreamCut, UpstreamInvalid
-from app.core.jsonio import InvalidJson, Json, dumps, loads
-from app.core.redaction import redact
+from app.core.jsonio import InvalidJson, Json, dumps, is_utf8, loads_repaired
+from app.core.redaction import redact_json
 from app.core.usage import Usage
-from app.dialects.framing import EventBuffer, first_event, read_data, split_events, write_data
+from app.dialects.framing import EventBuffer, first_event, is_event, read_data, split_events, write_data
 from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage, write_usage
 
 DONE = b"[DONE]"
 _DONE_EVENT = write_data(DONE)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FINISH_REASON = re.compile(rb'"finish_reason" ?: ?"')
 _BETWEEN_CHUNKS = b"}\n\ndata: {"
 _END = b"}\n\n" + _DONE_EVENT
 
@@ -46,12 +49,20 @@ class ChatStream:
     """
 
     def __init__(
-        self, *, call_id: str, model: str, wants_usage: bool, request: Mapping[str, Json], mender: Mender | None = None
+        self,
+        *,
+        call_id: str,
+        model: str,
+        wants_usage: bool,
+        request: Mapping[str, Json],
+        mender: Mender | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.ended = False
         self.failure: str | None = None
         self._buffer = EventBuffer()
         self._mender = mender
+        self._secrets = secrets
         self._wants_usage = wants_usage
         self._request = request
         self._envelope: dict[str, Json] = {"id": f"chatcmpl-{call_id}", "object": "chat.completion.chunk"}
@@ -84,7 +95,10 @@ class ChatStream:
             UpstreamCut: the stream has no proper end.
         """
         rest = b"" if self.ended else self._buffer.rest()
-        out = self._take_block(rest + b"\n\n") if rest.strip() else b""
+        try:
+            out = self._take_block(rest + b"\n\n") if rest.strip() else b""
+        except UpstreamInvalid:
+            raise UpstreamCut("The provider's stream ended in the midst of an event.") from None
         if self.ended:
             return out
         if not (self.failure or (self._opened and (certain or self._has_finished()))):
@@ -110,6 +124,8 @@ class ChatStream:
             event = first_event(block)
             opening += self._take_event(event)
             block = block[len(event) :]
+        if self.ended:
+            return opening
         return opening + self._take_rest(block) if opening else self._take_rest(block)
 
     def _take_rest(self, block: bytes) -> bytes:
@@ -123,7 +139,7 @@ class ChatStream:
 
     def _find_notable(self, block: bytes) -> int:
         """Where in `block` the first event may be that has to be looked at; -1 for none, 0 for all."""
-        if self._mender is not None or not (block.isascii() or _is_utf8(block)):
+        if self._mender is not None or b"\r" in block or not is_utf8(block):
             return 0
         end = -1
         events = block.count(b"\n\n")
@@ -149,22 +165,26 @@ class ChatStream:
     def _take_event(self, event: bytes) -> bytes:
         if self.ended:
             return b""
+        if not self._opened:
+            event = event.removeprefix(_BYTE_ORDER_MARK)
         data = read_data(event)
         if data is None:
-            return event
+            return event.decode(errors="replace").encode() if is_event(event) else b""
         if data.strip() == DONE:
             self.ended = True
             return self._closing()
+        if not data.strip():
+            return b""
         try:
-            chunk = loads(data)
+            chunk = loads_repaired(data)
         except InvalidJson:
-            chunk = _loads_damaged(data)
-            event = write_data(dumps(chunk)) if chunk is not None else event
+            chunk = None
         if not isinstance(chunk, dict):
-            if not data.strip():
-                return b""
             raise UpstreamInvalid("The provider sent an event that is no JSON object.")
-        return self._take_chunk(chunk, event)
+        try:
+            return self._take_chunk(chunk, event if is_utf8(event) else write_data(dumps(chunk)))
+        except InvalidJson as exc:
+            raise UpstreamInvalid(f"The provider sent an event that cannot be passed on: {exc}.") from None
 
     def _take_chunk(self, chunk: dict[str, Json], event: bytes) -> bytes:
         if chunk.get("error"):
@@ -191,7 +211,7 @@ class ChatStream:
 
     def _take_error(self, chunk: dict[str, Json]) -> bytes:
         """The provider's words and fields, in OpenAI's shape and without secrets."""
-        chunk = loads(redact(dumps(chunk).decode()))
+        chunk = redact_json(chunk, self._secrets)
         error = chunk["error"]
         if not isinstance(error, dict):
             words = error if isinstance(error, str) else dumps(error).decode()
@@ -214,7 +234,7 @@ class ChatStream:
         self._overhead = size - _text_length(choices)
 
     def _has_finished(self) -> bool:
-        return self._finished or b'"finish_reason":"' in self._last_block
+        return self._finished or _FINISH_REASON.search(self._last_block) is not None
 
     def _role_chunk(self) -> bytes:
         choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
@@ -222,7 +242,7 @@ class ChatStream:
 
     def _closing(self) -> bytes:
         closing = b""
-        if self._mender is not None:
+        if self._mender is not None and self.failure is None:
             closing = b"".join(
                 [write_data(dumps({**self._envelope, **chunk})) for chunk in self._mender.closing_chunks()]
             )
@@ -253,19 +273,3 @@ def _has_role(choices: Json) -> bool:
     first = choices[0] if isinstance(choices, list) and choices else None
     delta = first.get("delta") if isinstance(first, dict) else None
     return isinstance(delta, dict) and bool(delta.get("role"))
-
-
-def _is_utf8(block: bytes) -> bool:
-    try:
-        block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _loads_damaged(data: bytes) -> Json | None:
-    """JSON with broken UTF-8 inside, half a character as a rule: read with U+FFFD in its place."""
-    try:
-        return loads(data.decode(errors="replace"))
-    except InvalidJson:
-        return None

@@ -11,6 +11,8 @@ CHARACTERS_A_TOKEN = 4
 
 # xAI's `cost_in_usd_ticks`: 10^10 ticks are one dollar.
 _TICK = Decimal("1e-10")
+# No call costs as much; a report of more is a fault, and would not fit where costs are kept.
+_MOST_USD = 1_000_000
 
 
 def read_usage(reported: Json) -> Usage | None:
@@ -30,14 +32,18 @@ def read_usage(reported: Json) -> Usage | None:
     )
     # DeepSeek says `prompt_cache_hit_tokens`.
     cache_read = _count(prompt_details.get("cached_tokens")) or _count(reported.get("prompt_cache_hit_tokens")) or 0
-    cache_write = _count(prompt_details.get("cache_write_tokens")) or 0
+    cache_read = min(cache_read, prompt)
+    cache_write = min(_count(prompt_details.get("cache_write_tokens")) or 0, prompt - cache_read)
     reasoning = _count(completion_details.get("reasoning_tokens")) or _count(reported.get("reasoning_tokens")) or 0
-    reasoning_is_beside = reasoning > 0 and _count(reported.get("total_tokens")) == prompt + completion + reasoning
+    if _count(reported.get("total_tokens")) != prompt + completion + reasoning:
+        # Within; OpenRouter has told of more reasoning than there was in all.
+        reasoning = min(reasoning, completion)
+        completion -= reasoning
     return Usage(
-        input=max(prompt - cache_read - cache_write, 0),
+        input=prompt - cache_read - cache_write,
         cache_read=cache_read,
         cache_write=cache_write,
-        output=completion if reasoning_is_beside else max(completion - reasoning, 0),
+        output=completion,
         reasoning=reasoning,
         cost=_cost(reported),
     )
@@ -94,7 +100,7 @@ def _cost(reported: Mapping[str, Json]) -> Decimal | None:
     if isinstance(cost, int | float | str) and not isinstance(cost, bool):
         return _amount(str(cost))
     ticks = _count(reported.get("cost_in_usd_ticks"))
-    return None if ticks is None else ticks * _TICK
+    return None if ticks is None else _amount(str(ticks * _TICK))
 
 
 def _amount(text: str) -> Decimal | None:
@@ -102,4 +108,4 @@ def _amount(text: str) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount < _MOST_USD else None

@@ -1,15 +1,16 @@
 """A provider's whole chat reply: collected, checked, mended where the provider needs it, its usage read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from app.core.errors import UpstreamError, UpstreamInvalid
-from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.errors import UpstreamInvalid
+from app.core.jsonio import InvalidJson, Json, dumps, is_utf8, loads_repaired
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.openai.errors import read_error
 from app.dialects.openai.stream import Mender
 from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage
 
 MAX_REPLY_BYTES = 128 * 1024 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class WholeReply:
@@ -23,9 +24,17 @@ class WholeReply:
     ended = False
     failure: str | None = None
 
-    def __init__(self, *, provider: str, request: Mapping[str, Json], mender: Mender | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        provider: str,
+        request: Mapping[str, Json],
+        mender: Mender | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
         self._provider = provider
         self._request = request
+        self._secrets = secrets
         self._mender = mender
         self._pieces: list[bytes] = []
         self._size = 0
@@ -55,7 +64,12 @@ class WholeReply:
         mended = reply if self._mender is None else self._mender.mend_whole(reply)
         usage = read_usage(reply.get("usage"))
         self._usage = usage if usage is not None else self._estimate(reply["choices"])
-        return body if mended is reply else dumps(mended)
+        if mended is reply and is_utf8(body) and not body.startswith(_BYTE_ORDER_MARK):
+            return body
+        try:
+            return dumps(mended)
+        except InvalidJson as exc:
+            raise UpstreamInvalid(f"The reply of {self._provider} cannot be passed on: {exc}.") from None
 
     def read_usage(self) -> Usage:
         """What was used; known after the close."""
@@ -63,22 +77,16 @@ class WholeReply:
 
     def _read(self, body: bytes) -> dict[str, Json]:
         try:
-            reply = loads(body)
+            reply = loads_repaired(body)
         except InvalidJson:
             raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
         if not isinstance(reply, dict):
             raise UpstreamInvalid(f"The reply of {self._provider} is no JSON object.")
         if isinstance(reply.get("choices"), list):
             return reply
-        if error := reply.get("error"):
-            raise self._as_error(error, body)
+        if reply.get("error"):
+            raise read_error(200, body, provider=self._provider, retry_after=None, secrets=self._secrets)
         raise UpstreamInvalid(f"The reply of {self._provider} is no chat completion: it has no 'choices'.")
-
-    def _as_error(self, error: Json, body: bytes) -> UpstreamError:
-        """OpenRouter answers 200 and puts the status of a provider behind it into the error's `code`."""
-        code = error.get("code") if isinstance(error, dict) else None
-        status = code if isinstance(code, int) and 400 <= code < 600 else 502
-        return read_error(status, body, provider=self._provider, retry_after=None, secrets=())
 
     def _estimate(self, choices: list[Json]) -> Usage:
         characters = 0
