@@ -31,7 +31,7 @@ class Plan:
     latency_s: float = 3.0
 
 
-QUICK = Plan(rounds=2, seconds=1.0, latency_calls=300, latency_s=1.0)
+QUICK = Plan(rounds=2, seconds=0.8, latency_calls=300, latency_s=1.0)
 
 
 @dataclass(frozen=True)
