@@ -1,0 +1,139 @@
+"""The guard: who may come in, who is told why not, who is not even heard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
+from app.auth.guard import Guard
+from app.auth.issue import Issued, issue_token
+from app.auth.quota import Quota
+from app.auth.tokens import Tokens, mint
+from app.core.errors import AuthenticationFailed, QuotaExceeded, RateLimited
+from app.store.db import Database
+
+CLIENT = "192.0.2.1"
+
+
+@pytest.fixture
+async def issued(database: Database) -> Issued:
+    return await issue_token(database, "ann", rate_limit=1)
+
+
+@pytest.fixture
+async def guard(database: Database) -> AsyncIterator[Guard]:
+    quota = Quota(database, "worker")
+    tokens = Tokens(database)
+    await tokens.refresh()
+    yield Guard(tokens, quota, FailureLimiter())
+    await quota.aclose()
+
+
+async def fail(guard: Guard, times: int, client: str = CLIENT) -> None:
+    for _ in range(times):
+        with pytest.raises(AuthenticationFailed):
+            await guard.identify("Bearer short", client)
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER   "])
+async def test_bearer_of_a_token_is_identified_however_the_scheme_is_written(
+    guard: Guard, issued: Issued, scheme: str
+) -> None:
+    principal = await guard.identify(scheme + issued.text, CLIENT)
+
+    assert principal.username == "ann"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        (None, "No token"),
+        ("", "No token"),
+        ("Bearer", "No token"),
+        ("Bearer ", "No token"),
+        ("Basic YTpi", "No token"),
+        ("Bearer lr_cut", "malformed"),
+        (f"Bearer {mint()}", "unknown"),
+    ],
+)
+async def test_caller_that_is_not_known_gets_401_with_a_challenge(
+    guard: Guard, authorization: str | None, words: str
+) -> None:
+    with pytest.raises(AuthenticationFailed, match=words) as error:
+        await guard.identify(authorization, CLIENT)
+
+    assert (error.value.status, error.value.code) == (401, "invalid_api_key")
+    assert ("www-authenticate", "Bearer") in error.value.headers
+
+
+async def test_31st_failure_in_a_minute_gets_429_and_is_not_looked_up(
+    guard: Guard, issued: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fail(guard, MAX_FAILURES_PER_MINUTE)
+    monkeypatch.setattr(Tokens, "look_up", None)
+
+    for authorization in ("Bearer short", f"Bearer {issued.text}", None):
+        with pytest.raises(RateLimited) as error:
+            await guard.identify(authorization, CLIENT)
+
+    assert (error.value.status, error.value.code) == (429, "rate_limit_exceeded")
+    ((name, seconds),) = error.value.headers
+    assert name == "retry-after"
+    assert 50 <= int(seconds) <= 60
+
+
+async def test_failures_of_one_address_are_not_held_against_another(guard: Guard, issued: Issued) -> None:
+    await fail(guard, MAX_FAILURES_PER_MINUTE)
+
+    assert (await guard.identify(f"Bearer {issued.text}", "192.0.2.2")).username == "ann"
+
+
+async def test_30_failures_do_not_keep_a_good_token_out(guard: Guard, issued: Issued) -> None:
+    await fail(guard, MAX_FAILURES_PER_MINUTE - 1)
+
+    assert (await guard.identify(f"Bearer {issued.text}", CLIENT)).username == "ann"
+    await fail(guard, 1)
+
+
+async def test_failures_that_come_together_are_all_counted(guard: Guard) -> None:
+    results = await asyncio.gather(
+        *(guard.identify(None, CLIENT) for _ in range(MAX_FAILURES_PER_MINUTE)), return_exceptions=True
+    )
+    assert all(isinstance(result, AuthenticationFailed) for result in results)
+
+    with pytest.raises(RateLimited):
+        await guard.identify(None, CLIENT)
+
+
+async def test_address_is_heard_again_when_its_minute_is_over(
+    guard: Guard, issued: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fail(guard, MAX_FAILURES_PER_MINUTE)
+    import time
+
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+
+    assert (await guard.identify(f"Bearer {issued.text}", CLIENT)).username == "ann"
+
+
+async def test_addresses_that_failed_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.auth.failures._MANY_SUSPECTS", 10)
+    limiter = FailureLimiter()
+    monkeypatch.setattr("app.auth.failures._WINDOW_S", -1)
+    for number in range(100):
+        await limiter.note(f"192.0.2.{number}")
+
+    assert len(limiter._suspects) <= 10
+
+
+async def test_unit_that_is_given_back_admits_another_call(guard: Guard, issued: Issued) -> None:
+    principal = await guard.identify(f"Bearer {issued.text}", CLIENT)
+    admission = await guard.admit(principal)
+    with pytest.raises(QuotaExceeded):
+        await guard.admit(principal)
+
+    guard.give_back(admission)
+
+    assert (await guard.admit(principal)).remaining == 0
