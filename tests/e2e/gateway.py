@@ -34,10 +34,6 @@ ROWS_S = 10.0
 # Below the ports that the system gives to outgoing connections, so that nobody takes it between the choice and the start.
 _PORTS = range(20_000, 32_000)
 _ROOT = Path(__file__).parents[2]
-_MAIN_IS_THERE = (_ROOT / "cli" / "__main__.py").is_file()
-_SERVE = (
-    ["-m", "cli", "serve"] if _MAIN_IS_THERE else ["-c", "import typer; from cli.serve import serve; typer.run(serve)"]
-)
 _TOKEN = re.compile(r"lr_[0-9A-Za-z]{8}_[0-9A-Za-z]{43}")
 
 Row = dict[str, Any]
@@ -96,7 +92,7 @@ class Gateway:
         """Start it and return when `/healthz` answers."""
         with self.output_file.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *_SERVE, "--workers", str(self._workers)],
+                [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
                 cwd=self.folder,
                 env=self._environment(),
                 stdout=output,
