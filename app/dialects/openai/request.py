@@ -8,6 +8,9 @@ from app.core.errors import InvalidRequest
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 
+# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
+MAX_NAME_LENGTH = 512
+
 _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ASK_FOR_USAGE = {"include_usage": True}
@@ -46,7 +49,7 @@ def read_request(body: bytes) -> ChatRequest:
     if not isinstance(payload, dict):
         raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
     name = payload.get("model")
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
         raise _missing_or_wrong(payload, "model", "a model's name, such as 'demo'")
     messages = payload.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -104,18 +107,19 @@ def write_request(
 def _splice(body: bytes, name: str, model: str, inserts: Mapping[str, Json]) -> bytes | None:
     """`body` with another model and further members, or None where only a parser could tell what to change.
 
-    Safe means: the key "model" stands there once and is not spelled with escapes, so that it is the one at the top.
+    Safe means: the key "model" stands there once and is not spelled with escapes, so that it is the one at the top. That
+    matters also where the name stays: of two such keys a provider might take the other, which nobody has allowed.
     """
+    at = body.find(b'"model"')
+    member = _MODEL_MEMBER.match(body, at) if at >= 0 else None
+    if (
+        member is None
+        or body.find(b'"model"', at + 7) >= 0
+        or b"\\u006" in body
+        or member[1] != b'"' + name.encode(errors="surrogatepass") + b'"'
+    ):
+        return None
     if model != name:
-        at = body.find(b'"model"')
-        member = _MODEL_MEMBER.match(body, at) if at >= 0 else None
-        if (
-            member is None
-            or body.find(b'"model"', at + 7) >= 0
-            or b"\\u006" in body
-            or member[1] != b'"' + name.encode(errors="surrogatepass") + b'"'
-        ):
-            return None
         body = body[: member.start(1)] + dumps(model) + body[member.end(1) :]
     if inserts:
         if not body.startswith(b"{"):
