@@ -136,14 +136,16 @@ class Connection(asyncio.Protocol):
         return True
 
     def close(self) -> None:
-        """Close the socket at once, whatever is under way."""
+        """Close the socket at once; what is under way fails."""
         if self.closed:
             return
         self.closed = True
+        self._error = self._error or httpx.ReadError(f"the connection to {self._name} was closed from here")
         self._alarm.stop()
         if self._upload is not None:
             self._upload.cancel()
         self._transport.abort()
+        self._wake()
         self._on_closed(self)
 
     # What the event loop calls.
@@ -299,12 +301,9 @@ class Connection(asyncio.Protocol):
         elif self.answer.framing == "close":
             self.answer.stage = "end"
             self.close()
-            self._wake()
         else:
             self._fail(httpx.RemoteProtocolError(f"{self._name} closed the connection before the end of the body"))
 
     def _fail(self, error: Exception) -> None:
-        if self._error is None:
-            self._error = error
+        self._error = self._error or error
         self.close()
-        self._wake()
