@@ -258,6 +258,7 @@ class Quota:
         """Report every stock. What the database is told holds already here; it is taken back where that fails."""
         told: list[tuple[_Stock, Change]] = []
         for stock in [*self._stocks.values(), *self._of_other_days]:
+            stock.quiet_reports = stock.quiet_reports + 1 if stock.unused == stock.seen_unused else 0
             back = stock.unused if closing or self._is_surplus(stock) else 0
             stock.unused -= back
             over = closing or (not stock.unused and self._is_done_with(stock))
@@ -285,12 +286,7 @@ class Quota:
         """Whether its units are to go back. Units that callers wait for are never."""
         if stock.waiting or stock.filling:
             return False
-        stock.quiet_reports = stock.quiet_reports + 1 if stock.unused == stock.seen_unused else 0
-        return (
-            stock.quiet_reports >= _IDLE_REPORTS
-            or stock.recalled >= max(stock.limit, 1)
-            or stock is not self._stocks.get(stock.token_id)
-        )
+        return self._is_done_with(stock) or stock.recalled >= max(stock.limit, 1)
 
     def _is_done_with(self, stock: _Stock) -> bool:
         if stock.waiting or stock.filling:

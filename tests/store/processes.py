@@ -12,16 +12,16 @@ from app.auth.tokens import ensure_first_token
 from app.store.db import open_database
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.store.processes", "app.auth.quota"])
+_CONTEXT.set_forkserver_preload(["tests.store.processes", "tests.auth.workers"])
 _TIMEOUT_S = 60
 
 
 def run_together(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """What `work(barrier, *arguments)` gives in each of as many processes. The barrier is for all of them."""
     barrier = _CONTEXT.Barrier(len(arguments))
-    started = [start_process(work, (barrier, *each)) for each in arguments]
+    started = [start_process(_answer, (work, barrier, *each)) for each in arguments]
     try:
-        return [result_of(process, pipe) for process, pipe in started]
+        return [_receive(process, pipe) for process, pipe in started]
     finally:
         for process, _ in started:
             process.kill()
@@ -29,22 +29,12 @@ def run_together(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]])
 
 
 def start_process(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[ForkServerProcess, Connection]:
-    """A process that does `work(*arguments)`, and where its result comes out."""
+    """A process that does `work(pipe, *arguments)`, and the other end of the pipe."""
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_answer, args=(theirs, work, arguments), daemon=True)
+    process = _CONTEXT.Process(target=work, args=(theirs, *arguments), daemon=True)
     process.start()
     theirs.close()
     return process, ours
-
-
-def result_of(process: ForkServerProcess, pipe: Connection) -> Any:
-    """What the work of a process gave."""
-    with pipe:
-        if not pipe.poll(_TIMEOUT_S):
-            raise TimeoutError(f"process {process.pid} gave nothing")
-        result = pipe.recv()
-    process.join(_TIMEOUT_S)
-    return result
 
 
 def start(barrier: Barrier, url: str) -> str | None:
@@ -62,6 +52,15 @@ def start(barrier: Barrier, url: str) -> str | None:
     return asyncio.run(work())
 
 
-def _answer(pipe: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _answer(pipe: Connection, work: Callable[..., Any], *arguments: object) -> None:
     pipe.send(work(*arguments))
     pipe.close()
+
+
+def _receive(process: ForkServerProcess, pipe: Connection) -> Any:
+    with pipe:
+        if not pipe.poll(_TIMEOUT_S):
+            raise TimeoutError(f"process {process.pid} gave nothing")
+        result = pipe.recv()
+    process.join(_TIMEOUT_S)
+    return result
