@@ -1,0 +1,81 @@
+"""The whole transport before a server that sends anything at all; h11 is the judge of what a clean answer is."""
+
+import asyncio
+
+import h11
+import httpx
+import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.providers.transport import Transport
+from tests.providers.transport.servers import OK, Peer, request, serve
+from tests.providers.transport.test_incoming import CUTS, FRAGMENTS, in_pieces
+
+SENT = st.one_of(
+    st.binary(max_size=200),
+    st.lists(FRAGMENTS, max_size=12).map(b"".join),
+    st.lists(FRAGMENTS, max_size=4).map(lambda more: OK + b"".join(more)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=SENT, cuts=CUTS, then_close=st.booleans(), on_uvloop=st.booleans())
+def test_any_bytes_end_in_an_answer_or_a_transport_error(
+    data: bytes, cuts: list[int], then_close: bool, on_uvloop: bool
+) -> None:
+    run = uvloop.run if on_uvloop else asyncio.run
+
+    body, connections = run(asyncio.wait_for(_exchange(data, cuts, then_close), 10))
+
+    clean, expected = _judge(data)
+    assert connections == 2 or clean
+    if clean:
+        assert body == expected
+
+
+async def _exchange(data: bytes, cuts: list[int], then_close: bool) -> tuple[bytes, int]:
+    """What came of an answer of these bytes, and how many connections this and one more request took."""
+
+    async def script(peer: Peer) -> None:
+        if server.connections == 1:
+            await peer.request()
+            await peer.send(*in_pieces(data, cuts))
+            if then_close:
+                return
+        while True:
+            await peer.request()
+            await peer.send(OK)
+
+    body = b""
+    transport = Transport()
+    try:
+        async with serve(script) as server:
+            try:
+                response = await transport.handle_async_request(request(server, read=0.05))
+                body = await response.aread()
+            except (httpx.TransportError, httpx.DecodingError):
+                pass
+            follow_up = await transport.handle_async_request(request(server))
+            assert await follow_up.aread() == b"ok"
+            return body, server.connections
+    finally:
+        await transport.aclose()
+
+
+def _judge(data: bytes) -> tuple[bool, bytes]:
+    """Whether `data` is one whole answer that lets the connection live, and its body."""
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "0")]))
+    client.send(h11.EndOfMessage())
+    body = b""
+    try:
+        client.receive_data(data)
+        while not isinstance(event := client.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                return False, b""
+            if isinstance(event, h11.Data):
+                body += bytes(event.data)
+    except h11.RemoteProtocolError:
+        return False, b""
+    return client.their_state is h11.DONE and not client.trailing_data[0].strip(b"\r\n"), body
