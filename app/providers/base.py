@@ -164,7 +164,7 @@ class HttpProvider:
         if status >= 300:
             return UpstreamInvalid(f"{self.name} answered with status {status}; is its base_url right?")
         if b'"error"' in body:
-            return incoming_error(502, body, provider=self.name, retry_after=retry_after, secret=self._secret)
+            return incoming_error(200, body, provider=self.name, retry_after=retry_after, secret=self._secret)
         media_type = response.headers.get("content-type", "nothing")
         return UpstreamInvalid(
             f"{self.name} answered status {status} with {media_type} where it was asked for a stream."
