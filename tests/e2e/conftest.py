@@ -1,6 +1,7 @@
 """One gateway and one scripted provider for the tests of a session, and OpenAI's own SDK before either."""
 
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -33,19 +34,24 @@ UNREACHABLE, IMPATIENT = "unreachable", "impatient"
 
 
 class Admitted:
-    """The request ids of all calls by one client that were admitted: their responses tell of the quota."""
+    """The request ids of calls that were admitted: their responses tell of the quota."""
 
     def __init__(self) -> None:
-        self.ids: list[str] = []
+        self._ids: defaultdict[str, list[str]] = defaultdict(list)
 
     def note(self, response: Any) -> None:
         """Look at one response, as an event hook of httpx or of its successor, whichever the SDK is built on."""
         if "x-ratelimit-limit-requests" in response.headers:
-            self.ids.append(response.headers["x-request-id"])
+            token = response.request.headers["authorization"].removeprefix("Bearer ")
+            self._ids[token].append(response.headers["x-request-id"])
 
     async def note_async(self, response: Any) -> None:
         """The same for an asynchronous client."""
         self.note(response)
+
+    def by(self, token: str) -> list[str]:
+        """Those of one token."""
+        return self._ids[token]
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +70,7 @@ def standin(provider: StandIn) -> StandIn:
 
 @pytest.fixture(scope="session")
 def admitted() -> Admitted:
-    """What was admitted by the token of `gateway`."""
+    """What `gateway` admitted."""
     return Admitted()
 
 
@@ -75,7 +81,7 @@ def gateway(provider: StandIn, admitted: Admitted, tmp_path_factory: pytest.Temp
     with running_gateway(tmp_path_factory.mktemp("gateway"), config, PROVIDER_KEYS) as running:
         yield running
     rows = [row["id"] for row in running.rows() if row["token_id"] == id_of(running.token)]
-    assert sorted(rows) == sorted(admitted.ids)
+    assert sorted(rows) == sorted(admitted.by(running.token))
 
 
 @pytest.fixture(scope="session")
