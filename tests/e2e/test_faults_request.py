@@ -28,9 +28,9 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
 async def post(rig: Rig, body: bytes, **headers: str) -> httpx.Response:
     """The answer to `body`; to each kind of request but a good one it is a refusal, which leaves no row."""
     rig.prepare(saying(response(whole())))
-    named = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
-    authorization = {"authorization": f"Bearer {rig.gateway.token}".encode()}
-    return await rig.client.post("/v1/chat/completions", content=body, headers=authorization | named)
+    given = {"authorization": f"Bearer {rig.gateway.token}", **headers}
+    raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in given.items()]
+    return await rig.client.post("/v1/chat/completions", content=body, headers=raw)
 
 
 async def answer_over_a_raw_connection(rig: Rig, request: bytes) -> bytes:
