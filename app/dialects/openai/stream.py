@@ -129,38 +129,39 @@ class ChatStream:
         return opening + self._take_rest(block) if opening else self._take_rest(block)
 
     def _take_rest(self, block: bytes) -> bytes:
-        notable = self._find_notable(block)
+        lean = block.replace(b',"usage":null', b"")  # it comes because we asked for usage
+        kept = block if self._wants_usage else lean
+        events = kept.count(b"\n\n")
+        notable = self._find_notable(kept, lean, events)
         if notable < 0:
-            return self._pass(block)
-        start = block.rfind(b"\n\n", 0, notable) + 2 if notable else 0
-        passed = self._pass(block[:start]) if start > 1 else b""
-        rest = block[start:] if start > 1 else block
+            return self._pass(kept, events)
+        start = kept.rfind(b"\n\n", 0, notable) + 2 if notable else 0
+        if start < 2:
+            return b"".join([self._take_event(event) for event in split_events(kept)])
+        rest = kept[start:]
+        passed = self._pass(kept[:start], events - rest.count(b"\n\n"))
         return passed + b"".join([self._take_event(event) for event in split_events(rest)])
 
-    def _find_notable(self, block: bytes) -> int:
+    def _find_notable(self, block: bytes, lean: bytes, events: int) -> int:
         """Where in `block` the first event may be that has to be looked at; -1 for none, 0 for all."""
-        if self._mender is not None or b"\r" in block or not is_utf8(block):
+        if self._mender is not None or b"\r" in block or not is_utf8(block) or not block.startswith(b"data: {"):
             return 0
-        end = -1
-        events = block.count(b"\n\n")
-        chunks = block.count(_BETWEEN_CHUNKS) + 1
-        if events != chunks or not block.startswith(b"data: {") or not block.endswith(b"}\n\n"):
-            # Comments, `[DONE]`, other line ends, or garbage. Mostly `[DONE]`, and then only what is from the usage on matters.
-            if events != chunks + 1 or not block.startswith(b"data: {") or not block.endswith(_END):
-                return 0
-            end = len(block) - len(_DONE_EVENT)
-        usage = -1
-        if block.count(b'"usage"') != block.count(b'"usage":null'):
-            usage = max(block.find(b'"usage":{'), 0)
+        others = events - 1 - block.count(_BETWEEN_CHUNKS)
+        end = len(block) - len(_DONE_EVENT) if others == 1 and block.endswith(_END) else -1
+        if end < 0 and (others or not block.endswith(b"}\n\n")):
+            return 0  # comments or garbage
+        usage = max(block.find(b'"usage":{'), 0) if b'"usage"' in lean else -1
         error = block.find(b'"error"')
-        return min((at for at in (error, usage, end) if at >= 0), default=-1)
+        if error < 0 and usage < 0:
+            return end
+        return min(at for at in (error, usage, end) if at >= 0)
 
-    def _pass(self, block: bytes) -> bytes:
-        """A block of ordinary chunks: counted, and rid of the `"usage":null` that comes because we asked for usage."""
+    def _pass(self, block: bytes, events: int) -> bytes:
+        """A block of ordinary chunks."""
         self._bytes += len(block)
-        self._events += block.count(b"\n\n")
+        self._events += events
         self._last_block = block
-        return block if self._wants_usage else block.replace(b',"usage":null', b"")
+        return block
 
     def _take_event(self, event: bytes) -> bytes:
         if self.ended:
@@ -202,8 +203,8 @@ class ChatStream:
         if "usage" in mended and (usage is not None or not self._wants_usage):
             mended = {key: value for key, value in mended.items() if key != "usage"}
             changed = True
-        self._note(mended, choices, len(event))
         written = write_data(dumps(mended)) if changed else event
+        self._note(mended, choices, len(written))
         if self._opened or not choices:
             return written
         self._opened = True
