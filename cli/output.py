@@ -17,7 +17,7 @@ def show_json(document: Json) -> None:
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows under their titles."""
-    if sys.stdout.isatty():
+    if _is_terminal():
         _show_rich_table(columns, rows)
         return
     lines = [columns, *rows]
@@ -37,6 +37,10 @@ def fail(message: str) -> NoReturn:
     """Say on standard error why a command cannot do what it should, and end with status 1."""
     typer.echo(message, err=True)
     raise typer.Exit(1)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _show_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

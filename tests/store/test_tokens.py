@@ -1,5 +1,7 @@
 """Tokens in the database; every change is told."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -72,6 +74,23 @@ async def test_first_token_is_made_once(database: Database) -> None:
     assert not await insert_first_token(database, FULL)
 
     assert await list_tokens(database) == [PLAIN]
+
+
+async def test_first_token_is_made_once_by_workers_that_look_at_the_same_moment(
+    database: Database, open_another: Callable[[str], Database]
+) -> None:
+    workers = [open_another("relay.db") for _ in range(4)]
+    for worker in workers:
+        await worker.ping()
+
+    made = await asyncio.gather(
+        *(
+            insert_first_token(worker, replace(PLAIN, id=f"{n:08}", digest=bytes(32 - n)))
+            for n, worker in enumerate(workers)
+        )
+    )
+
+    assert sum(made) == len(await list_tokens(database)) == 1
 
 
 async def test_only_what_is_given_changes(database: Database) -> None:
