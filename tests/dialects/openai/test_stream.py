@@ -66,10 +66,10 @@ STOP = chunk(reason="stop")
 
 # Streams of any make.
 
-TEXTS = st.text(max_size=8) | st.sampled_from(
-    ["\u2028", "\u2029\x85", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), '"usage":{', '"error"']
-    + ["}\n\ndata: {", "data: [DONE]", "\r\n\r\n", '\\"', "\x00", "\ufeff", '"finish_reason":"stop"']
-)
+AWKWARD = """
+\u2028|\u2029\x85|\U0001f600|"usage":{|"usage":null|"error"|}\n\ndata: {|data: [DONE]|\r\n\r\n|\\"|\x00|\ufeff|"finish_reason":"stop"
+""".strip("\n").split("|")
+TEXTS = st.text(max_size=8) | st.sampled_from(AWKWARD)
 DELTAS = st.fixed_dictionaries(
     {},
     optional={
@@ -91,20 +91,20 @@ REPORTED = st.sampled_from([{}, {}, {"usage": None}, {"usage": USAGE}])
 CHUNKS = st.builds(lambda delta, usage: chunk(delta) | usage, DELTAS, REPORTED)
 USAGE_ONLY = chunk(choices=[], usage=USAGE)
 NOISE = st.sampled_from([b": ping", b"event: x", b"retry: 5", b"id: 7", b": \xff\xfe", b"", b"data", b"data: "])
-GARBAGE = NOISE | st.sampled_from(
-    [
-        b"<html>",
-        b'{"error":1}',
-        b"data: nope",
-        b"data: [1]",
-        b"data: 5",
-        b'data: "x"',
-        b"data: null",
-        b"data: {",
-        b"\xff",
-    ]
-    + [b'data: {"a":"\xff"}', b'data: {"error":"Oops"}', b'data: {"usage":5}', b"data: [DONE]", b'data: {"choices":5}']
-)
+BAD_DATA = [
+    b"nope",
+    b"[1]",
+    b"5",
+    b'"x"',
+    b"null",
+    b"{",
+    b'{"a":"\xff"}',
+    b'{"error":"Oops"}',
+    b'{"usage":5}',
+    b"[DONE]",
+]
+BAD_LINES = [b"<html>", b'{"error":1}', b"\xff", b'data: {"choices":5}', *[b"data: " + data for data in BAD_DATA]]
+GARBAGE = NOISE | st.sampled_from(BAD_LINES)
 PIECES = st.integers(1, 60)
 
 
@@ -117,8 +117,7 @@ def streams(draw: st.DrawFn, noise: st.SearchStrategy[bytes]) -> tuple[list[Chun
     separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
     written = []
     for each in chunks:
-        for line in draw(st.lists(noise, max_size=1)):
-            written.append(line + ending * 2)
+        written += [line + ending * 2 for line in draw(st.lists(noise, max_size=1))]
         text = json.dumps(each, ensure_ascii=ascii_only, separators=separators).encode()
         written.append(b"data:" + space + text + ending * 2)
     if draw(st.booleans()):
