@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -48,8 +48,9 @@ class Timeouts(BaseModel):
 
 def _base_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
         raise ValueError("use a URL such as https://api.example.com/v1")
+    parts.port  # noqa: B018 - raises where it is none
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give scheme, host and path only")
     return url.rstrip("/")
@@ -71,8 +72,10 @@ def _without_retired(parameters: dict[str, Any]) -> dict[str, Any]:
 def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for model in models:
-        if (twin := seen.setdefault(model.lower(), model)) is not model:
+        twin = seen.get(model.lower())
+        if twin is not None:
             raise ValueError(f"{model!r} is listed twice" + ("" if model == twin else f", first as {twin!r}"))
+        seen[model.lower()] = model
     return models
 
 
@@ -150,8 +153,8 @@ def load_config(path: Path) -> Config:
 def parse_config(text: str, origin: str = "config.json") -> Config:
     """Check the text of a configuration; `origin` names it in the errors."""
     try:
-        document = json.loads(text, object_pairs_hook=_without_twin_keys)
-    except ValueError as exc:
+        document = json.loads(text, object_pairs_hook=_without_twin_keys, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
         raise InvalidConfig(f"{origin}: {exc}") from exc
     if not isinstance(document, dict):
         raise InvalidConfig(f"{origin}: must be an object of providers by key, not {type(document).__name__}")
@@ -188,6 +191,10 @@ def _without_twin_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twin = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twin!r} stands twice in one object")
     return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

@@ -1,0 +1,222 @@
+"""`config.json`: what it may say, and how each fault in it is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from app.config import Config, InvalidConfig, config_schema, load_config, parse_config
+from app.settings import shipped_config
+
+ROOT = Path(__file__).parents[1]
+
+
+def parse(**providers: Any) -> Config:
+    return parse_config(json.dumps(providers))
+
+
+def fault_of(**fields: Any) -> str:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(acme={"base_url": "https://acme.test/v1", **fields})
+    return str(caught.value)
+
+
+def test_shipped_configuration_is_in_order() -> None:
+    providers = load_config(shipped_config()).providers
+
+    assert list(providers) == [
+        "openai",
+        "xai",
+        "perplexity",
+        "sambanova",
+        "together",
+        "parallelai",
+        "openrouter",
+        "ollama",
+    ]
+
+
+def test_provider_needs_no_more_than_its_address() -> None:
+    acme = parse(acme={"base_url": "https://acme.test/v1/"}).providers["acme"]
+
+    assert acme.base_url == "https://acme.test/v1"
+    assert (acme.api_key_env, acme.supported_models, acme.enabled) == ((), (), True)
+    assert (acme.timeouts.connect, acme.timeouts.first_byte, acme.timeouts.idle) == (5.0, 60.0, 120.0)
+
+
+def test_order_of_the_file_is_kept() -> None:
+    config = parse(**{key: {"base_url": "http://a"} for key in ("z", "b", "a")})
+
+    assert list(config.providers) == ["z", "b", "a"]
+
+
+@pytest.mark.parametrize(("names", "read"), [("A_KEY", ("A_KEY",)), (["A", "B"], ("A", "B")), ([], ())])
+def test_key_is_named_by_one_variable_or_several(names: Any, read: tuple[str, ...]) -> None:
+    assert parse(acme={"base_url": "http://a", "api_key_env": names}).providers["acme"].api_key_env == read
+
+
+def test_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_bytes(b"\xef\xbb\xbf" + b'{"acme": {"base_url": "http://a"}}')
+
+    assert list(load_config(file).providers) == ["acme"]
+
+
+def test_disabled_provider_needs_no_address() -> None:
+    assert not parse(acme={"enabled": False}).providers["acme"].enabled
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("base_ulr", "base_url"),
+        ("baseurl", "base_url"),
+        ("api_key", "api_key_env"),
+        ("models", "supported_models"),
+        ("extra_parameters", "payload_extra_parameters"),
+        ("timeout", "timeouts"),
+    ],
+)
+def test_unknown_key_is_told_with_the_nearest_one(written: str, meant: str) -> None:
+    assert f"acme.{written}: unknown key; did you mean {meant!r}?" in fault_of(**{written: "x"})
+
+
+def test_unknown_timeout_is_told_with_the_nearest_one() -> None:
+    fault = fault_of(timeouts={"first_bite": 5})
+
+    assert "acme.timeouts.first_bite: unknown key; did you mean 'first_byte'?" in fault
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"base_url": ""}, "acme.base_url"),
+        ({"base_url": 5}, "acme.base_url"),
+        ({"base_url": "acme.test/v1"}, "acme.base_url"),
+        ({"base_url": "ftp://acme.test"}, "acme.base_url"),
+        ({"base_url": "https://"}, "acme.base_url"),
+        ({"base_url": "https://user@acme.test"}, "acme.base_url"),
+        ({"base_url": "https://acme.test/v1?key=1"}, "acme.base_url"),
+        ({"base_url": "https://acme.test:port/v1"}, "acme.base_url"),
+        ({"base_url": "https://acme.test:70000/v1"}, "acme.base_url"),
+        ({"base_url": "https://ac me.test/v1"}, "acme.base_url"),
+        ({"base_url": "https://acme.test/v1\n"}, "acme.base_url"),
+        ({"base_url": "https://[::1"}, "acme.base_url"),
+        ({"name": ""}, "acme.name"),
+        ({"api_key_env": 5}, "acme.api_key_env"),
+        ({"api_key_env": [""]}, "acme.api_key_env[0]"),
+        ({"supported_models": ["a", " "]}, "acme.supported_models[1]"),
+        ({"supported_models": "a"}, "acme.supported_models"),
+        ({"api_format": "anthropic"}, "acme.api_format"),
+        ({"headers": {"X Y": "1"}}, "acme.headers"),
+        ({"headers": {"X-Y": "1\r\nZ: 2"}}, "acme.headers"),
+        ({"headers": {"X-Y": 1}}, "acme.headers.X-Y"),
+        ({"timeouts": {"idle": 0}}, "acme.timeouts.idle"),
+        ({"timeouts": {"idle": "5"}}, "acme.timeouts.idle"),
+        ({"timeouts": {"connect": 1e9}}, "acme.timeouts.connect"),
+        ({"enabled": "yes"}, "acme.enabled"),
+        ({"payload_extra_parameters": []}, "acme.payload_extra_parameters"),
+    ],
+)
+def test_each_fault_names_its_path(fields: dict[str, Any], path: str) -> None:
+    fault = fault_of(**fields)
+
+    assert fault.startswith(f"config.json: {path}: ")
+    assert "\n" not in fault
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(a={"base_url": "x", "enabled": 5}, b={"base_url": "http://b", "nmae": "B"}, C={"base_url": "http://c"})
+
+    paths = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert sorted(paths) == ["C", "a.base_url", "a.enabled", "b.nmae"]
+
+
+def test_missing_address_is_told() -> None:
+    with pytest.raises(InvalidConfig, match=r"acme\.base_url: is missing"):
+        parse(acme={})
+
+
+@pytest.mark.parametrize("key", ["OpenAI", "1st", "a b", "", "a/b", "\u00e4"])
+def test_key_that_no_name_could_begin_with_is_refused(key: str) -> None:
+    with pytest.raises(InvalidConfig, match="a provider's key is lower-case letters"):
+        parse(**{key: {"base_url": "http://a"}})
+
+
+@pytest.mark.parametrize("where", ["payload_extra_parameters", "payload_default_parameters"])
+def test_retired_parameter_is_refused_with_its_reason(where: str) -> None:
+    fault = fault_of(**{where: {"search_parameters": {"mode": "auto"}}})
+
+    assert fault.startswith(f"config.json: acme.{where}: 'search_parameters' is retired: xAI answers 410")
+    assert "web_search" in fault
+
+
+@pytest.mark.parametrize("model", ["gpt-x", "a-model-with-a-name-that-goes-on-for-more-than-sixty-four-characters-1"])
+def test_model_that_is_listed_twice_is_refused(model: str) -> None:
+    assert f"{model!r} is listed twice" in fault_of(supported_models=[model, "b", model])
+
+
+def test_model_that_is_listed_twice_in_other_capitals_is_refused() -> None:
+    assert "'GPT-X' is listed twice, first as 'gpt-x'" in fault_of(supported_models=["gpt-x", "GPT-X"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "5",
+        "null",
+        '{"a": 5}',
+        '{"a": {"base_url": "http://a"},}',
+        '{"a": {"base_url": NaN}}',
+        "[" * 100_000,
+    ],
+)
+def test_file_that_is_no_object_of_providers_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"^here\.json: "):
+        parse_config(text, "here.json")
+
+
+def test_key_that_stands_twice_is_refused() -> None:
+    text = '{"a": {"base_url": "http://a"}, "a": {"base_url": "http://b"}}'
+
+    with pytest.raises(InvalidConfig, match="the key 'a' stands twice"):
+        parse_config(text)
+
+
+def test_infinite_number_in_a_parameter_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="NaN"):
+        parse_config('{"a": {"base_url": "http://a", "payload_extra_parameters": {"temperature": NaN}}}')
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe{"])
+def test_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "config.json"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(InvalidConfig, match=r"config\.json: cannot be read"):
+        load_config(file)
+
+
+def test_schema_file_is_current() -> None:
+    assert json.loads((ROOT / "config.schema.json").read_text()) == config_schema()
+
+
+def test_schema_takes_the_shipped_configuration() -> None:
+    validator = jsonschema_rs.Draft202012Validator(config_schema())
+
+    assert list(validator.iter_errors(json.loads(shipped_config().read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"acme": {"base_ulr": "x"}}, {"Acme": {}}, {"acme": {"timeouts": {"idle": 0}}}, {"acme": {"api_format": "x"}}, []],
+)
+def test_schema_refuses_what_the_gateway_refuses(document: Any) -> None:
+    assert not jsonschema_rs.Draft202012Validator(config_schema()).is_valid(document)
