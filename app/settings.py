@@ -66,7 +66,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         InvalidSettings: a value cannot be used, or `env_file` was named and is not there.
     """
     env = _with_env_file(os.environ if environ is None else environ, env_file)
-    data_dir = Path(env.get("RELAY_DATA_DIR") or "data").expanduser().absolute()
+    data_dir = _path(env, "RELAY_DATA_DIR") or Path("data").absolute()
     certfile, keyfile = _tls_files(env)
     return Settings(
         host=env.get("SERVER_HOST") or "127.0.0.1",
@@ -92,7 +92,7 @@ def _with_env_file(environ: Mapping[str, str], env_file: Path | None) -> dict[st
     if named is not None and not named.is_file():
         raise InvalidSettings(f"The environment file {str(named)!r} does not exist.")
     try:
-        values = dotenv_values(named or Path(".env"), interpolate=False)
+        values = dotenv_values(named or Path(".env"), interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidSettings(f"The environment file {str(named or '.env')!r} cannot be read: {exc}.") from exc
     return {name: value for name, value in values.items() if value is not None} | dict(environ)
@@ -130,7 +130,12 @@ def _readable(env: Mapping[str, str], name: str) -> Path | None:
 
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
-    return Path(env[name]).expanduser().absolute() if env.get(name) else None
+    if not env.get(name):
+        return None
+    try:
+        return Path(env[name]).expanduser().absolute()
+    except RuntimeError as exc:  # the home directory of nobody
+        raise InvalidSettings(f"{name} is {env[name]!r}: {exc}") from exc
 
 
 def _config_path(env: Mapping[str, str]) -> Path:
@@ -160,7 +165,7 @@ def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: 
     text = env.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()) or not least <= int(text) <= most:
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or not least <= int(text) <= most:
         raise InvalidSettings(f"{name} is {text!r}; use a whole number from {least} to {most}.")
     return int(text)
 

@@ -1,0 +1,237 @@
+"""The environment and `.env`, read into settings; what cannot be used is named."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from app.settings import InvalidSettings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without `.env` and `config.json`."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_certificate(folder: Path) -> None:
+    """`cert.pem` and `key.pem`, signed by themselves."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay.test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1)
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+def fault_of(**environ: str) -> str:
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(environ=environ)
+    return str(caught.value)
+
+
+def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+    settings = load_settings(environ={})
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/relay.db"
+    assert (settings.log_level, settings.log_format, settings.log_file) == ("INFO", "auto", None)
+    assert settings.trusted_proxies == ()
+    assert settings.config_path.is_file()
+
+
+def test_empty_value_is_none() -> None:
+    settings = load_settings(environ={"SERVER_PORT": "", "LOG_FILE": "", "SSL_CERTFILE": "", "DATABASE_URL": " "})
+
+    nothing_set = load_settings(environ={})
+    assert (settings.port, settings.log_file, settings.ssl_certfile) == (8080, None, None)
+    assert settings.database_url == nothing_set.database_url
+
+
+def test_values_are_read(tmp_path: Path) -> None:
+    settings = load_settings(
+        environ={
+            "SERVER_HOST": "0.0.0.0",
+            "SERVER_PORT": "0",
+            "RELAY_DATA_DIR": "store",
+            "DATABASE_URL": "postgresql://u@h/db",
+            "LOG_LEVEL": "debug",
+            "LOG_FORMAT": "JSON",
+            "LOG_FILE": "logs/relay.log",
+            "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16 ,fd00::/8,",
+            "MAX_BODY_BYTES": "4096",
+            "RATE_LIMIT_STORAGE_URL": "redis://r",
+        }
+    )
+
+    assert (settings.host, settings.port, settings.max_body_bytes) == ("0.0.0.0", 0, 4096)
+    assert (settings.data_dir, settings.database_url) == (tmp_path / "store", "postgresql://u@h/db")
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
+    assert settings.log_file == tmp_path / "logs" / "relay.log"
+    assert settings.trusted_proxies == tuple(map(ip_network, ("10.0.0.1/32", "192.168.0.0/16", "fd00::/8")))
+    assert settings.rate_limit_storage_url == "redis://r"
+
+
+def test_environment_goes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SERVER_PORT=1111\nSERVER_HOST=file\n")
+
+    settings = load_settings(environ={"SERVER_PORT": "2222"})
+
+    assert (settings.port, settings.host) == (2222, "file")
+
+
+def test_file_of_another_folder_is_read_in_place_of_the_own(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SERVER_PORT=1111\nSERVER_HOST=own\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "relay.env").write_text("SERVER_PORT=3333\n")
+
+    settings = load_settings(elsewhere / "relay.env", environ={})
+
+    assert (settings.port, settings.host) == (3333, "127.0.0.1")
+
+
+def test_file_is_named_by_the_environment_too(tmp_path: Path) -> None:
+    (tmp_path / "relay.env").write_text("SERVER_PORT=3333\n")
+
+    assert load_settings(environ={"RELAY_ENV_FILE": str(tmp_path / "relay.env")}).port == 3333
+
+
+def test_file_that_was_named_has_to_be_there() -> None:
+    with pytest.raises(InvalidSettings, match=r"'nowhere\.env' does not exist"):
+        load_settings(Path("nowhere.env"), environ={})
+
+
+def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SERVER_HOST=\xff\xfe\n")
+
+    with pytest.raises(InvalidSettings, match=r"'\.env' cannot be read"):
+        load_settings(environ={})
+
+
+def test_byte_order_mark_of_the_file_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfSERVER_PORT=1111\n")
+
+    assert load_settings(environ={}).port == 1111
+
+
+def test_dollars_in_the_file_are_only_dollars(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ACME_KEY=a${HOME}b$c\n")
+
+    assert load_settings(environ={"HOME": "/x"}).secret(["ACME_KEY"]) == "a${HOME}b$c"
+
+
+def test_first_key_that_is_set_counts(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(" from a file \n")
+    settings = load_settings(environ={"A": " ", "B_FILE": str(tmp_path / "secret"), "C": "c"})
+
+    assert settings.secret(["A", "B", "C"]) == "from a file"
+    assert settings.secret(["C", "B"]) == "c"
+    assert settings.secret(["A", "D"]) is None
+    assert settings.secret([]) is None
+
+
+def test_value_goes_before_its_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("file")
+    settings = load_settings(environ={"A": "value", "A_FILE": str(tmp_path / "secret")})
+
+    assert settings.secret(["A"]) == "value"
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "RATE_LIMIT_STORAGE_URL"])
+def test_address_with_a_password_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("postgresql://u:p@h/db\n")
+
+    settings = load_settings(environ={f"{name}_FILE": str(tmp_path / "secret")})
+
+    assert "postgresql://u:p@h/db" in (settings.database_url, settings.rate_limit_storage_url)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_secret_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    settings = load_settings(environ={"A_FILE": str(tmp_path / "secret")})
+
+    with pytest.raises(InvalidSettings, match="A_FILE names"):
+        settings.secret(["A"])
+
+
+def test_secrets_are_not_in_the_settings_text() -> None:
+    assert "hidden" not in repr(load_settings(environ={"OPENAI_API_KEY": "hidden"}))
+
+
+@pytest.mark.parametrize(("there", "missing"), [("SSL_CERTFILE", "SSL_KEYFILE"), ("SSL_KEYFILE", "SSL_CERTFILE")])
+def test_tls_needs_both_files(tmp_path: Path, there: str, missing: str) -> None:
+    (tmp_path / "there.pem").touch()
+
+    assert fault_of(**{there: "there.pem"}).startswith(f"{there} is set but {missing} is not")
+
+
+def test_tls_with_both_files_is_taken(tmp_path: Path) -> None:
+    write_certificate(tmp_path)
+
+    settings = load_settings(environ={"SSL_CERTFILE": "cert.pem", "SSL_KEYFILE": "key.pem"})
+
+    assert (settings.ssl_certfile, settings.ssl_keyfile) == (tmp_path / "cert.pem", tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("name", ["SSL_CERTFILE", "SSL_KEYFILE", "CA_FILE"])
+@pytest.mark.parametrize("path", ["nowhere.pem", "."])
+def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
+    fault = fault_of(**{name: path})
+
+    assert fault.startswith(f"{name} names ")
+    assert "cannot be read" in fault
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVER_PORT", "http"),
+        ("SERVER_PORT", "-1"),
+        ("SERVER_PORT", "65536"),
+        ("SERVER_PORT", "80.0"),
+        ("SERVER_PORT", "\u0668\u0660"),
+        ("SERVER_PORT", "9" * 5000),
+        ("MAX_BODY_BYTES", "32M"),
+        ("MAX_BODY_BYTES", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
+        ("DATABASE_URL", "mysql://u@h/db"),
+        ("DATABASE_URL", "relay.db"),
+        ("RELAY_DATA_DIR", "~nobody-of-that-name/data"),
+        ("LOG_FILE", "~nobody-of-that-name/log"),
+    ],
+)
+def test_value_that_cannot_be_used_is_told_with_its_setting(name: str, value: str) -> None:
+    assert fault_of(**{name: value}).startswith(name)
+
+
+def test_password_of_a_wrong_database_is_not_told() -> None:
+    assert "hidden" not in fault_of(DATABASE_URL="mysql://user:hidden@h/db")
+
+
+def test_config_in_the_working_directory_goes_before_the_shipped_one(tmp_path: Path) -> None:
+    shipped = load_settings(environ={}).config_path
+    (tmp_path / "config.json").write_text("{}")
+
+    assert load_settings(environ={}).config_path == tmp_path / "config.json"
+    assert shipped != tmp_path / "config.json"
+
+
+def test_config_is_where_it_is_said_to_be(tmp_path: Path) -> None:
+    assert load_settings(environ={"RELAY_CONFIG": "other.json"}).config_path == tmp_path / "other.json"
