@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: a socket that sends a request, waits for its answer and lets the body be read as it comes."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import cast
 
@@ -31,15 +32,16 @@ class Connection(asyncio.Protocol):
     the event loop has let go of the socket.
     """
 
-    def __init__(self, name: str, on_closed: Callable[["Connection"], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.answer = Incoming()
         self.remote = ""
         self.closed = False
+        self.on_closed: Callable[[Connection], None] | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
-        self._transport = cast("asyncio.Transport", None)  # there from connection_made on
+        self._tcp = cast("asyncio.Transport", None)  # there from connection_made on
+        self._transport = self._tcp  # the same, or TLS over it
         self._name = name
-        self._on_closed = on_closed
         self._alarm = Alarm(self._ring)
         self._limits: Limits = {}
         self._limit = "idle"
@@ -59,6 +61,17 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
 
     # What the owner calls.
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from now on, with a server that proves to be `host`; before anything else is sent.
+
+        Raises:
+            OSError: the handshake failed; `ssl.SSLError` is one.
+        """
+        secured = await self._loop.start_tls(self._tcp, self, context, server_hostname=host)
+        if secured is None:
+            raise ConnectionError("the server closed the connection")
+        self._transport = secured
 
     async def ask(self, outgoing: Outgoing, limits: Limits) -> None:
         """Send a request and return when the head of its answer is here, in `answer`.
@@ -107,7 +120,7 @@ class Connection(asyncio.Protocol):
         data = self.answer.take()
         if self._reading_paused:
             self._reading_paused = False
-            self._transport.resume_reading()
+            self._tcp.resume_reading()
         return data
 
     @property
@@ -146,12 +159,13 @@ class Connection(asyncio.Protocol):
             self._upload.cancel()
         self._transport.abort()
         self._wake()
-        self._on_closed(self)
+        if self.on_closed is not None:
+            self.on_closed(self)
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._tcp = self._transport = cast("asyncio.Transport", transport)
         host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.remote = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -169,7 +183,7 @@ class Connection(asyncio.Protocol):
             return
         if answer.unread_bytes > _MAX_UNREAD_BYTES and not self._reading_paused:
             self._reading_paused = True
-            self._transport.pause_reading()
+            self._tcp.pause_reading()  # beneath TLS: uvloop's drops what it holds when the server closes meanwhile
         if answer.stage == "head":
             self._arm("read", self._limits.get("read"))
         else:

@@ -162,22 +162,9 @@ class Pool:
             self._slots_taken -= 1
 
     async def _connect(self, seconds: float | None) -> Connection:
-        loop = asyncio.get_running_loop()
-        origin = self._origin
         try:
             async with asyncio.timeout(seconds):
-                tls = await self._tls() if origin.scheme == "https" else None
-                sock = await dial(origin.host, origin.port)
-                try:
-                    _, connection = await loop.create_connection(
-                        lambda: Connection(self._name, self._closed_one),
-                        sock=sock,
-                        ssl=tls,
-                        server_hostname=origin.host if tls else None,
-                    )
-                except BaseException:
-                    sock.close()
-                    raise
+                connection = await self._open()
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(f"no connection to {self._name} within {seconds} s (limit 'connect')") from exc
         except (OSError, ValueError) as exc:  # ValueError: a host name that cannot be one
@@ -187,6 +174,27 @@ class Pool:
         if self._closed:
             connection.close()
             raise self._no_longer()
+        connection.on_closed = self._closed_one
+        return connection
+
+    async def _open(self) -> Connection:
+        origin = self._origin
+        context = await self._tls() if origin.scheme == "https" else None
+        sock = await dial(origin.host, origin.port)
+        try:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(lambda: Connection(self._name), sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            if context is not None and not connection.closed:
+                await connection.start_tls(context, origin.host)
+            if connection.closed:
+                raise ConnectionError("the server closed the connection at once")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _closed_one(self, connection: Connection) -> None:

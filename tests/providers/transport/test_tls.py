@@ -1,5 +1,6 @@
 """Whom we trust, and whom we say we want."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -113,6 +114,24 @@ async def test_cut_body_is_told_from_a_whole_one_when_encrypted(authority: Autho
     async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
         with pytest.raises(httpx.RemoteProtocolError, match="before the end of the body"):
             await fetch(transport, request(server))
+
+
+async def test_server_that_closes_before_a_slow_reader_is_done_loses_nothing(authority: Authority) -> None:
+    size = 3_000_000
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size, b"x" * size)
+
+    received = 0
+    tls = authority.server_context("127.0.0.1")
+    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
+        response = await transport.handle_async_request(request(server))
+        async for piece in response.aiter_raw():
+            received += len(piece)
+            await asyncio.sleep(0.01)
+
+    assert received == size
 
 
 def test_authority_file_that_cannot_be_used_is_told_of_at_the_start(tmp_path: Path) -> None:
