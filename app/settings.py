@@ -1,6 +1,7 @@
 """The environment and `.env`, read once into one frozen `Settings`."""
 
 import os
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -81,7 +82,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         log_file=_path(env, "LOG_FILE"),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
-        ca_file=_readable(env, "CA_FILE"),
+        ca_file=_authority(env, "CA_FILE"),
         rate_limit_storage_url=_read_secret(env, "RATE_LIMIT_STORAGE_URL") or "memory://",
         environ=env,
     )
@@ -115,7 +116,29 @@ def _tls_files(env: Mapping[str, str]) -> tuple[Path | None, Path | None]:
     if (certfile is None) != (keyfile is None):
         there, missing = ("SSL_CERTFILE", "SSL_KEYFILE") if certfile else ("SSL_KEYFILE", "SSL_CERTFILE")
         raise InvalidSettings(f"{there} is set but {missing} is not: TLS needs both, plain HTTP neither.")
+    if certfile and keyfile:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile, password=_refuse_password)
+        except (OSError, ValueError) as exc:
+            raise InvalidSettings(
+                f"SSL_CERTFILE {str(certfile)!r} and SSL_KEYFILE {str(keyfile)!r} are no certificate and its key,"
+                f" both as PEM and without a password: {_reason(exc)}."
+            ) from exc
     return certfile, keyfile
+
+
+def _refuse_password() -> str:
+    raise ValueError("it is encrypted")
+
+
+def _authority(env: Mapping[str, str], name: str) -> Path | None:
+    path = _readable(env, name)
+    if path is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as exc:
+            raise InvalidSettings(f"{name} names {str(path)!r}, which holds no certificate as PEM.") from exc
+    return path
 
 
 def _readable(env: Mapping[str, str], name: str) -> Path | None:

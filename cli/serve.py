@@ -1,7 +1,9 @@
 """`llm-relay serve`: the gateway on uvicorn, in one process or several."""
 
+import asyncio
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,14 +38,52 @@ def serve(
     for name in ("RELAY_CONFIG", "RELAY_ENV_FILE"):
         if name in os.environ:
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    from app.store.db import UnusableDatabase
+
     try:
         settings = load_settings()
         load_config(settings.config_path)
-    except (InvalidSettings, InvalidConfig) as exc:
+        _open_log(settings)
+        _try_address(settings)
+        asyncio.run(_prepare_database(settings))
+    except (InvalidSettings, InvalidConfig, UnusableDatabase) as exc:
         typer.echo(f"LLM Relay cannot start:\n{exc}", err=True)
         raise typer.Exit(1) from None
-    set_up_logging(settings)
     raise typer.Exit(_run(settings, workers, reload=reload))
+
+
+# What a worker would fail at is found out before there is one: words then, and no traceback for each worker.
+
+
+def _open_log(settings: Settings) -> None:
+    try:
+        set_up_logging(settings)
+    except OSError as exc:
+        raise InvalidSettings(
+            f"LOG_FILE names {str(settings.log_file)!r}, which cannot be written: {exc.strerror}."
+        ) from exc
+
+
+def _try_address(settings: Settings) -> None:
+    try:
+        for family, kind, _, _, address in socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as exc:
+        raise InvalidSettings(
+            f"Cannot listen on {settings.host}, port {settings.port}: {exc.strerror}. Settings: SERVER_HOST, SERVER_PORT."
+        ) from exc
+
+
+async def _prepare_database(settings: Settings) -> None:
+    from app.store.db import open_database
+
+    database = open_database(settings.database_url)
+    try:
+        await database.upgrade()
+    finally:
+        await database.aclose()
 
 
 def _run(settings: Settings, workers: int, *, reload: bool) -> int:
@@ -91,6 +131,12 @@ def _run_several(config: "uvicorn.Config") -> int:
 
     class Workers(Multiprocess):
         """Hands SIGHUP on, so that the workers read the configuration anew and drop no call."""
+
+        def terminate_all(self) -> None:
+            # The workers close theirs; while this one was open, connections would be taken that nobody serves.
+            for listening in self.sockets:
+                listening.close()
+            super().terminate_all()
 
         def handle_hup(self) -> None:
             for process in self.processes:

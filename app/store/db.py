@@ -3,12 +3,14 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, TextClause, event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,6 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.core.errors import Unavailable
 
 _BUSY_TIMEOUT_S = 5
+_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+
+T = TypeVar("T")
+Values = Mapping[str, object]
 
 
 class UnusableDatabase(Exception):
@@ -32,8 +38,20 @@ class DatabaseUnavailable(Unavailable):
     in_doubt = False
 
 
+class Statements(Protocol):
+    """Runs SQL inside a transaction. A value is written `:name` there."""
+
+    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
+        """What a statement gives."""
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        """Run a statement once for each of `values`; how many rows changed, or -1 where the driver does not know."""
+
+
 class Database:
     """An engine and its transactions. Whoever opens it calls `aclose`.
+
+    `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time.
 
     Attributes:
         path: the file of an SQLite database; None for a server.
@@ -45,6 +63,7 @@ class Database:
         self._writing_engine = engine.execution_options(relay_writes=True)
         # SQLite has one writer at a time; who waits for it within this process does so here, in order, not by polling the file.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if path else nullcontext()
+        self._file = _SqliteFile(path) if path else None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -63,6 +82,21 @@ class Database:
         except DatabaseUnavailable as exc:
             exc.in_doubt = committing
             raise
+
+    async def transact(self, work: Callable[[Statements], T]) -> T:
+        """Do `work` in a transaction that writes, and give what it gives; rolled back when it raises.
+
+        On SQLite all of it happens in one visit to a thread, past SQLAlchemy: that costs a fifth of `begin`, where each
+        statement is several. A caller that is cancelled does not stop it.
+
+        Raises:
+            DatabaseUnavailable: no connection, or the database is locked.
+        """
+        if self._file is not None:
+            async with self._turn, _translated():
+                return await self._file.transact(work)
+        async with self.begin() as connection:
+            return await connection.run_sync(lambda sync: work(_ServerStatements(sync)))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -95,7 +129,80 @@ class Database:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        if self._file is not None:
+            await self._file.aclose()
         await self.engine.dispose()
+
+
+class _SqliteFile:
+    """A connection of its own, in a thread of its own, made when it is first wanted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def transact(self, work: Callable[[Statements], T]) -> T:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    async def aclose(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.get_running_loop().run_in_executor(thread, self._close)
+            thread.shutdown()
+
+    def _transact(self, work: Callable[[Statements], T]) -> T:
+        connection = self._connection = self._connection or self._connect()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(_SqliteStatements(connection))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _SqliteStatements:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        return self._connection.executemany(sql, values).rowcount
+
+
+class _ServerStatements:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
+        result = self._connection.execute(_text(sql), dict(values))
+        return result.all() if result.returns_rows else ()
+
+    def many(self, sql: str, values: Sequence[Values]) -> int:
+        return self._connection.execute(_text(sql), [dict(each) for each in values]).rowcount
+
+
+@lru_cache
+def _text(sql: str) -> TextClause:
+    return text(sql)
 
 
 def open_database(url: str) -> Database:
@@ -113,7 +220,13 @@ def open_database(url: str) -> Database:
         raise UnusableDatabase(
             f"The database URL begins with {parsed.drivername!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."
         )
-    return Database(create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True))
+    try:
+        engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+    except ModuleNotFoundError as exc:
+        raise UnusableDatabase(
+            f"A PostgreSQL database needs the package {exc.name!r}, which is not installed."
+        ) from exc
+    return Database(engine)
 
 
 def _open_sqlite(name: str) -> Database:
@@ -151,7 +264,7 @@ def _make_file(path: Path) -> None:
 def _configure(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
