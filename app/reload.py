@@ -46,11 +46,10 @@ class Reloader:
         """Read settings and configuration anew and apply them, or keep what is."""
         try:
             settings = self._read_settings()
-            config = load_config(self._path)
+            self._apply(load_config(self._path), settings)
         except (InvalidConfig, InvalidSettings) as exc:
             log.error("the configuration was changed but cannot be used; the old one stays in force:\n%s", exc)
             return
-        self._apply(config, settings)
         log.info("took the changed configuration %s", self._path)
 
 

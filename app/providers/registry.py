@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Protocol
 
@@ -77,32 +77,34 @@ class Registry:
     """All providers. Reads are from memory; `run` keeps the model lists fresh."""
 
     def __init__(self, config: Config, find_secret: FindSecret, transport: httpx.AsyncBaseTransport) -> None:
-        self._find_secret = find_secret
         self._transport = transport
         self._discovered: dict[str, tuple[str, ...]] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
-        self._now = self._build(config)
+        self._now = self._build(config, find_secret, {})
 
     def reload(self, config: Config, find_secret: FindSecret) -> None:
-        """Take another configuration; calls that are under way end with the one they began with."""
-        self._find_secret = find_secret
+        """Take another configuration; calls that are under way end with the one they began with.
+
+        Raises:
+            InvalidSettings: a key cannot be read; all stays as it was.
+        """
         before = self._now.config.providers
-        self._discovered = {
+        discovered = {
             key: models for key, models in self._discovered.items() if config.providers.get(key) == before.get(key)
         }
-        self._now = self._build(config)
+        self._now = self._build(config, find_secret, discovered)
+        self._discovered = discovered
         self._wake.set()
 
     def find(self, name: str) -> Target | None:
         """The target of `name`: `provider/model`, `provider-model`, or a model of any provider, in any case."""
         now = self._now
-        target = now.targets.get(normalise(name))
-        if target is None and "/" in name:
-            key, _, model = name.strip().partition("/")
+        key, _, model = name.strip().partition("/")
+        if model and key.lower() in now.open_lists:
             # Its list is not known (not yet, or it has none to give): the provider itself will say whether it has the model.
-            return Target(key.lower(), model) if key.lower() in now.open_lists and model else None
-        return target
+            return Target(key.lower(), model)
+        return now.targets.get(normalise(name))
 
     async def settled(self) -> None:
         """Return when every provider has been asked once, at the latest after `SETTLE_S`."""
@@ -137,10 +139,10 @@ class Registry:
     async def run(self) -> None:
         """Ask providers for their models, now and then; a dead one costs the others nothing."""
         while True:
-            asked = [key for key, provider in self._now.providers.items() if self._asks(key, provider)]
-            answers = await asyncio.gather(*(self._discover(key) for key in asked))
-            self._settled.set()
             self._wake.clear()
+            asked = [(key, provider) for key, provider in self._now.providers.items() if self._asks(key, provider)]
+            answers = await asyncio.gather(*(self._discover(key, provider) for key, provider in asked))
+            self._settled.set()
             try:
                 async with asyncio.timeout(REFRESH_S if all(answers) else RETRY_S):
                     await self._wake.wait()
@@ -150,9 +152,8 @@ class Registry:
     def _asks(self, key: str, provider: Listing) -> bool:
         return isinstance(provider, HttpProvider) and not self._now.config.providers[key].supported_models
 
-    async def _discover(self, key: str) -> bool:
+    async def _discover(self, key: str, provider: Listing) -> bool:
         """Ask one provider; the last good answer stays where it does not tell."""
-        provider = self._now.providers[key]
         try:
             models = tuple(dict.fromkeys(await provider.list_models()))
         except RelayError as exc:
@@ -160,44 +161,50 @@ class Registry:
             return False
         if self._now.providers.get(key) is provider and models and self._discovered.get(key) != models:
             self._discovered[key] = models
-            self._now = self._build(self._now.config, keep=self._now.providers)
+            states = [replace(state, models=models) if state.key == key else state for state in self._now.states]
+            self._now = _take_snapshot(self._now.config, self._now.providers, states)
         return True
 
-    def _build(self, config: Config, keep: dict[str, Listing] | None = None) -> _Snapshot:
+    def _build(self, config: Config, find_secret: FindSecret, discovered: Mapping[str, tuple[str, ...]]) -> _Snapshot:
         providers: dict[str, Listing] = {}
         states: list[ProviderState] = []
         for key, entry in config.providers.items():
-            state, secret = self._state_of(entry)
-            models = entry.supported_models or self._discovered.get(key)
+            state, secret = _state_of(entry, find_secret)
+            models = entry.supported_models or discovered.get(key)
             states.append(ProviderState(key, entry.name or key, state, models))
             if state == "ready":
                 kind = QUIRKS.get(key, HttpProvider)
-                providers[key] = keep[key] if keep else kind(key, entry, secret, self._transport)
+                providers[key] = kind(key, entry, secret, self._transport)
         if Demo.key not in config.providers:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
             providers[Demo.key] = Demo()
-        targets = _index(states)
-        return _Snapshot(
-            config=config,
-            providers=providers,
-            states=tuple(states),
-            targets=targets,
-            listed=tuple(_list_models(states, targets)),
-            open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
-        )
-
-    def _state_of(self, entry: ProviderConfig) -> tuple[str, str | None]:
-        if not entry.enabled:
-            return "disabled", None
-        if not entry.api_key_env:
-            return "ready", None
-        secret = self._find_secret(entry.api_key_env)
-        return ("ready" if secret else f"no key: set {' or '.join(entry.api_key_env)}"), secret
+        return _take_snapshot(config, providers, states)
 
 
 def normalise(name: str) -> str:
     """A name as it is looked up: trimmed, lower case, without one trailing `:latest`."""
     return name.strip().lower().removesuffix(":latest")
+
+
+def _take_snapshot(config: Config, providers: dict[str, Listing], states: Sequence[ProviderState]) -> _Snapshot:
+    targets = _index(states)
+    return _Snapshot(
+        config=config,
+        providers=providers,
+        states=tuple(states),
+        targets=targets,
+        listed=tuple(_list_models(states, targets)),
+        open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
+    )
+
+
+def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, str | None]:
+    if not entry.enabled:
+        return "disabled", None
+    if not entry.api_key_env:
+        return "ready", None
+    secret = find_secret(entry.api_key_env)
+    return ("ready" if secret else f"no key: set {' or '.join(entry.api_key_env)}"), secret
 
 
 def _index(states: Sequence[ProviderState]) -> dict[str, Target]:

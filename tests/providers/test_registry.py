@@ -1,0 +1,396 @@
+"""Which providers there are, which models they have, and what their names lead to."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import Config, ProviderConfig
+from app.core.call import Target
+from app.providers import registry as registry_module
+from app.providers.parallel import Parallel
+from app.providers.perplexity import Perplexity
+from app.providers.registry import Registry
+from app.settings import InvalidSettings
+from tests.calls import make_call
+
+
+class Providers(httpx.AsyncBaseTransport):
+    """Providers that answer by host; `answers` may be changed, and `asked` counts the questions."""
+
+    def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
+        self.answers: dict[str, Any] = dict(answers or {})
+        self.asked: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        self.asked.append(host)
+        answer = self.answers.get(host)
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            answer = ["late"]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, httpx.Response):
+            return answer
+        if answer is None:
+            raise httpx.ConnectError("connection refused")
+        return httpx.Response(200, json={"data": [{"id": name} for name in answer]})
+
+
+def provider(host: str, *models: str, **fields: Any) -> ProviderConfig:
+    return ProviderConfig(base_url=f"http://{host}/v1", supported_models=models, **fields)
+
+
+def open_registry(
+    transport: httpx.AsyncBaseTransport | None = None,
+    secrets: Mapping[str, str] | None = None,
+    **providers: ProviderConfig,
+) -> Registry:
+    return Registry(Config(providers), finder(secrets or {}), transport or Providers())
+
+
+def finder(secrets: Mapping[str, str]) -> Callable[[Sequence[str]], str | None]:
+    return lambda names: next((secrets[name] for name in names if name in secrets), None)
+
+
+@contextlib.asynccontextmanager
+async def running(registry: Registry) -> AsyncIterator[None]:
+    """The registry's loop beside the body, its first round done."""
+    task = asyncio.create_task(registry.run())
+    try:
+        await registry.settled()
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a state that tells nobody
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes an hour or a minute takes a moment."""
+    monkeypatch.setattr(registry_module, "REFRESH_S", 0.02)
+    monkeypatch.setattr(registry_module, "RETRY_S", 0.02)
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Meta-Llama-3.3",
+        "meta-llama-3.3",
+        "META-LLAMA-3.3",
+        "  meta-llama-3.3\t",
+        "meta-llama-3.3:latest",
+        "meta-llama-3.3:LATEST ",
+        "acme/meta-llama-3.3",
+        "ACME/Meta-Llama-3.3:latest",
+        "acme-meta-llama-3.3",
+        " Acme-META-LLAMA-3.3 ",
+    ],
+)
+def test_every_spelling_leads_to_the_providers_own(name: str) -> None:
+    registry = open_registry(acme=provider("acme", "Meta-Llama-3.3"))
+
+    assert registry.find(name) == Target("acme", "Meta-Llama-3.3")
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "/", "acme", "acme/", "acme-", "/gpt", "acme/other", "gpt:latest:latest", "gpt:free", "gp t"]
+)
+def test_other_names_lead_nowhere(name: str) -> None:
+    assert open_registry(acme=provider("acme", "gpt")).find(name) is None
+
+
+@pytest.mark.parametrize("name", ["llama", "llama:latest", "LLAMA:latest", "acme/llama"])
+def test_latest_in_the_providers_own_spelling_is_kept(name: str) -> None:
+    assert open_registry(acme=provider("acme", "llama:latest")).find(name) == Target("acme", "llama:latest")
+
+
+def test_bare_name_leads_to_the_first_provider_of_the_file() -> None:
+    registry = open_registry(second=provider("b", "gpt"), first=provider("a", "GPT"))
+
+    assert registry.find("gpt") == Target("second", "gpt")
+    assert registry.find("first/gpt") == Target("first", "GPT")
+
+
+def test_prefix_goes_before_a_bare_name_that_looks_like_it() -> None:
+    registry = open_registry(router=provider("r", "openai/gpt", "openai-gpt"), openai=provider("o", "gpt"))
+
+    assert registry.find("openai/gpt") == Target("openai", "gpt")
+    assert registry.find("openai-gpt") == Target("openai", "gpt")
+    assert registry.find("router/openai/gpt") == Target("router", "openai/gpt")
+
+
+def test_prefix_of_a_provider_without_key_is_left_to_who_has_a_model_of_that_name() -> None:
+    registry = open_registry(openai=provider("o", "gpt", api_key_env=("NOT_SET",)), router=provider("r", "openai/gpt"))
+
+    assert registry.find("openai/gpt") == Target("router", "openai/gpt")
+    assert registry.find("gpt") is None
+
+
+@pytest.mark.parametrize(("name", "model"), [("acme/New-One", "New-One"), (" ACME/a/b:latest ", "a/b:latest")])
+def test_provider_whose_list_is_not_known_is_asked_itself(name: str, model: str) -> None:
+    assert open_registry(acme=provider("acme")).find(name) == Target("acme", model)
+
+
+def test_prefix_counts_also_while_its_list_is_not_known() -> None:
+    registry = open_registry(router=provider("r", "openai/gpt"), openai=provider("o"))
+
+    assert registry.find("openai/gpt") == Target("openai", "gpt")
+
+
+def test_disabled_provider_has_no_names() -> None:
+    registry = open_registry(acme=provider("acme", "gpt", enabled=False), beta=provider("beta", enabled=False))
+
+    assert registry.find("gpt") is None
+    assert registry.find("beta/gpt") is None
+
+
+def test_nearest_names_are_three_and_the_best_first() -> None:
+    registry = open_registry(acme=provider("acme", "gpt-5-mini", "gpt-5", "gpt-4.1", "sonar", "grok-4"))
+
+    near = registry.nearest("gpt-5-mimi")
+
+    assert near[0] == "gpt-5-mini"
+    assert len(near) == 3
+    assert len(set(near)) == 3
+
+
+def test_nearest_name_is_found_whatever_the_prefix() -> None:
+    registry = open_registry(acme=provider("acme", "gpt-5-mini"), router=provider("r", "deep/whale-9", "x"))
+
+    assert registry.nearest("whale-8", 1) == ["deep/whale-9"]
+    assert registry.nearest("ACME/GPT-5-mni", 1) == ["gpt-5-mini"]
+
+
+@pytest.mark.timeout(20)
+def test_nearest_of_a_monstrous_name_takes_no_long_time() -> None:
+    registry = open_registry(acme=provider("acme", *[f"model-{number}" for number in range(500)]))
+
+    for name in ("model-" * 80, "".join(map(chr, range(1000, 1512)))):
+        assert len(registry.nearest(name)) == 3
+
+
+# The list.
+
+
+def test_each_model_is_listed_once_by_the_shortest_name_that_leads_to_it() -> None:
+    registry = open_registry(a=provider("a", "gpt", "x"), b=provider("b", "GPT", "y"), c=provider("c", "a/x"))
+
+    assert [model.id for model in registry.models] == ["gpt", "x", "b/GPT", "y", "c/a/x", "demo"]
+    assert all(registry.find(model.id) == model.target for model in registry.models)
+
+
+def test_states_tell_what_is_missing() -> None:
+    registry = open_registry(
+        secrets={"B_KEY": "k"},
+        a=provider("a", "m", api_key_env=("A_KEY", "OTHER_KEY")),
+        b=provider("b", "m", api_key_env=("B_KEY",), name="Beta"),
+        c=provider("c", enabled=False),
+        d=provider("d"),
+    )
+
+    assert [(state.key, state.state, state.models) for state in registry.states] == [
+        ("a", "no key: set A_KEY or OTHER_KEY", ("m",)),
+        ("b", "ready", ("m",)),
+        ("c", "disabled", None),
+        ("d", "ready", None),
+        ("demo", "ready", ("demo",)),
+    ]
+    assert registry.states[1].name == "Beta"
+
+
+def test_provider_named_demo_takes_the_place_of_the_built_in_one() -> None:
+    registry = open_registry(demo=provider("d", "m"))
+
+    assert [model.id for model in registry.models] == ["m"]
+
+
+def test_providers_with_ways_of_their_own_are_known_by_their_key() -> None:
+    registry = open_registry(perplexity=provider("p", "sonar"), parallelai=provider("q", "speed"))
+
+    assert isinstance(registry.provider("perplexity"), Perplexity)
+    assert isinstance(registry.provider("parallelai"), Parallel)
+
+
+# Discovery.
+
+
+async def test_models_are_asked_for_where_none_are_listed() -> None:
+    transport = Providers({"acme": ["Gpt-X", "gpt-y", "gpt-y"]})
+    registry = open_registry(transport, acme=provider("acme"), beta=provider("beta", "own"))
+
+    async with running(registry):
+        assert registry.find("gpt-x") == Target("acme", "Gpt-X")
+        assert [model.id for model in registry.models] == ["Gpt-X", "gpt-y", "own", "demo"]
+        assert "beta" not in transport.asked
+
+
+async def test_known_list_closes_the_provider_to_other_names() -> None:
+    registry = open_registry(Providers({"acme": ["gpt"]}), acme=provider("acme"))
+    assert registry.find("acme/other") is not None
+
+    async with running(registry):
+        assert registry.find("acme/other") is None
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        httpx.ConnectError("refused"),
+        httpx.Response(500, text="broken"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"models": []}),
+        httpx.Response(200, json={"data": "none"}),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"data": [{"name": "x"}, 5, {"id": 7}]}),
+        httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
+        httpx.Response(302, headers={"location": "http://elsewhere"}),
+    ],
+)
+async def test_last_good_list_stays_when_a_provider_fails_and_the_others_go_on(failure: Any) -> None:
+    transport = Providers({"acme": ["gpt"], "beta": ["old"]})
+    registry = open_registry(transport, acme=provider("acme"), beta=provider("beta"))
+
+    async with running(registry):
+        transport.answers["acme"] = failure
+        transport.answers["beta"] = ["new"]
+        await until(lambda: registry.find("new") is not None)
+
+        assert registry.find("gpt") == Target("acme", "gpt")
+
+
+async def test_bare_list_is_understood() -> None:
+    registry = open_registry(Providers({"acme": httpx.Response(200, json=[{"id": "gpt"}])}), acme=provider("acme"))
+
+    async with running(registry):
+        assert registry.find("gpt") == Target("acme", "gpt")
+
+
+async def test_hanging_provider_holds_nobody_up() -> None:
+    hanging = asyncio.Event()
+    registry = open_registry(
+        Providers({"slow": hanging, "acme": ["gpt"]}), slow=provider("slow"), acme=provider("acme")
+    )
+    task = asyncio.create_task(registry.run())
+
+    await until(lambda: registry.find("gpt") is not None)
+
+    assert [model.id for model in registry.models] == ["gpt", "demo"]
+    hanging.set()
+    await until(lambda: registry.find("late") is not None)
+    task.cancel()
+
+
+async def test_wait_for_the_first_lists_is_bounded_and_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "SETTLE_S", 0.05)
+    registry = open_registry(Providers({"slow": asyncio.Event()}), slow=provider("slow"))
+    task = asyncio.create_task(registry.run())
+    loop = asyncio.get_running_loop()
+
+    await registry.settled()
+    began = loop.time()
+    await registry.settled()
+
+    assert loop.time() - began < 0.04
+    task.cancel()
+
+
+async def test_key_that_can_no_longer_be_read_does_not_stop_discovery() -> None:
+    """Files of secrets come and go; what was read at the start counts until the next reload."""
+    secrets = {"A_KEY": "k"}
+    transport = Providers({"a": ["m"]})
+    registry = open_registry(
+        transport, secrets, a=provider("a", api_key_env=("A_KEY",)), b=provider("b", "n", api_key_env=("B_KEY",))
+    )
+    secrets.clear()
+    secrets["B_KEY"] = "late"
+
+    async with running(registry):
+        assert registry.find("m") == Target("a", "m")
+        assert registry.find("n") is None
+
+
+# Reload.
+
+
+async def test_reload_takes_new_providers_and_asks_them_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "REFRESH_S", 3600.0)
+    registry = open_registry(Providers({"acme": ["gpt"], "beta": ["new"]}), acme=provider("acme"))
+
+    async with running(registry):
+        registry.reload(Config({"acme": provider("acme"), "beta": provider("beta")}), finder({}))
+
+        assert registry.find("gpt") == Target("acme", "gpt")
+        await until(lambda: registry.find("new") is not None)
+
+
+async def test_reload_in_the_midst_of_a_round_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "REFRESH_S", 3600.0)
+    hanging = asyncio.Event()
+    transport = Providers({"slow": hanging, "beta": ["new"]})
+    registry = open_registry(transport, slow=provider("slow"))
+    task = asyncio.create_task(registry.run())
+    await until(lambda: transport.asked == ["slow"])
+
+    registry.reload(Config({"beta": provider("beta")}), finder({}))
+    hanging.set()
+
+    await until(lambda: registry.find("new") is not None)
+    task.cancel()
+
+
+async def test_reload_forgets_the_list_of_a_provider_that_moved() -> None:
+    registry = open_registry(Providers({"acme": ["gpt"]}), acme=provider("acme"))
+
+    async with running(registry):
+        registry.reload(Config({"acme": provider("elsewhere")}), finder({}))
+
+        assert registry.find("gpt") is None
+
+
+async def test_call_that_is_under_way_ends_with_the_provider_it_began_with() -> None:
+    whole = {"id": "1", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}]}
+    registry = open_registry(Providers({"acme": httpx.Response(200, json=whole)}), acme=provider("acme", "gpt"))
+    before = registry.provider("acme")
+
+    registry.reload(Config({"acme": provider("nowhere", "gpt")}), finder({}))
+    reply = await before.send(make_call({"model": "gpt"}), Target("acme", "gpt"))
+
+    assert json.loads(reply.first) == whole
+    assert registry.provider("acme") is not before
+
+
+def test_reload_with_a_key_that_cannot_be_read_changes_nothing() -> None:
+    def fail(_names: Sequence[str]) -> str | None:
+        raise InvalidSettings("A_KEY_FILE names 'x', which cannot be read")
+
+    registry = open_registry(acme=provider("acme", "gpt"))
+
+    with pytest.raises(InvalidSettings):
+        registry.reload(Config({"beta": provider("beta", "new", api_key_env=("A_KEY",))}), fail)
+
+    assert registry.find("gpt") == Target("acme", "gpt")
+
+
+def test_reload_takes_a_changed_key() -> None:
+    registry = open_registry(acme=provider("acme", "gpt", api_key_env=("A_KEY",)))
+    assert registry.find("gpt") is None
+
+    registry.reload(Config({"acme": provider("acme", "gpt", api_key_env=("A_KEY",))}), finder({"A_KEY": "k"}))
+
+    assert registry.find("gpt") == Target("acme", "gpt")
