@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete, func, select
 
-from app.store.db import Database
+from app.store.db import Database, Statements
 from app.store.tables import QUOTA_DAYS, QUOTA_LEASES
 
 LIVE_MS = 5000
@@ -51,40 +50,34 @@ class Change:
     over: bool = False
 
 
-_DAY_STATE = select(QUOTA_DAYS.c.taken, QUOTA_DAYS.c.recalled).where(
-    QUOTA_DAYS.c.token_id == bindparam("token_id"), QUOTA_DAYS.c.day == bindparam("day")
-)
-_TAKE = text(
+_DAY_STATE = "SELECT taken, recalled FROM quota_days WHERE token_id = :token_id AND day = :day"
+_TAKE = (
     "INSERT INTO quota_days (token_id, day, taken, recalled) VALUES (:token_id, :day, :units, 0)"
     " ON CONFLICT (token_id, day) DO UPDATE SET taken = quota_days.taken + :units"
     " WHERE quota_days.taken + :units <= :limit RETURNING taken"
 )
-_STOCK_UP = text(
+_STOCK_UP = (
     "INSERT INTO quota_leases (worker_id, token_id, day, unused, heartbeat_at)"
     " VALUES (:worker_id, :token_id, :day, :units, :now)"
     " ON CONFLICT (worker_id, token_id, day) DO UPDATE"
     " SET unused = quota_leases.unused + :units, heartbeat_at = :now"
 )
-_HELD_ELSEWHERE = select(func.coalesce(func.sum(QUOTA_LEASES.c.unused), 0)).where(
-    QUOTA_LEASES.c.token_id == bindparam("token_id"),
-    QUOTA_LEASES.c.day == bindparam("day"),
-    QUOTA_LEASES.c.worker_id != bindparam("worker_id"),
-    QUOTA_LEASES.c.heartbeat_at > bindparam("alive_since"),
-    QUOTA_LEASES.c.unused > 0,
+_HELD_ELSEWHERE = (
+    "SELECT coalesce(sum(unused), 0) FROM quota_leases WHERE token_id = :token_id AND day = :day"
+    " AND worker_id <> :worker_id AND heartbeat_at > :alive_since AND unused > 0"
 )
-_RECALL = text("UPDATE quota_days SET recalled = :limit WHERE token_id = :token_id AND day = :day")
-_RETURN = text("UPDATE quota_days SET taken = taken - :returned WHERE token_id = :token_id AND day = :day")
-_CHANGE = text(
+_RECALL = "UPDATE quota_days SET recalled = :limit WHERE token_id = :token_id AND day = :day"
+_RETURN = "UPDATE quota_days SET taken = taken - :returned WHERE token_id = :token_id AND day = :day"
+_CHANGE = (
     "UPDATE quota_leases SET unused = unused + :unused"
     " WHERE worker_id = :worker_id AND token_id = :token_id AND day = :day"
 )
-_END = text(
-    "DELETE FROM quota_leases WHERE worker_id = :worker_id AND token_id = :token_id AND day = :day AND unused <= 0"
-)
+_END = "DELETE FROM quota_leases WHERE worker_id = :worker_id AND token_id = :token_id AND day = :day AND unused <= 0"
+_BEAT = "UPDATE quota_leases SET heartbeat_at = :now WHERE worker_id = :worker_id"
 _RECALLED = (
-    select(QUOTA_DAYS.c.token_id, QUOTA_DAYS.c.day, QUOTA_DAYS.c.recalled)
-    .join(QUOTA_LEASES, (QUOTA_LEASES.c.token_id == QUOTA_DAYS.c.token_id) & (QUOTA_LEASES.c.day == QUOTA_DAYS.c.day))
-    .where(QUOTA_LEASES.c.worker_id == bindparam("worker_id"), QUOTA_DAYS.c.recalled > 0)
+    "SELECT d.token_id, d.day, d.recalled FROM quota_days d"
+    " JOIN quota_leases l ON l.token_id = d.token_id AND l.day = d.day"
+    " WHERE l.worker_id = :worker_id AND d.recalled > 0"
 )
 
 
@@ -99,22 +92,24 @@ async def lease_units(
     Raises:
         DatabaseUnavailable: nothing was leased; `back` did not return, unless the error is `in_doubt`.
     """
-    key = {"token_id": token_id, "day": day}
-    async with db.begin() as connection:
+    key = {"token_id": token_id, "day": day, "worker_id": worker_id, "limit": limit, "now": now}
+
+    def lease(statements: Statements) -> Leased:
         if back:
-            await _apply(connection, worker_id, [Change(token_id, day, returned=back, unused=-back)])
-        taken, recalled = (await connection.execute(_DAY_STATE, key)).one_or_none() or (0, 0)
-        # The state read may be old by now where the database locks rows, not files; the statement itself decides.
+            _apply(statements, worker_id, [Change(token_id, day, returned=back, unused=-back)])
+        state = statements.rows(_DAY_STATE, key)
+        taken, recalled = state[0] if state else (0, 0)
+        # The state may be old by now where the database locks rows, not files; the statement itself decides.
         for units in _sizes(limit - taken, wanted, in_stock=recalled < limit):
-            now_taken = (await connection.execute(_TAKE, key | {"units": units, "limit": limit})).scalar_one_or_none()
-            if now_taken is not None:
-                await connection.execute(_STOCK_UP, key | {"worker_id": worker_id, "units": units, "now": now})
-                return Leased(units, now_taken, recalled)
-        others = key | {"worker_id": worker_id, "alive_since": now - LIVE_MS}
-        held = (await connection.execute(_HELD_ELSEWHERE, others)).scalar_one()
+            if now_taken := statements.rows(_TAKE, {**key, "units": units}):
+                statements.rows(_STOCK_UP, {**key, "units": units})
+                return Leased(units, now_taken[0][0], recalled)
+        ((held,),) = statements.rows(_HELD_ELSEWHERE, {**key, "alive_since": now - LIVE_MS})
         if held and recalled < limit:
-            await connection.execute(_RECALL, key | {"limit": limit})
-        return Leased(0, taken, recalled, held)
+            statements.rows(_RECALL, key)
+        return Leased(0, taken, recalled, int(held))
+
+    return await db.transact(lease)
 
 
 def _sizes(free: int, wanted: int, *, in_stock: bool) -> tuple[int, ...]:
@@ -132,18 +127,21 @@ async def report_stock(db: Database, worker_id: str, changes: Sequence[Change], 
     Raises:
         DatabaseUnavailable: nothing was told, unless the error is `in_doubt`.
     """
-    async with db.begin() as connection:
-        # In the order of their ids, so that two workers never wait for each other crosswise.
-        await _apply(connection, worker_id, sorted(changes, key=lambda change: (change.token_id, change.day)))
-        alive = update(QUOTA_LEASES).where(QUOTA_LEASES.c.worker_id == worker_id).values(heartbeat_at=now)
-        await connection.execute(alive)
+    # In the order of their ids, so that two workers never wait for each other crosswise.
+    ordered = sorted(changes, key=lambda change: (change.token_id, change.day))
+
+    def report(statements: Statements) -> None:
+        _apply(statements, worker_id, ordered)
+        statements.rows(_BEAT, {"worker_id": worker_id, "now": now})
+
+    await db.transact(report)
 
 
 async def read_recalls(db: Database, worker_id: str) -> dict[tuple[str, int], int]:
     """The limit under which units are recalled, by token and day, for what a worker has or had in stock."""
-    async with db.read() as connection:
-        rows = await connection.execute(_RECALLED, {"worker_id": worker_id})
-        return {(token_id, day): recalled for token_id, day, recalled in rows}
+    key = {"worker_id": worker_id}
+    rows = await db.transact(lambda statements: statements.rows(_RECALLED, key), writes=False)
+    return {(token_id, day): recalled for token_id, day, recalled in rows}
 
 
 async def read_used(db: Database, day: int, now: int) -> dict[str, int]:
@@ -171,7 +169,7 @@ async def delete_old_days(db: Database, today: int) -> None:
         await connection.execute(delete(QUOTA_DAYS).where(QUOTA_DAYS.c.day < today - _DAYS_KEPT))
 
 
-async def _apply(connection: AsyncConnection, worker_id: str, changes: Sequence[Change]) -> None:
+def _apply(statements: Statements, worker_id: str, changes: Sequence[Change]) -> None:
     rows = [
         {
             "worker_id": worker_id,
@@ -183,8 +181,8 @@ async def _apply(connection: AsyncConnection, worker_id: str, changes: Sequence[
         for change in changes
     ]
     if returns := [row for row in rows if row["returned"]]:
-        await connection.execute(_RETURN, returns)
+        statements.many(_RETURN, returns)
     if differences := [row for row in rows if row["unused"]]:
-        await connection.execute(_CHANGE, differences)
+        statements.many(_CHANGE, differences)
     if ends := [row for row, change in zip(rows, changes, strict=True) if change.over]:
-        await connection.execute(_END, ends)
+        statements.many(_END, ends)

@@ -3,31 +3,23 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from app.store.db import Database
+from app.store.db import Database, Statements
 from app.store.tables import REQUEST_LOGS
 
 PICO_USD = 10**12
 """The unit of `cost`, as parts of a USD."""
 
+Row = dict[str, Any]
+
 _MAX_BIGINT = 2**63 - 1
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
-_RECEIVED_AT, _COST = _COLUMNS.index("received_at"), _COLUMNS.index("cost")
-_raw_values = itemgetter(*_COLUMNS)
-_INSERT_MANY = (
-    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our columns
+_INSERT = (
+    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
 )
-_INSERT_ONE = text(
-    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
-    " ON CONFLICT (id) DO NOTHING RETURNING id"
-)
-_COUNT = text(
+_COUNT = (
     "UPDATE tokens SET lifetime_requests = lifetime_requests + :charged,"
     " last_used_at = CASE WHEN last_used_at > :last THEN last_used_at ELSE :last END WHERE id = :token_id"
 )
@@ -41,12 +33,14 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> No
 
     Raises:
         DatabaseUnavailable: nothing was written; give the same rows again.
-        KeyError: a row lacks a column.
     """
     if not rows:
         return
-    if db.path is None or not await _insert_fresh(db, rows):
-        await _insert_each(db, rows)
+    stored = [_stored(row) for row in rows]
+    # A server does not say of many rows how many were new.
+    if db.path is None or not await _insert_if_all_new(db, stored):
+        mended = [_mended(row) for row in stored]
+        await db.transact(lambda statements: _insert_each(statements, mended))
 
 
 def to_pico_usd(cost: Decimal) -> int:
@@ -61,68 +55,54 @@ def from_pico_usd(cost: int) -> Decimal:
     return Decimal(cost) / PICO_USD
 
 
-async def _insert_fresh(db: Database, rows: Sequence[Mapping[str, object]]) -> bool:
-    """The short way, past SQLAlchemy: all rows by one call of the driver. False, and nothing done, where a row is not new."""
+class _NotAllNew(Exception):
+    """Rolls the short way back."""
+
+
+async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
+    """The short way: all rows by one statement. False, and nothing done, where one is there already or needs mending."""
+
+    def insert(statements: Statements) -> None:
+        if statements.many(_INSERT, rows) != len(rows):
+            raise _NotAllNew
+        _count(statements, rows)
+
     try:
-        async with db.begin() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - of a live connection
-            async with driver.executemany(_INSERT_MANY, [_values(row) for row in rows]) as cursor:
-                if cursor.rowcount != len(rows):
-                    raise _NotAllNew
-            await _count(connection, rows)
+        await db.transact(insert)
     except (_NotAllNew, UnicodeEncodeError, OverflowError):
         return False
     return True
 
 
-class _NotAllNew(Exception):
-    """Rolls the short way back."""
+def _insert_each(statements: Statements, rows: Sequence[Row]) -> None:
+    _count(statements, [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)])
 
 
-def _values(row: Mapping[str, Any]) -> list[object]:
-    values: list[object] = list(_raw_values(row))
-    values[_RECEIVED_AT] = _stored_time(row["received_at"])
-    values[_COST] = _stored_cost(row["cost"])
-    return values
-
-
-def _stored_time(seconds: float) -> int:
-    return int(seconds * 1000)
-
-
-def _stored_cost(cost: Decimal | None) -> int | None:
-    return None if cost is None else to_pico_usd(cost)
-
-
-async def _insert_each(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
-    async with db.begin() as connection:
-        fresh = [
-            row
-            for row in rows
-            if (await connection.execute(_INSERT_ONE, _storable(row))).scalar_one_or_none() is not None
-        ]
-        await _count(connection, fresh)
-
-
-async def _count(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+def _count(statements: Statements, rows: Sequence[Row]) -> None:
     charged: defaultdict[str, int] = defaultdict(int)
-    last: defaultdict[str, int] = defaultdict(int)
+    last: dict[str, int] = {}
     for row in rows:
-        token_id = row["token_id"]
+        token_id, received_at = row["token_id"], row["received_at"]
         charged[token_id] += bool(row["charged"])
-        last[token_id] = max(last[token_id], _stored_time(row["received_at"]))
+        if received_at > last.get(token_id, -1):
+            last[token_id] = received_at
     # In the order of their ids, so that two workers never wait for each other crosswise.
-    counts = [{"token_id": key, "charged": charged[key], "last": last[key]} for key in sorted(charged)]
+    counts = [{"token_id": key, "charged": charged[key], "last": last[key]} for key in sorted(last)]
     if counts:
-        await connection.execute(_COUNT, counts)
+        statements.many(_COUNT, counts)
 
 
-def _storable(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: _storable_value(value) for name, value in zip(_COLUMNS, _values(row), strict=True)}
+def _stored(row: Mapping[str, Any]) -> Row:
+    cost = row["cost"]
+    received_at = int(row["received_at"] * 1000)
+    return {**row, "received_at": received_at, "cost": None if cost is None else to_pico_usd(cost)}
 
 
-def _storable_value(value: object) -> object:
+def _mended(row: Row) -> Row:
+    return {name: _mended_value(value) for name, value in row.items()}
+
+
+def _mended_value(value: object) -> object:
     """What a database takes: no lone surrogate, no NUL, no integer beyond 64 bits. A client can send all three."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode().replace("\0", "?")

@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database
-from app.store.revisions import bump_revision, read_revision
+from app.store.revisions import bump_revision, revision_of
 from app.store.tables import QUOTA_DAYS, QUOTA_LEASES, TOKENS
 
 SUBJECT = "tokens"
@@ -41,15 +41,15 @@ _COLUMNS = [TOKENS.c[name] for name in _FIELDS]
 async def list_tokens(db: Database) -> list[StoredToken]:
     """All of them, the oldest first."""
     async with db.read() as connection:
-        return await _read_all(connection)
+        rows = await connection.execute(select(*_COLUMNS).order_by(TOKENS.c.created_at, TOKENS.c.id))
+        return [_stored(row) for row in rows]
 
 
 async def read_tokens_newer_than(db: Database, revision: int) -> tuple[int, list[StoredToken]] | None:
     """The revision of the tokens and all of them; None while the revision is still the one given."""
-    async with db.read() as connection:
-        # The revision first: a change in between makes the rows newer than the number, and they are read once more.
-        now = await read_revision(connection, SUBJECT)
-        return None if now == revision else (now, await _read_all(connection))
+    now = await revision_of(db, SUBJECT)
+    # Rows of a change in between are newer than the number, and read once more.
+    return None if now == revision else (now, await list_tokens(db))
 
 
 async def find_token(db: Database, *, token_id: str | None = None, digest: bytes | None = None) -> StoredToken | None:
@@ -104,11 +104,6 @@ async def delete_token(db: Database, token_id: str) -> bool:
         for table in (QUOTA_LEASES, QUOTA_DAYS):
             await connection.execute(delete(table).where(table.c.token_id == token_id))
         return bool((await connection.execute(delete(TOKENS).where(TOKENS.c.id == token_id))).rowcount)
-
-
-async def _read_all(connection: AsyncConnection) -> list[StoredToken]:
-    rows = await connection.execute(select(*_COLUMNS).order_by(TOKENS.c.created_at, TOKENS.c.id))
-    return [_stored(row) for row in rows]
 
 
 async def _any(connection: AsyncConnection) -> bool:

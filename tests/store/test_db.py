@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
+from app.store.db import Database, DatabaseUnavailable, Statements, UnusableDatabase, open_database
 
 
 def test_missing_folder_and_file_are_made_for_this_user_only(tmp_path: Path) -> None:
@@ -122,3 +122,59 @@ async def test_two_writers_of_one_process_take_turns(database: Database) -> None
 
     async with database.read() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM revisions"))).scalar() == 10
+
+
+async def test_work_in_one_visit_is_committed_and_its_result_comes_back(database: Database) -> None:
+    def work(statements: Statements) -> int:
+        statements.many("INSERT INTO revisions VALUES (:subject, :number)", [{"subject": "x", "number": 1}])
+        ((number,),) = statements.rows("SELECT count(*) FROM revisions WHERE subject = :subject", {"subject": "x"})
+        return int(number)
+
+    assert await database.transact(work) == 1
+
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT subject, number FROM revisions"))).all() == [("x", 1)]
+
+
+async def test_work_in_one_visit_is_undone_when_it_raises(database: Database) -> None:
+    def work(statements: Statements) -> None:
+        statements.rows("INSERT INTO revisions VALUES (:subject, 1)", {"subject": "x"})
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        await database.transact(work)
+
+    assert await database.transact(lambda statements: statements.rows("SELECT * FROM revisions", {})) == []
+
+
+async def test_work_in_one_visit_has_the_same_pragmas(database: Database) -> None:
+    def work(statements: Statements) -> list[object]:
+        names = ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")
+        return [statements.rows(f"PRAGMA {name}", {})[0][0] for name in names]
+
+    assert await database.transact(work) == ["wal", 5000, 1, 1]
+
+
+async def test_work_in_one_visit_on_a_locked_database_is_unavailable(database: Database) -> None:
+    await database.transact(lambda statements: statements.rows("PRAGMA busy_timeout = 10", {}))
+
+    with contextlib.closing(sqlite3.connect(str(database.path), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable) as error:
+            await database.transact(lambda _: None)
+
+    assert not error.value.in_doubt
+    await database.transact(lambda _: None)
+
+
+async def test_both_kinds_of_transaction_take_turns(database: Database) -> None:
+    async def begin() -> None:
+        async with database.begin() as connection:
+            await connection.execute(text("INSERT INTO revisions SELECT 'b' || count(*), 1 FROM revisions"))
+
+    def work(statements: Statements) -> None:
+        statements.rows("INSERT INTO revisions SELECT 't' || count(*), 1 FROM revisions", {})
+
+    await asyncio.gather(*(begin() if n % 2 else database.transact(work) for n in range(20)))
+
+    assert len(await database.transact(lambda statements: statements.rows("SELECT * FROM revisions", {}))) == 20

@@ -1,5 +1,6 @@
 """The log of calls: each once, counted on its token."""
 
+import sqlite3
 from decimal import Decimal
 from typing import Any
 
@@ -134,7 +135,7 @@ async def test_row_that_lacks_a_column_is_told_and_nothing_is_written(database: 
     row = make_row("a")
     del row["client"]
 
-    with pytest.raises(KeyError, match="client"):
+    with pytest.raises(sqlite3.ProgrammingError, match="client"):
         await insert_calls(database, [make_row("b"), row])
 
     assert await read_rows(database) == []
