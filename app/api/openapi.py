@@ -5,11 +5,18 @@ from typing import Any
 from fastapi import FastAPI
 
 from app import __version__
+from app.dialects.openai.request import MAX_NAME_LENGTH
 
-_ERROR = {
-    "description": "OpenAI's error object.",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-}
+
+def _described(description: str, schema: str) -> dict[str, Any]:
+    """A response whose body is one of `_SCHEMAS`."""
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+    }
+
+
+_ERROR = _described("OpenAI's error object.", "Error")
 
 _CHAT = {
     "post": {
@@ -26,7 +33,7 @@ _CHAT = {
                 "description": "The completion; with `stream`, its chunks as server-sent events, `[DONE]` last.",
                 "content": {
                     "application/json": {"schema": {"type": "object", "required": ["choices"]}},
-                    "text/event-stream": {"schema": {"type": "string"}},
+                    "text/event-stream": {},
                 },
             },
             **{str(status): _ERROR for status in (400, 401, 403, 404, 413, 429, 502, 503, 504)},
@@ -34,12 +41,27 @@ _CHAT = {
     }
 }
 
+_RESPONSES: dict[str, Any] = {
+    "/v1/models": {"200": _described("The models.", "ModelList"), "401": _ERROR, "429": _ERROR},
+    "/v1/models/{name}": {
+        "200": _described("The model.", "Model"),
+        **{str(status): _ERROR for status in (401, 404, 429)},
+    },
+    "/healthz": {"200": _described("It runs.", "Health")},
+    "/readyz": {"200": _described("It can serve.", "Health"), "503": _described("It cannot, and why.", "Health")},
+}
+
 _SCHEMAS: dict[str, Any] = {
     "ChatRequest": {
         "type": "object",
         "required": ["model", "messages"],
         "properties": {
-            "model": {"type": "string", "minLength": 1, "examples": ["demo", "openai/gpt-4.1-mini"]},
+            "model": {
+                "type": "string",
+                "pattern": r"\S",
+                "maxLength": MAX_NAME_LENGTH,
+                "examples": ["demo", "openai/gpt-4.1-mini"],
+            },
             "messages": {
                 "type": "array",
                 "minItems": 1,
@@ -52,9 +74,33 @@ _SCHEMAS: dict[str, Any] = {
             "stream": {"type": ["boolean", "null"]},
             "stream_options": {
                 "type": ["object", "null"],
-                "properties": {"include_usage": {"type": "boolean"}},
+                "properties": {"include_usage": {"type": ["boolean", "null"]}},
             },
         },
+    },
+    "Model": {
+        "type": "object",
+        "required": ["id", "object", "created", "owned_by"],
+        "properties": {
+            "id": {"type": "string"},
+            "object": {"const": "model"},
+            "created": {"type": "integer"},
+            "owned_by": {"type": "string"},
+        },
+    },
+    "ModelList": {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {
+            "object": {"const": "list"},
+            "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
+        },
+    },
+    "Health": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {"status": {"type": "string"}},
+        "additionalProperties": {"type": "string"},
     },
     "Error": {
         "type": "object",
@@ -85,9 +131,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         components.setdefault("schemas", {}).update(_SCHEMAS)
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
-            if path.startswith("/v1/"):
-                for operation in operations.values():
+            for operation in operations.values():
+                operation["responses"] = _RESPONSES.get(path, operation["responses"])
+                if path.startswith("/v1/"):
                     operation["security"] = [{"token": []}]
-                    operation["responses"].setdefault("401", _ERROR)
         app.openapi_schema = document
     return app.openapi_schema
