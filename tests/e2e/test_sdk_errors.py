@@ -62,6 +62,7 @@ def test_a_path_that_is_not_there_is_not_found(sdk: OpenAI) -> None:
         ({"model": " "}, "model"),
         ({"model": None}, "model"),
         ({"stream_options": "usage"}, "stream_options"),
+        ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
     ],
 )
 def test_a_field_that_is_wrong_is_a_bad_request_that_names_it(

@@ -65,8 +65,11 @@ def read_request(body: bytes) -> ChatRequest:
     options = payload.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise _missing_or_wrong(payload, "stream_options", "an object")
-    wants_usage = options is not None and options.get("include_usage") is True
-    return ChatRequest(body, payload, name, stream is True, wants_usage)
+    wants_usage = options.get("include_usage") if options else None
+    if wants_usage is not None and not isinstance(wants_usage, bool):
+        # It is overwritten on its way, so the provider could not object.
+        raise InvalidRequest("'include_usage' must be true or false.", param="stream_options.include_usage")
+    return ChatRequest(body, payload, name, stream is True, wants_usage is True)
 
 
 def write_request(
