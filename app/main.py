@@ -74,7 +74,9 @@ def create_app(
             show_first_token(first_token, settings)
         await tokens.refresh()
         reloader = Reloader(settings, load_settings, lambda config, new: registry.reload(config, new.secret))
-        log.info("LLM Relay %s; %s", __version__, _summary(registry))
+        log.info("LLM Relay %s", __version__)
+        for provider in registry.states:
+            log.info("provider %-11s %s", provider.key, provider.state)
         _calm_the_collector()
         try:
             async with running(tokens.run, quota.run, writer.run, registry.run, reloader.run):
@@ -100,10 +102,6 @@ def create_app(
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
     return Front(app, {"/v1/chat/completions": chat})
-
-
-def _summary(registry: Registry) -> str:
-    return "providers: " + ", ".join(f"{state.key} ({state.state})" for state in registry.states)
 
 
 def _calm_the_collector() -> None:
