@@ -9,7 +9,7 @@ import pytest_asyncio
 from tests.e2e.faulty import STREAM_HEAD, Rig, chunked, delta, faulty_rig, whole
 from tests.providers.transport.servers import Peer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults_leaving")]
 
 # The promise is 100 ms; a machine that is busy with other tests may take some more.
 AT_ONCE_S = 0.5

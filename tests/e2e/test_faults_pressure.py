@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.e2e.faulty import DONE, LAST_CHUNK, STREAM_HEAD, WAIT_S, Rig, chat, chunked, delta, faulty_rig
 from tests.providers.transport.servers import Peer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults_pressure")]
 
 MB = 1_000_000
 # The buffers of both sockets (some 6 MB each way on Linux) and the gateway's own.

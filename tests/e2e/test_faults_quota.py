@@ -20,7 +20,7 @@ from tests.e2e.faulty import (
     then_stall,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults_quota")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

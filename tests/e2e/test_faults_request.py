@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.e2e.faulty import WAIT_S, Rig, chat, faulty_rig, response, saying, whole
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults_request")]
 
 MAX_BODY_BYTES = 1_000_000
 MESSAGES = [{"role": "user", "content": "Hi"}]
