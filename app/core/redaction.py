@@ -7,6 +7,9 @@ from app.core.jsonio import Json
 
 MARK = "[redacted]"
 
+# What is shorter is a word to fill a field with, such as "ollama" or "EMPTY", and may well be meant as one.
+_SHORTEST = 8
+
 # No error that a reader could use nests deeper.
 _MAX_DEPTH = 32
 
@@ -27,7 +30,7 @@ _KEY_SHAPES = re.compile(
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without any of `secrets`, and without whatever looks like a key."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= _SHORTEST:
             text = text.replace(secret, MARK)
     return _KEY_SHAPES.sub(MARK, text)
 

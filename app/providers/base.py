@@ -110,6 +110,8 @@ class HttpProvider:
                     body = await response.aread()
                 finally:
                     await response.aclose()
+        except httpx.DecodingError as exc:
+            raise UpstreamInvalid(f"The model list of {self.name} cannot be decompressed: {exc}.") from exc
         except TimeoutError:
             raise UpstreamTimeout(f"{self.name} did not list its models within {_MODEL_LIST_S:g} s.") from None
         except httpx.TransportError as exc:
@@ -159,16 +161,14 @@ class HttpProvider:
         except (httpx.TransportError, httpx.DecodingError):
             pass  # the status says enough
         retry_after = response.headers.get("retry-after")
-        if status >= 400:
+        if 400 <= status < 600:
             return incoming_error(status, body, provider=self.name, retry_after=retry_after, secret=self._secret)
         if status >= 300:
             return UpstreamInvalid(f"{self.name} answered with status {status}; is its base_url right?")
         if b'"error"' in body:
             return incoming_error(200, body, provider=self.name, retry_after=retry_after, secret=self._secret)
         media_type = response.headers.get("content-type", "nothing")
-        return UpstreamInvalid(
-            f"{self.name} answered status {status} with {media_type} where it was asked for a stream."
-        )
+        return UpstreamInvalid(f"{self.name} answered with status {status} and {media_type}, which is no completion.")
 
     def _as_failure(self, exc: httpx.TransportError, *, before_first_byte: bool) -> UpstreamFailure:
         words = redact(str(exc) or type(exc).__name__, (self._secret or "",)).rstrip(".")
@@ -179,9 +179,9 @@ class HttpProvider:
                 f"{self.name} cannot be reached: {words}. Setting: timeouts.connect of {self.key!r}."
             )
         if isinstance(exc, httpx.TimeoutException):
-            setting = "first_byte" if before_first_byte else "idle"
+            setting = "first_byte" if before_first_byte and not isinstance(exc, httpx.WriteTimeout) else "idle"
             return UpstreamTimeout(f"{self.name} is too slow: {words}. Setting: timeouts.{setting} of {self.key!r}.")
-        if isinstance(exc, httpx.ConnectError | httpx.UnsupportedProtocol):
+        if isinstance(exc, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):
             return UpstreamUnreachable(f"{self.name} cannot be reached: {words}.")
         if isinstance(exc, httpx.RemoteProtocolError) and before_first_byte:
             return UpstreamInvalid(f"{self.name} did not answer in HTTP: {words}.")

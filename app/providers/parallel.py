@@ -4,7 +4,7 @@ import time
 
 from app.core.call import Call
 from app.core.jsonio import Json
-from app.dialects.openai.usage import count_prompt_characters, estimate_tokens
+from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage
 from app.providers.base import HttpProvider
 
 
@@ -30,7 +30,7 @@ class ParallelMender:
         """With the fields that every reply has, usage among them."""
         choices = _choices(reply)
         filled = self._filled(reply, "chat.completion", [_with_reason(choice, "stop") for choice in choices])
-        if not filled.get("usage"):
+        if "usage" not in filled:
             prompt = estimate_tokens(count_prompt_characters(self._call.payload))
             completion = estimate_tokens(sum(_text_length(choice.get("message")) for choice in choices))
             filled["usage"] = {
@@ -48,7 +48,7 @@ class ParallelMender:
             "model": self._model,
         }
         filled = {**reply, **{key: reply.get(key) or value for key, value in fallbacks.items()}, "choices": choices}
-        if not filled.get("usage"):
+        if read_usage(filled.get("usage")) is None:
             filled.pop("usage", None)
         return filled
 

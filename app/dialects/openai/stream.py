@@ -194,6 +194,8 @@ class ChatStream:
         changed = mended is not chunk
         usage = mended.get("usage")
         choices = mended.get("choices")
+        if choices and not isinstance(choices, list):
+            raise UpstreamInvalid("The provider sent a chunk whose choices are no list.")
         if isinstance(usage, dict):
             self._reported = usage
             if not choices:

@@ -16,7 +16,7 @@ _MOST_USD = 1_000_000
 
 
 def read_usage(reported: Json) -> Usage | None:
-    """Usage from a provider's report; None where there is none, or its numbers cannot be (negative, no numbers).
+    """Usage from a provider's report; None where there is none, or its numbers cannot be (negative, nothing at all).
 
     `prompt_tokens` includes cached ones, and `completion_tokens` reasoning ones, unless the total shows that the
     provider counts reasoning beside it, as xAI does.
@@ -24,7 +24,7 @@ def read_usage(reported: Json) -> Usage | None:
     if not isinstance(reported, dict):
         return None
     prompt, completion = _count(reported.get("prompt_tokens")), _count(reported.get("completion_tokens"))
-    if prompt is None or completion is None:
+    if prompt is None or completion is None or prompt + completion == 0:
         return None
     prompt_details, completion_details = (
         _object(reported, "prompt_tokens_details"),

@@ -81,7 +81,7 @@ def written(body: bytes, model: str, additions: Additions = NO_ADDITIONS, *, str
     return write_request(body, payload, name=payload["model"], model=model, streamed=streamed, additions=additions)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(bodies(), NAMES)
 @example(b'{"\\u006dodel":"a","messages":[{"role":"user"}],"x":{"model":"a"}}', "b")
 @example(b'{"model":"a","model":"b","messages":[{"role":"user"}]}', "b")
@@ -96,7 +96,7 @@ def test_spliced_request_means_what_a_rebuilt_one_means(body: bytes, model: str)
     assert loads(out) == loads(dumps(rebuilt(payload, model, streamed=False)))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(
     bodies(),
     NAMES,

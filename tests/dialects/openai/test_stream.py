@@ -125,7 +125,7 @@ def streams(draw: st.DrawFn, noise: st.SearchStrategy[bytes]) -> tuple[list[Chun
     return chunks, b"".join(written)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(stream=streams(NOISE), size=PIECES, wants_usage=st.booleans())
 def test_content_is_preserved_from_any_server_in_any_pieces(
     stream: tuple[list[Chunk], bytes], size: int, *, wants_usage: bool
@@ -139,7 +139,7 @@ def test_content_is_preserved_from_any_server_in_any_pieces(
     assert_well_formed(out)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(stream=streams(GARBAGE), size=PIECES, wants_usage=st.booleans(), mended=st.booleans())
 def test_garbage_makes_an_error_or_a_well_formed_stream(
     stream: tuple[list[Chunk], bytes], size: int, *, wants_usage: bool, mended: bool
@@ -154,7 +154,7 @@ def test_garbage_makes_an_error_or_a_well_formed_stream(
     assert_well_formed(out)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.binary(max_size=20) | GARBAGE.map(lambda line: line + b"\n\n"), max_size=8))
 def test_plain_garbage_never_gets_through(pieces: list[bytes]) -> None:
     stream = open_stream()
@@ -380,13 +380,13 @@ def test_error_in_the_stream_is_told_and_the_stream_ends_properly(error: Any, wo
 
 
 def test_error_tells_no_key_not_even_behind_an_escape() -> None:
-    error = {"message": "wrong:\nsk-abcdefghijklmnop", "param": "odd/key"}
-    stream = open_stream(secrets=("odd/key",))
+    error = {"message": "wrong:\nsk-abcdefghijklmnop", "param": "quite/odd"}
+    stream = open_stream(secrets=("quite/odd",))
 
-    out = run(stream, [event({"error": error, "x": "odd/key"}).replace(b"/", b"\\/") + DONE])
+    out = run(stream, [event({"error": error, "x": "quite/odd"}).replace(b"/", b"\\/") + DONE])
 
     assert stream.failure == "wrong:\n[redacted]"
-    assert b"odd" not in out
+    assert b"quite" not in out
     assert b"sk-" not in out
 
 

@@ -122,8 +122,8 @@ def test_error_with_status_200_has_the_status_of_its_code(code: Any, status: int
 
 
 def test_error_with_status_200_tells_no_key() -> None:
-    reply = open_reply(secrets=("odd key",))
-    reply.feed(b'{"error":{"message":"wrong: odd key or \\nsk-abcdefghijklmnop"}}')
+    reply = open_reply(secrets=("quite odd",))
+    reply.feed(b'{"error":{"message":"wrong: quite odd or \\nsk-abcdefghijklmnop"}}')
 
     with pytest.raises(UpstreamError) as caught:
         reply.close(certain=True)

@@ -1,0 +1,506 @@
+"""A provider that is reached by HTTP: what it is sent, and what becomes of each thing that it may answer."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from app.config import ProviderConfig, Timeouts
+from app.core.call import Call, Target
+from app.core.errors import (
+    UpstreamCut,
+    UpstreamError,
+    UpstreamFailure,
+    UpstreamInvalid,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from app.core.reply import Reply
+from app.providers import base
+from app.providers.base import HttpProvider
+from tests.calls import make_call
+
+KEY = "odd/key that has no known shape"
+TARGET = Target("acme", "Acme-1")
+WHOLE = {
+    "id": "1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+}
+ROLE = b'data: {"id":"1","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+HELLO = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+EVENTS = {"content-type": "text/event-stream"}
+STREAMED = {"stream": True}
+
+
+@dataclass
+class Body(httpx.AsyncByteStream):
+    """A response's body in these pieces; an exception among them is raised in its turn."""
+
+    pieces: Sequence[bytes | Exception]
+    closed: int = 0
+    taken: int = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            self.taken += 1
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Rig:
+    """A provider, and what it was asked."""
+
+    answer: Callable[[httpx.Request], httpx.Response]
+    config: dict[str, Any] = field(default_factory=dict)
+    secret: str | None = KEY
+    requests: list[httpx.Request] = field(default_factory=list)
+
+    def provider(self) -> HttpProvider:
+        fields = {"base_url": "https://acme.test/v1", "name": "Acme", **self.config}
+        return HttpProvider("acme", ProviderConfig(**fields), self.secret, httpx.MockTransport(self._answer))
+
+    async def send(self, call: Call | None = None) -> Reply:
+        return await self.provider().send(call or make_call(), TARGET)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self.answer(request)
+
+
+def answering(status: int = 200, **response: Any) -> Rig:
+    """A provider that always gives this response."""
+    return Rig(lambda _request: httpx.Response(status, **response))
+
+
+def streaming(*pieces: bytes | Exception, framing: str = "chunked", **headers: str) -> tuple[Rig, Body]:
+    """A provider that streams these pieces, and the stream."""
+    body = Body(pieces)
+    return answering(headers=EVENTS | headers, stream=body, extensions={"framing": framing}), body
+
+
+def raising(error: Exception) -> Rig:
+    """A provider that cannot be asked."""
+
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    return Rig(fail)
+
+
+async def collect(reply: Reply) -> bytes:
+    return reply.first + b"".join([piece async for piece in reply.rest])
+
+
+async def collect_into(came: list[bytes], reply: Reply) -> None:
+    async for piece in reply.rest:
+        came.append(piece)  # noqa: PERF401 - a comprehension would lose what came before an error
+
+
+# What it is sent.
+
+
+async def test_call_is_posted_with_the_providers_own_model_and_our_key() -> None:
+    rig = answering(json=WHOLE)
+
+    await rig.send(make_call({"model": "acme-1", "unknown": [1]}))
+
+    (request,) = rig.requests
+    assert (request.method, str(request.url)) == ("POST", "https://acme.test/v1/chat/completions")
+    assert json.loads(request.content) == {
+        "model": "Acme-1",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "unknown": [1],
+    }
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["host"] == "acme.test"
+    assert request.headers["content-type"] == "application/json"
+    assert int(request.headers["content-length"]) == len(request.content)
+
+
+async def test_provider_without_key_gets_no_authorization() -> None:
+    rig = answering(json=WHOLE)
+    rig.secret = None
+
+    await rig.send()
+
+    assert "authorization" not in rig.requests[0].headers
+
+
+async def test_configured_headers_are_sent_and_take_the_place_of_ours() -> None:
+    rig = answering(json=WHOLE)
+    rig.config = {"headers": {"X-Title": "Relay", "authorization": "Token abc"}}
+
+    await rig.send()
+
+    headers = rig.requests[0].headers
+    assert headers["x-title"] == "Relay"
+    assert headers.get_list("authorization") == ["Token abc"]
+
+
+async def test_configured_parameters_are_put_into_the_body() -> None:
+    rig = answering(json=WHOLE)
+    rig.config = {
+        "payload_extra_parameters": {"usage": {"include": True}, "n": 1},
+        "payload_default_parameters": {"temperature": 0.5, "top_p": 0.9},
+    }
+
+    await rig.send(make_call({"n": 5, "temperature": 1}))
+
+    sent = json.loads(rig.requests[0].content)
+    assert sent == sent | {"usage": {"include": True}, "n": 1, "temperature": 1, "top_p": 0.9}
+
+
+async def test_stream_is_asked_for_its_usage() -> None:
+    rig, _ = streaming(ROLE, DONE)
+
+    await rig.send(make_call(STREAMED))
+
+    assert json.loads(rig.requests[0].content)["stream_options"] == {"include_usage": True}
+
+
+async def test_timeouts_are_handed_to_the_transport() -> None:
+    rig = answering(json=WHOLE)
+    rig.config = {"timeouts": Timeouts(connect=1.0, first_byte=2.0, idle=3.0)}
+
+    await rig.send()
+
+    assert rig.requests[0].extensions["timeout"] == {
+        "connect": 1.0,
+        "pool": 1.0,
+        "write": 3.0,
+        "first_byte": 2.0,
+        "read": 3.0,
+    }
+
+
+# What goes well.
+
+
+async def test_whole_reply_comes_in_one_piece_and_its_response_is_closed() -> None:
+    raw = json.dumps(WHOLE).encode()
+    body = Body([raw[:10], raw[10:]])
+    reply = await answering(stream=body, headers={"content-type": "application/json"}).send()
+
+    assert (reply.status, reply.media_type, reply.first) == (200, "application/json", raw)
+    assert await collect(reply) == raw
+    assert body.closed
+
+
+async def test_stream_begins_with_its_first_event_before_the_rest_is_there() -> None:
+    rig, body = streaming(ROLE, HELLO, DONE)
+
+    reply = await rig.send(make_call(STREAMED))
+
+    assert (reply.media_type, reply.first, body.taken) == ("text/event-stream; charset=utf-8", ROLE, 1)
+    assert await collect(reply) == ROLE + HELLO + DONE
+    assert body.closed
+
+
+async def test_stream_under_another_type_is_taken_all_the_same() -> None:
+    rig, _ = streaming(ROLE, HELLO, DONE, **{"content-type": "text/plain"})
+
+    assert await collect(await rig.send(make_call(STREAMED))) == ROLE + HELLO + DONE
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_compressed_reply_is_decompressed(*, streamed: bool) -> None:
+    plain = ROLE + HELLO + DONE if streamed else json.dumps(WHOLE).encode()
+    packed = gzip.compress(plain)
+    headers = {"content-encoding": "gzip"} | (EVENTS if streamed else {})
+
+    reply = await answering(stream=Body([packed[:15], packed[15:]]), headers=headers).send(
+        make_call({"stream": streamed})
+    )
+
+    assert await collect(reply) == plain
+
+
+async def test_closing_the_reply_closes_the_providers_response() -> None:
+    rig, body = streaming(ROLE, HELLO, DONE)
+    reply = await rig.send(make_call(STREAMED))
+
+    await reply.aclose()
+
+    assert body.closed
+
+
+async def test_what_follows_the_end_is_read_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_LINGER_S", 0.02)
+
+    class Endless(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield ROLE + DONE
+            while True:
+                await asyncio.sleep(0.001)
+                yield b": more\n\n"
+
+    body = Endless([])
+    reply = await answering(headers=EVENTS, stream=body).send(make_call(STREAMED))
+
+    async with asyncio.timeout(2):
+        assert await collect(reply) == ROLE + DONE
+    assert body.closed
+
+
+async def test_usage_is_known_at_the_end() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    reply = await answering(json=WHOLE | {"usage": usage}).send()
+
+    assert reply.read_usage().total == 7
+
+
+# What goes wrong before the first byte.
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 429, 499, 500, 502, 503, 529, 599])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_error_status_is_kept(status: int, *, streamed: bool) -> None:
+    rig = answering(status, json={"error": {"message": "No.", "code": "c"}}, headers={"retry-after": "7"})
+
+    with pytest.raises(UpstreamError, match="No") as caught:
+        await rig.send(make_call({"stream": streamed}))
+
+    assert (caught.value.status, caught.value.code, caught.value.retry_after) == (status, "c", "7")
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 304, 600, 999])
+async def test_status_that_is_neither_success_nor_error_is_a_bad_gateway(status: int) -> None:
+    rig = answering(status, headers={"location": "https://elsewhere.test"})
+
+    with pytest.raises(UpstreamInvalid, match=str(status)) as caught:
+        await rig.send()
+
+    assert caught.value.status == 502
+    assert len(rig.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "status"),
+    [
+        (httpx.ConnectError("refused"), UpstreamUnreachable, 502),
+        (httpx.ConnectTimeout("5 s"), UpstreamUnreachable, 502),
+        (httpx.PoolTimeout("busy"), UpstreamUnreachable, 502),
+        (httpx.ProxyError("407"), UpstreamUnreachable, 502),
+        (httpx.UnsupportedProtocol("x"), UpstreamUnreachable, 502),
+        (httpx.ReadTimeout("60 s"), UpstreamTimeout, 504),
+        (httpx.WriteTimeout("60 s"), UpstreamTimeout, 504),
+        (httpx.RemoteProtocolError("no HTTP"), UpstreamInvalid, 502),
+        (httpx.ReadError("reset"), UpstreamCut, 502),
+        (httpx.WriteError("reset"), UpstreamCut, 502),
+    ],
+)
+async def test_failure_of_the_transport_is_told_by_its_kind(
+    error: Exception, kind: type[UpstreamFailure], status: int
+) -> None:
+    with pytest.raises(kind, match="Acme") as caught:
+        await raising(error).send()
+
+    assert caught.value.status == status
+    assert not caught.value.charged
+
+
+@pytest.mark.parametrize(
+    ("error", "setting"),
+    [
+        (httpx.ConnectTimeout("x"), "timeouts.connect"),
+        (httpx.ReadTimeout("x"), "timeouts.first_byte"),
+        (httpx.WriteTimeout("x"), "timeouts.idle"),
+    ],
+)
+async def test_timeout_names_its_setting(error: Exception, setting: str) -> None:
+    with pytest.raises(UpstreamFailure, match=f"Setting: {setting} of 'acme'"):
+        await raising(error).send()
+
+
+async def test_key_in_a_failure_of_the_transport_is_taken_out() -> None:
+    with pytest.raises(UpstreamFailure) as caught:
+        await raising(httpx.LocalProtocolError(f"illegal header value Bearer {KEY}")).send()
+
+    assert KEY not in caught.value.message
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("status", [200, 401])
+async def test_key_in_an_error_is_taken_out(status: int, *, streamed: bool) -> None:
+    rig = answering(status, json={"error": {"message": f"The key {KEY} is wrong."}})
+
+    with pytest.raises(UpstreamError) as caught:
+        await rig.send(make_call({"stream": streamed}))
+
+    assert caught.value.message == "The key [redacted] is wrong."
+    assert KEY not in json.dumps(caught.value.body)
+
+
+async def test_key_in_an_error_inside_a_stream_is_taken_out() -> None:
+    rig, _ = streaming(ROLE, b'data: {"error":{"message":"%s"}}\n\n' % KEY.encode(), DONE)
+
+    reply = await rig.send(make_call(STREAMED))
+
+    assert KEY.encode() not in await collect(reply)
+    assert reply.read_failure() == "[redacted]"
+
+
+async def test_completion_in_one_piece_where_a_stream_was_asked_for_is_a_bad_gateway() -> None:
+    with pytest.raises(UpstreamInvalid, match="application/json"):
+        await answering(json=WHOLE).send(make_call(STREAMED))
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_error_with_status_200_has_the_status_of_its_code(*, streamed: bool) -> None:
+    with pytest.raises(UpstreamError, match="Slow") as caught:
+        await answering(json={"error": {"message": "Slow down", "code": 429}}).send(make_call({"stream": streamed}))
+
+    assert caught.value.status == 429
+
+
+async def test_page_where_a_stream_was_asked_for_is_a_bad_gateway() -> None:
+    with pytest.raises(UpstreamInvalid, match="text/html"):
+        await answering(html="<h1>Hello</h1>").send(make_call(STREAMED))
+
+
+@pytest.mark.parametrize("pieces", [[], [b""], [b": ping\n\n"[:3]], [b"\n\n"]])
+async def test_stream_without_events_is_cut_before_its_first_byte(pieces: list[bytes]) -> None:
+    rig, body = streaming(*pieces)
+
+    with pytest.raises(UpstreamCut):
+        await collect(await rig.send(make_call(STREAMED)))
+    assert body.closed
+
+
+async def test_garbage_where_a_compressed_reply_was_announced_is_a_bad_gateway() -> None:
+    with pytest.raises(UpstreamInvalid, match="decompressed"):
+        await answering(stream=Body([b"no gzip"]), headers={"content-encoding": "gzip"}).send()
+
+
+async def test_error_that_is_cut_keeps_its_status() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        await answering(503, stream=Body([b"Over", httpx.ReadError("reset")])).send()
+
+    assert (caught.value.status, caught.value.message) == (503, "Over")
+
+
+async def test_error_without_end_is_not_collected_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_MAX_ERROR_BYTES", 1000)
+    body = Body([b"error " * 50] * 1000)
+
+    with pytest.raises(UpstreamError):
+        await answering(500, stream=body).send()
+
+    assert body.taken < 10
+    assert body.closed
+
+
+@pytest.mark.parametrize(
+    "pieces", [[httpx.ReadError("reset")], [b"data: nope\n\n"], [b'data: {"a":1']], ids=["broken", "garbage", "cut"]
+)
+async def test_response_is_closed_when_its_first_byte_fails(pieces: list[bytes | Exception]) -> None:
+    rig, body = streaming(*pieces)
+
+    with pytest.raises(UpstreamFailure):
+        await rig.send(make_call(STREAMED))
+
+    assert body.closed
+
+
+async def test_call_that_is_cancelled_before_the_first_byte_closes_the_response() -> None:
+    class Silent(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            self.taken += 1
+            await asyncio.Event().wait()
+            yield b""
+
+    body = Silent([])
+    task = asyncio.create_task(answering(headers=EVENTS, stream=body).send(make_call(STREAMED)))
+    while not body.taken:  # noqa: ASYNC110 - the body tells nobody
+        await asyncio.sleep(0)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert body.closed
+
+
+# What goes wrong later.
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(httpx.ReadError("reset"), UpstreamCut), (httpx.ReadTimeout("120 s"), UpstreamTimeout)]
+)
+async def test_stream_that_breaks_off_raises_after_what_came(error: Exception, kind: type[UpstreamFailure]) -> None:
+    rig, body = streaming(ROLE, HELLO, error)
+    reply = await rig.send(make_call(STREAMED))
+    came = [reply.first]
+
+    with pytest.raises(kind) as caught:
+        await collect_into(came, reply)
+
+    assert came == [ROLE, HELLO]
+    assert kind is not UpstreamTimeout or "timeouts.idle" in caught.value.message
+    assert body.closed
+
+
+@pytest.mark.parametrize(("framing", "whole"), [("close", False), ("chunked", True), ("length", True)])
+async def test_end_without_done_is_a_cut_where_the_transport_cannot_know(framing: str, *, whole: bool) -> None:
+    rig, _ = streaming(ROLE, HELLO, framing=framing)
+    reply = await rig.send(make_call(STREAMED))
+
+    if whole:
+        assert await collect(reply) == ROLE + HELLO + DONE
+        return
+    with pytest.raises(UpstreamCut):
+        await collect(reply)
+
+
+# The list of models.
+
+
+async def test_models_are_listed_in_the_providers_spelling_and_order() -> None:
+    rig = answering(json={"data": [{"id": "B"}, {"id": "a"}, {"name": "c"}, 5]})
+
+    assert await rig.provider().list_models() == ["B", "a"]
+    assert (rig.requests[0].method, str(rig.requests[0].url)) == ("GET", "https://acme.test/v1/models")
+    assert rig.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("rig", "kind"),
+    [
+        (answering(401, json={"error": "no"}), UpstreamError),
+        (answering(302), UpstreamInvalid),
+        (answering(text="<html>"), UpstreamInvalid),
+        (answering(json={"object": "list"}), UpstreamInvalid),
+        (answering(json=5), UpstreamInvalid),
+        (answering(stream=Body([b"x"]), headers={"content-encoding": "gzip"}), UpstreamInvalid),
+        (raising(httpx.ConnectError("refused")), UpstreamUnreachable),
+    ],
+)
+async def test_list_that_cannot_be_had_is_a_failure_of_the_provider(rig: Rig, kind: type[UpstreamFailure]) -> None:
+    with pytest.raises(kind):
+        await rig.provider().list_models()
+
+
+async def test_provider_that_does_not_list_its_models_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_MODEL_LIST_S", 0.02)
+
+    class Silent(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            await asyncio.Event().wait()
+            yield b""
+
+    body = Silent([])
+
+    with pytest.raises(UpstreamTimeout):
+        await answering(stream=body).provider().list_models()
+    assert body.closed
