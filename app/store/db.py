@@ -3,25 +3,20 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, TextClause, event, make_url, text
+from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.errors import Unavailable
-
-_BUSY_TIMEOUT_S = 5
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+from app.store.statements import BUSY_TIMEOUT_S, PRAGMAS, ServerStatements, SqliteFile, Statements
 
 T = TypeVar("T")
-Values = Mapping[str, object]
 
 
 class UnusableDatabase(Exception):
@@ -36,16 +31,6 @@ class DatabaseUnavailable(Unavailable):
     """
 
     in_doubt = False
-
-
-class Statements(Protocol):
-    """Runs SQL inside a transaction. A value is written `:name` there."""
-
-    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
-        """What a statement gives."""
-
-    def many(self, sql: str, values: Sequence[Values]) -> int:
-        """Run a statement once for each of `values`; how many rows changed, or -1 where the driver does not know."""
 
 
 class Database:
@@ -63,7 +48,7 @@ class Database:
         self._writing_engine = engine.execution_options(relay_writes=True)
         # SQLite has one writer at a time; who waits for it within this process does so here, in order, not by polling the file.
         self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if path else nullcontext()
-        self._file = _SqliteFile(path) if path else None
+        self._file = SqliteFile(path) if path else None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -96,7 +81,7 @@ class Database:
             async with self._turn if writes else nullcontext(), _translated():
                 return await self._file.transact(work, "BEGIN IMMEDIATE" if writes else "BEGIN")
         async with self.begin() if writes else self.read() as connection:
-            return await connection.run_sync(lambda sync: work(_ServerStatements(sync)))
+            return await connection.run_sync(lambda sync: work(ServerStatements(sync)))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -134,77 +119,6 @@ class Database:
         await self.engine.dispose()
 
 
-class _SqliteFile:
-    """A connection of its own, in a thread of its own, made when it is first wanted."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
-
-    async def transact(self, work: Callable[[Statements], T], begin: str) -> T:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, begin)
-
-    async def aclose(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, self._close)
-            thread.shutdown()
-
-    def _transact(self, work: Callable[[Statements], T], begin: str) -> T:
-        connection = self._connection = self._connection or self._connect()
-        connection.execute(begin)
-        try:
-            result = work(_SqliteStatements(connection))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return result
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-class _SqliteStatements:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
-        return self._connection.execute(sql, values).fetchall()
-
-    def many(self, sql: str, values: Sequence[Values]) -> int:
-        return self._connection.executemany(sql, values).rowcount
-
-
-class _ServerStatements:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, values: Values) -> Sequence[Sequence[Any]]:
-        result = self._connection.execute(_text(sql), dict(values))
-        return result.all() if result.returns_rows else ()
-
-    def many(self, sql: str, values: Sequence[Values]) -> int:
-        return self._connection.execute(_text(sql), [dict(each) for each in values]).rowcount
-
-
-@lru_cache
-def _text(sql: str) -> TextClause:
-    return text(sql)
-
-
 def open_database(url: str) -> Database:
     """The database at `url`: `sqlite:///PATH`, or `postgresql://…` (also `postgres://…`).
 
@@ -237,7 +151,7 @@ def _open_sqlite(name: str) -> Database:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # None: the driver opens no transaction of its own; `_begin` does.
-        connect_args={"timeout": _BUSY_TIMEOUT_S, "isolation_level": None},
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -264,7 +178,7 @@ def _make_file(path: Path) -> None:
 def _configure(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     try:
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()

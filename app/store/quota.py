@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
 
-from app.store.db import Database, Statements
+from app.store.db import Database
+from app.store.statements import Statements
 from app.store.tables import QUOTA_DAYS, QUOTA_LEASES
 
 LIVE_MS = 5000

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from app.store.db import Database, Statements
+from app.store.db import Database
+from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
 PICO_USD = 10**12

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.store.db import Database, DatabaseUnavailable, Statements, UnusableDatabase, open_database
+from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
+from app.store.statements import Statements
 
 
 def test_missing_folder_and_file_are_made_for_this_user_only(tmp_path: Path) -> None:
