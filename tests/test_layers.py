@@ -1,0 +1,279 @@
+"""Who may import whom, by the table of the architecture; and that nothing happens at import."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A module is in the first row that it matches. It may import from its own row, and what its row allows; whatever stands
+# below a name (`app.core.call` below `app.core`) is meant with it.
+ALLOWED = {
+    "app.core": [],
+    "app.settings": [],
+    "app.config": [],
+    "app.background": [],
+    "app.dialects": ["app.core"],
+    "app.providers": ["app.core", "app.dialects", "app.config"],
+    "app.store": ["app.core"],
+    "app.auth": ["app.core", "app.store"],
+    "app.metering": ["app.core", "app.store"],
+    "app.monitors": ["app.core", "app.store", "app.providers.transport"],
+    "app.web": ["app.core", "app.providers.transport"],
+    "app.pipeline": ["app.core"],
+    "app.api": [
+        "app.core",
+        "app.dialects",
+        "app.pipeline",
+        "app.auth",
+        "app.metering",
+        "app.monitors",
+        "app.providers.registry",
+        "app.settings",
+        "app.__version__",
+    ],
+    "app.logs": ["app.core", "app.settings"],
+    "app.reload": ["app.config", "app.settings"],
+    "app.main": ["app"],
+    "app": [],
+    "cli": ["app"],
+}
+
+# Whoever may use a third party; all others must not. What has no row here, anybody may use.
+DOORS = {
+    "httpx": ["app.providers", "app.web", "app.monitors", "app.main", "cli"],
+    "httptools": ["app.providers"],
+    "sqlmodel": ["app.store"],
+    "sqlalchemy": ["app.store"],
+    "aiosqlite": ["app.store"],
+    "alembic": ["app.store"],
+    "chromadb": ["app.store"],
+    "slowapi": ["app.auth"],
+    "limits": ["app.auth"],
+    "dotenv": ["app.settings"],
+    "fastapi": ["app.api", "app.main"],
+    "starlette": ["app.api", "app.main"],
+    "orjson": ["app.core.jsonio"],
+    "uvicorn": ["cli"],
+    "typer": ["cli"],
+    "rich": ["cli"],
+}
+
+NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+# What a module must not do while it is imported: work, network, files, and reading the environment.
+NOT_AT_IMPORT = [
+    "open",
+    "print",
+    "input",
+    "os.getenv",
+    "os.environ*",
+    "os.open",
+    "os.listdir",
+    "os.system",
+    "os.makedirs",
+    "socket.*",
+    "subprocess.*",
+    "asyncio.*",
+    "httpx.Client",
+    "httpx.AsyncClient",
+    "httpx.get",
+    "sqlite3.*",
+    "threading.Thread",
+    "load_*",
+    "dotenv_values",
+    "*.read_text",
+    "*.read_bytes",
+    "*.write_text",
+    "*.mkdir",
+    "*.exists",
+    "*.is_file",
+    "*.resolve",
+    "time.*",
+    "random.*",
+    "create_app",
+    "create_engine",
+    "create_async_engine",
+    "open_*",
+    "signal.*",
+    "logging.basicConfig",
+]
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports; `typed` where only a type checker sees it."""
+
+    line: int
+    name: str
+    typed: bool = False
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the gateway: its dotted name and its syntax."""
+
+    name: str
+    tree: ast.Module
+
+    def __str__(self) -> str:
+        return self.name
+
+    def imports(self) -> Iterator[Import]:
+        """All imports, also those inside functions."""
+        typed = {id(node) for block in ast.walk(self.tree) if _is_for_types(block) for node in ast.walk(block)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (Import(node.lineno, alias.name, id(node) in typed) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name}:{node.lineno}: imports are absolute"
+                yield from (Import(node.lineno, f"{node.module}.{a.name}", id(node) in typed) for a in node.names)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def modules_of(*packages: str) -> list[Module]:
+    found = []
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found.append(Module(name, ast.parse(path.read_text())))
+    return found
+
+
+def is_below(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def row_of(name: str) -> str:
+    return next(row for row in ALLOWED if is_below(name, row))
+
+
+MODULES = modules_of("app", "cli")
+EACH_MODULE = pytest.mark.parametrize("module", MODULES, ids=str)
+
+
+@EACH_MODULE
+def test_module_imports_only_what_its_layer_may(module: Module) -> None:
+    row = row_of(module.name)
+
+    wrong = [
+        f"line {each.line}: {module} must not import {each.name}"
+        for each in module.imports()
+        if each.name.split(".")[0] in ("app", "cli", "tests", "benchmarks")
+        and not any(is_below(each.name, allowed) for allowed in [row, *ALLOWED[row]])
+    ]
+
+    assert wrong == []
+
+
+@EACH_MODULE
+def test_third_party_comes_in_by_its_door(module: Module) -> None:
+    wrong = [
+        f"line {each.line}: {module} must not import {each.name}"
+        for each in module.imports()
+        if (party := each.name.split(".")[0]) in DOORS
+        and not any(is_below(module.name, door) for door in DOORS[party])
+        and not (each.typed and module.name.startswith("cli."))
+    ]
+
+    assert wrong == []
+
+
+@EACH_MODULE
+def test_nobody_but_the_command_line_imports_main(module: Module) -> None:
+    importers = [each.name for each in module.imports() if is_below(each.name, "app.main")]
+
+    assert importers == [] or module.name.startswith("cli")
+
+
+@EACH_MODULE
+def test_nothing_happens_at_import(module: Module) -> None:
+    done = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in _run_at_import(module.tree)
+        if isinstance(node, ast.Call | ast.Subscript) and _is_forbidden(node)
+    ]
+
+    assert done == []
+
+
+@EACH_MODULE
+def test_module_says_what_it_is(module: Module) -> None:
+    assert ast.get_docstring(module.tree), f"{module} has no docstring"
+    assert module.name.rpartition(".")[2] not in NO_NAMES
+
+
+def test_every_layer_of_the_table_is_one() -> None:
+    assert {row_of(module.name) for module in MODULES} >= {"app.core", "app.dialects", "app.pipeline", "app.api", "cli"}
+    assert all(is_below(allowed, "app") for row in ALLOWED.values() for allowed in row)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = open('f')",
+        "import os\nKEY = os.environ['KEY']",
+        "import os\nKEY = os.environ.get('KEY')",
+        "import os\nKEY = os.getenv('KEY')",
+        "import socket\ns = socket.socket()",
+        "from pathlib import Path\nTEXT = Path('x').read_text()",
+        "class A:\n    x = open('f')",
+        "def f(x=open('f')): ...",
+        "@open('f')\ndef f(): ...",
+        "if True:\n    open('f')",
+        "import asyncio\nLOCK = asyncio.Lock()",
+    ],
+)
+def test_work_at_import_is_seen(source: str) -> None:
+    assert any(
+        _is_forbidden(node) for node in _run_at_import(ast.parse(source)) if isinstance(node, ast.Call | ast.Subscript)
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    open('f')",
+        "class A:\n    def f(self):\n        return open('f')",
+        "f = lambda: open('f')",
+        "import re\nX = re.compile('a')",
+        "import os\ndef f(environ=os.environ): ...",
+        "if __name__ == '__main__':\n    print(open('f'))",
+        "async def f():\n    open('f')",
+    ],
+)
+def test_work_for_later_is_allowed(source: str) -> None:
+    nodes = [node for node in _run_at_import(ast.parse(source)) if isinstance(node, ast.Call | ast.Subscript)]
+
+    assert not any(_is_forbidden(node) for node in nodes)
+
+
+def _run_at_import(node: ast.AST) -> Iterator[ast.expr | ast.stmt]:
+    """What is run when the module is: all but the bodies of functions, and what is there for `python -m`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "__name__ == '__main__'":
+            continue
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            defaults = [default for default in [*child.args.defaults, *child.args.kw_defaults] if default is not None]
+            decorators = [] if isinstance(child, ast.Lambda) else child.decorator_list
+            for run in [*defaults, *decorators]:
+                yield run
+                yield from _run_at_import(run)
+            continue
+        if isinstance(child, ast.expr | ast.stmt):
+            yield child
+        yield from _run_at_import(child)
+
+
+def _is_forbidden(node: ast.Call | ast.Subscript) -> bool:
+    if isinstance(node, ast.Subscript):
+        return ast.unparse(node.value) == "os.environ"
+    return any(fnmatchcase(ast.unparse(node.func), pattern) for pattern in NOT_AT_IMPORT)
