@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from app.core.errors import Unavailable
 from app.core.record import CallRecord
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Writer:
             await asyncio.sleep(BATCH_S)
             try:
                 await self.flush()
-            except Exception as exc:  # the database's troubles are many; all of them pass or are told
+            except Unavailable as exc:
                 log.warning("%d call records wait for the database: %s", len(self._waiting), exc)
                 await asyncio.sleep(RETRY_S)
 
@@ -57,7 +58,7 @@ class Writer:
             self._write_log()
             while self._waiting:
                 batch = self._waiting[:BATCH_RECORDS]
-                await self._insert(batch)
+                await self._insert_batch(batch)
                 del self._waiting[: len(batch)]
                 self._logged -= len(batch)
                 self._write_log()
@@ -70,6 +71,23 @@ class Writer:
         finally:
             if lost := self._lost + len(self._waiting):
                 log.error("%d call records were lost: the database did not take them", lost)
+
+    async def _insert_batch(self, batch: Sequence[CallRecord]) -> None:
+        """Insert `batch`. A record that the database will never take must not keep all others waiting: it is told and left out.
+
+        Raises:
+            Unavailable: the database is away; the same batch may be tried again.
+        """
+        try:
+            await self._insert(batch)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(batch) > 1:
+                for record in batch:
+                    await self._insert_batch([record])
+            else:
+                log.exception("the record of %s cannot be written and is left out", batch[0].id)
 
     def _write_log(self) -> None:
         if new := self._waiting[self._logged :]:
