@@ -89,6 +89,7 @@ def _serve(port: int) -> None:
     params.n_threads_http = 4
     params.cpuparams.n_threads = 2
     params.cpuparams_batch.n_threads = 2
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0  # spinning threads starve each other on a busy machine
     params.ui = False
     params.warmup = False
     server = xllamacpp.Server(params)

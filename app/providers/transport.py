@@ -75,9 +75,9 @@ class Transport(httpx.AsyncBaseTransport):
         max_idle: int = MAX_IDLE,
         idle_s: float = IDLE_S,
     ) -> None:
-        if ca_file is not None:
-            trusted(ca_file)  # a file that cannot be used is told of now, not with the first call
         self._trusted = functools.cache(functools.partial(trusted, ca_file))
+        if ca_file is not None:
+            self._trusted()  # a file that cannot be used is told of now, not with the first call
         self._pool = functools.partial(
             Pool, max_connections=max_connections, max_idle=max_idle, idle_s=idle_s, tls=self._tls
         )

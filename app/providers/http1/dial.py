@@ -63,13 +63,12 @@ async def _race(addresses: list[_Address]) -> socket.socket:
             head_start_s = _HEAD_START_S if waiting else None
             done, _ = await asyncio.wait(running, timeout=head_start_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                running.discard(task)
                 error = task.exception()
                 if error is None:
-                    running.update(done - {task})  # two may have come in together: close the other
-                    running.discard(task)
+                    running.discard(task)  # the others are closed below
                     return task.result()
                 first_error = first_error or error
+            running -= done
     finally:
         for task in running:
             task.add_done_callback(_drop)

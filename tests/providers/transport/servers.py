@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import functools
 import ipaddress
 import socket
 import ssl
@@ -139,11 +140,16 @@ def after_request(*pieces: bytes, pause_s: float = 0.0) -> Script:
 @contextlib.asynccontextmanager
 async def transport_of(kind: str, **options: Any) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Our transport ("own") or the one to compare it with ("httpx"), closed at the end."""
-    transport = Transport(**options) if kind == "own" else httpx.AsyncHTTPTransport(**options)
+    transport = Transport(**options) if kind == "own" else httpx.AsyncHTTPTransport(verify=_trusting(), **options)
     try:
         yield transport
     finally:
         await transport.aclose()
+
+
+@functools.cache
+def _trusting() -> ssl.SSLContext:
+    return ssl.create_default_context()  # takes 50 ms, which is too much for each test
 
 
 def request(

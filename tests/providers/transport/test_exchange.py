@@ -73,6 +73,18 @@ async def test_body_ends_where_the_protocol_says(
     assert received == body
 
 
+async def test_answer_to_head_does_not_spill_into_the_next(transport: httpx.AsyncBaseTransport) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            await peer.send(OK[:-2] if head.startswith(b"HEAD") else OK)
+
+    async with serve(script) as server:
+        for method, body in (("HEAD", b""), ("GET", b"ok"), ("HEAD", b""), ("GET", b"ok")):
+            _, received = await fetch(transport, request(server, method=method, content=b""))
+            assert received == body
+
+
 async def test_interim_headers_are_not_those_of_the_answer(transport: httpx.AsyncBaseTransport) -> None:
     async with serve(after_request(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", OK, pause_s=0.02)) as server:
         response, _ = await fetch(transport, request(server))
@@ -184,6 +196,37 @@ async def test_streamed_request_body_that_is_not_its_length_is_refused(own: Tran
         asked = request(server, content=_parts(*parts), headers={"Content-Length": "7"})
         with pytest.raises(httpx.LocalProtocolError):
             await own.handle_async_request(asked)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([("Content-Length", "7")], id="wrong"),
+        pytest.param([("Content-Length", "x")], id="no-number"),
+        pytest.param([("Content-Length", "2"), ("Content-Length", "2")], id="twice"),
+        pytest.param([("Content-Length", "2"), ("Transfer-Encoding", "chunked")], id="and-chunked"),
+        pytest.param([("Transfer-Encoding", "gzip")], id="other-coding"),
+    ],
+)
+async def test_length_that_is_not_the_bodys_is_refused(own: Transport, headers: list[tuple[str, str]]) -> None:
+    async with serve(always(OK)) as server:
+        asked = httpx.Request("POST", server.url, headers=headers, stream=httpx.ByteStream(b"{}"))
+        with pytest.raises(httpx.LocalProtocolError):
+            await own.handle_async_request(asked)
+
+
+async def test_request_that_brings_only_a_body_is_given_its_host_and_length(own: Transport) -> None:
+    seen = []
+
+    async def script(peer: Peer) -> None:
+        seen.append(await peer.request())
+        await peer.send(OK)
+
+    async with serve(script) as server:
+        await fetch(own, httpx.Request("POST", server.url, stream=httpx.ByteStream(b"{}")))
+
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 2\r\n\r\n".encode()
+    assert seen == [(head, b"{}")]
 
 
 async def test_error_of_a_request_body_comes_out_as_it_is(transport: httpx.AsyncBaseTransport) -> None:

@@ -113,7 +113,10 @@ def test_one_answer_leaves_nothing_behind_for_the_next(answers: list[list[bytes]
         assert answer.keep_alive
 
 
-@given(extra=st.binary(min_size=1, max_size=50).filter(lambda extra: extra.strip(b"\r\n") != b""), cuts=CUTS)
+EXTRA = st.one_of(st.binary(min_size=1, max_size=50), st.just(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"))
+
+
+@given(extra=EXTRA.filter(lambda extra: extra.strip(b"\r\n") != b""), cuts=CUTS)
 def test_bytes_after_the_end_spoil_the_connection_but_not_the_answer(extra: bytes, cuts: list[int]) -> None:
     answer = Incoming()
     answer.begin(wants_body=True)
@@ -124,3 +127,17 @@ def test_bytes_after_the_end_spoil_the_connection_but_not_the_answer(extra: byte
     assert answer.stage == "end"
     assert answer.take() == b"ok"
     assert not answer.keep_alive
+
+
+@given(trailers=HEADERS, cuts=CUTS)
+def test_trailers_are_not_headers(trailers: list[tuple[bytes, bytes]], cuts: list[int]) -> None:
+    answer = Incoming()
+    answer.begin(wants_body=True)
+    data = b"".join([_head(200, [(b"Transfer-Encoding", b"chunked")]), b"2\r\nok\r\n0\r\n"])
+    data += b"".join(b"%b: %b\r\n" % trailer for trailer in trailers) + b"\r\n"
+
+    for piece in in_pieces(data, cuts):
+        answer.feed(piece)
+
+    assert answer.headers == [(b"Transfer-Encoding", b"chunked")]
+    assert (answer.take(), answer.stage, answer.keep_alive) == (b"ok", "end", True)

@@ -141,6 +141,42 @@ async def test_answer_before_the_request_was_read_is_delivered(transport: httpx.
         assert body == b"much"
 
 
+async def test_connection_with_half_a_request_on_it_is_not_used_again(own: Transport) -> None:
+    async def script(peer: Peer) -> None:
+        if server.connections == 1:
+            await peer.reader.readuntil(b"\r\n\r\n")
+            await peer.send(OK)
+            await peer.reader.readexactly(1_000_000)
+            await asyncio.sleep(0.2)  # some of the request stays in the client's buffer
+            await peer.gone()
+        await peer.request()
+        await peer.send(OK)
+
+    async with serve(script) as server:
+        await fetch(own, request(server, content=b"x" * 30_000_000))
+        _, body = await fetch(own, request(server))
+
+        assert server.connections == 2
+        assert body == b"ok"
+
+
+async def test_source_of_a_request_body_is_closed_with_its_connection(own: Transport) -> None:
+    closed = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        try:
+            yield b"x"
+            await asyncio.sleep(60)
+        finally:
+            closed.set()
+
+    async with serve(after_request(OK)) as server:
+        asked = request(server, content=stalled(), headers={"Content-Length": "1"})
+        await fetch(own, asked)
+
+        await asyncio.wait_for(closed.wait(), 1)
+
+
 async def test_answer_and_close_before_the_request_was_read_is_delivered(own: Transport) -> None:
     async def script(peer: Peer) -> None:
         await peer.reader.readuntil(b"\r\n\r\n")

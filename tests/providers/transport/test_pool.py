@@ -156,23 +156,27 @@ async def test_waiter_that_is_cancelled_swallows_no_turn() -> None:
         await asyncio.wait_for(staying, 1)
 
 
-@pytest.mark.parametrize("keep_alive", [True, False])
-async def test_waiter_cancelled_in_the_moment_of_its_turn_passes_it_on(keep_alive: bool) -> None:
-    held = Held()
-    async with small(max_connections=1) as transport, serve(held) as server:
-        headers = {} if keep_alive else {"Connection": "close"}
-        response = asyncio.create_task(transport.handle_async_request(request(server, headers=headers)))
-        await until(lambda: held.waiting == 1)
+@pytest.mark.parametrize("handed", ["connection", "slot"])
+async def test_waiter_cancelled_in_the_moment_of_its_turn_passes_it_on(handed: str) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(CHUNKED, b"2\r\nok\r\n0\r\n\r\n", pause_s=0.02)
+
+    async with small(max_connections=1) as transport, serve(script) as server:
+        busy = await transport.handle_async_request(request(server))
         leaving = asyncio.create_task(fetch(transport, request(server)))
         staying = asyncio.create_task(fetch(transport, request(server)))
-        await asyncio.sleep(0.01)
-        # The turn is given in the callback of the socket; cancel before the waiter runs.
-        response.add_done_callback(lambda _: leaving.cancel())
-        held.answer(3)
+        await asyncio.sleep(0.1)
+        if handed == "connection":
+            await anext(aiter(busy.stream))  # type: ignore[arg-type]
+        await busy.aclose()  # either way nothing else ran since the turn was given
+        leaving.cancel()
 
-        await response
-        await asyncio.wait_for(staying, 1)
-        assert leaving.cancelled() or leaving.done()
+        _, body = await asyncio.wait_for(staying, 1)
+
+        assert body == b"ok"
+        assert leaving.cancelled()
 
 
 @pytest.mark.parametrize("steps", range(40))
@@ -212,6 +216,24 @@ async def test_cancelled_call_closes_the_servers_side_at_once(transport: httpx.A
         await asked.wait()
         await asyncio.sleep(0.02)
         call.cancel()
+
+        await asyncio.wait_for(left.wait(), 0.1)
+
+
+async def test_cancelled_read_closes_the_servers_side_at_once_though_nobody_closes_the_response(own: Transport) -> None:
+    left = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(CHUNKED)
+        await peer.gone()
+        left.set()
+
+    async with serve(script) as server:
+        response = await own.handle_async_request(request(server))
+        reading = asyncio.ensure_future(anext(aiter(response.stream)))  # type: ignore[arg-type]
+        await asyncio.sleep(0.02)
+        reading.cancel()
 
         await asyncio.wait_for(left.wait(), 0.1)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.real_model import missing, running_model
 
 pytestmark = [
+    pytest.mark.asyncio(loop_factories=["uvloop"]),
     pytest.mark.xdist_group("real_model"),
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
 ]

@@ -160,6 +160,7 @@ async def test_nginx_answers_head_without_a_body(transport: httpx.AsyncBaseTrans
     assert await response.aread() == b""
 
 
+@pytest.mark.asyncio(loop_factories=["uvloop"])  # takes long
 async def test_nginx_that_closed_idle_connections_is_asked_anew(
     transport: httpx.AsyncBaseTransport, nginx: Nginx
 ) -> None:
