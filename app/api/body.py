@@ -8,6 +8,9 @@ from app.core.errors import BodyTooLarge, InvalidRequest
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
+# Of a length that any server takes, leading zeros aside.
+_MOST_DIGITS = 19
+
 # Both headers of zlib's family, and none.
 _WINDOW = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
@@ -29,7 +32,7 @@ async def read_body(receive: Receive, *, encoding: bytes, declared: bytes, limit
         InvalidRequest: the encoding is unknown, or the bytes are not of it.
         ClientGone: the connection ended first.
     """
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdigit() and (len(declared) > _MOST_DIGITS or int(declared) > limit):
         raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -70,8 +73,8 @@ def _decompress(body: bytes, encoding: bytes, limit: int) -> bytes:
         raise InvalidRequest(f"The body is not {encoding.decode()}: {exc}.") from None
     if len(plain) > limit:
         raise _too_large(limit)
-    if not decoder.eof:
-        raise InvalidRequest(f"The {encoding.decode()} body is incomplete.")
+    if not decoder.eof or decoder.unused_data:
+        raise InvalidRequest(f"The {encoding.decode()} body is incomplete, or more than one.")
     return plain
 
 

@@ -27,19 +27,28 @@ def address_reader(trusted: Sequence[Network]) -> ReadAddress:
             parsed = ip_address(address)
         except ValueError:
             return False
+        if parsed.version == 6 and parsed.ipv4_mapped:  # what a socket for both families calls an IPv4 peer
+            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in trusted)
 
     def forwarded_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
         address = peer_address(scope, headers)
         hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
         while hops and is_trusted(address):
-            hop = hops.pop().strip()
+            hop = _without_port(hops.pop().strip())
             if not _is_address(hop):
                 break
             address = hop
         return address
 
     return forwarded_address if trusted else peer_address
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies, such as Azure's, write the port too: `192.0.2.7:4711`, `[2001:db8::7]:4711`."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _is_address(text: str) -> bool:
