@@ -1,0 +1,120 @@
+"""From the name that a client gave to a target, or to an error that helps."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.config import Config, ProviderConfig
+from app.core.call import Call, Target
+from app.core.errors import PermissionDenied, UnknownModel
+from app.core.reply import Reply
+from app.pipeline.names import Names
+from app.providers.registry import Registry
+from tests.calls import PRINCIPAL, make_call
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    for piece in ():
+        yield piece
+
+
+async def close() -> None:
+    pass
+
+
+REPLY = Reply(200, "application/json", b"{}", nothing(), close)
+
+
+def registry(*models: str) -> Registry:
+    entry = ProviderConfig(base_url="http://acme.test/v1", supported_models=models)
+    transport = httpx.MockTransport(lambda _request: httpx.Response(500))
+    return Registry(Config({"acme": entry}), lambda _names: None, transport)
+
+
+class Next:
+    """The rest of the pipeline: remembers the call."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    async def __call__(self, call: Call) -> Reply:
+        self.calls.append(call)
+        return REPLY
+
+
+async def resolve(call: Call, directory: Registry) -> Target | None:
+    rest = Next()
+    reply = await Names(directory).handle(call, rest)
+    assert reply is REPLY
+    (aimed,) = rest.calls
+    return aimed.target
+
+
+async def test_call_is_aimed_at_the_providers_own_name() -> None:
+    call = make_call({"model": " ACME/gpt-x:latest "})
+
+    target = await resolve(call, registry("Gpt-X"))
+
+    assert target == Target("acme", "Gpt-X")
+    assert call.trace.target == target
+    assert call.target is None
+
+
+async def test_unknown_name_is_refused_with_the_three_nearest() -> None:
+    directory = registry("gpt-5-mini", "gpt-5", "gpt-4.1", "sonar", "grok")
+    await settle(directory)
+
+    with pytest.raises(UnknownModel) as caught:
+        await resolve(make_call({"model": "gpt-5-minni"}), directory)
+
+    error = caught.value
+    assert (error.status, error.param, error.code) == (404, "model", "model_not_found")
+    assert error.message.startswith("The model 'gpt-5-minni' does not exist here. Did you mean 'gpt-5-mini', '")
+    assert error.message.count("'") == 8
+    assert " or '" in error.message
+
+
+async def test_unknown_name_waits_for_lists_that_are_on_their_way() -> None:
+    class Late(Registry):
+        async def settled(self) -> None:
+            self.reload(Config({"acme": ProviderConfig(base_url="http://a", supported_models=("gpt-x",))}), no_key)
+
+    late = Late(Config({}), no_key, httpx.MockTransport(lambda _request: httpx.Response(500)))
+
+    assert await resolve(make_call({"model": "gpt-x"}), late) == Target("acme", "gpt-x")
+
+
+@pytest.mark.parametrize("pattern", ["acme/gpt-x", "gpt-x", "gpt-*", "acme/*"])
+@pytest.mark.parametrize("name", ["gpt-x", "ACME/GPT-X", "acme-gpt-x", "gpt-x:latest"])
+async def test_token_may_use_what_its_patterns_match_whatever_the_spelling(name: str, pattern: str) -> None:
+    principal = replace(PRINCIPAL, models=(pattern,))
+
+    assert await resolve(make_call({"model": name}, principal=principal), registry("Gpt-X")) == Target("acme", "Gpt-X")
+
+
+async def test_token_may_not_use_other_models() -> None:
+    call = make_call({"model": "gpt-x"}, principal=replace(PRINCIPAL, models=("sonar", "other/*")))
+
+    with pytest.raises(PermissionDenied, match="'gpt-x'") as caught:
+        await resolve(call, registry("gpt-x"))
+
+    assert (caught.value.status, caught.value.code, caught.value.param) == (403, "model_not_allowed", "model")
+    assert call.trace.target == Target("acme", "gpt-x")
+
+
+async def test_token_cannot_reach_a_model_by_calling_it_another_name() -> None:
+    principal = replace(PRINCIPAL, models=("cheap",))
+
+    for name in ("acme/dear", "acme-dear", "DEAR", "dear:latest", " dear"):
+        with pytest.raises(PermissionDenied):
+            await resolve(make_call({"model": name}, principal=principal), registry("dear", "cheap"))
+
+
+def no_key(_names: object) -> None:
+    return None
+
+
+async def settle(directory: Registry) -> None:
+    directory._settled.set()
