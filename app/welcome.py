@@ -14,8 +14,8 @@ def show_first_token(token: str, settings: Settings) -> None:
 def base_url(settings: Settings) -> str:
     """Where the gateway can be reached from this machine."""
     scheme = "https" if settings.ssl_certfile else "http"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - all addresses include this one
-    return f"{scheme}://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - all addresses include this one
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 _WELCOME = """

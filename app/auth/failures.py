@@ -1,6 +1,7 @@
 """Counts failed authentications by client address, so that nobody can try tokens at leisure."""
 
 import asyncio
+import logging
 import math
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from limits.strategies import RateLimiter
 
 MAX_FAILURES_PER_MINUTE = 30
+
+log = logging.getLogger(__name__)
 
 _WINDOW_S = 60
 _MANY_SUSPECTS = 10_000  # to be remembered without looking who can be forgotten
@@ -42,9 +45,13 @@ class FailureLimiter:
         return max(1, math.ceil(limiter.get_window_stats(item, client).reset_time - time.time()))
 
     async def note(self, client: str) -> None:
-        """Count a failure of `client`."""
-        limiter, item = await self._loaded()
-        limiter.hit(item, client)
+        """Count a failure of `client`, if the counters can be reached now: what they cannot do is no reason to fail a call."""
+        try:
+            limiter, item = await self._loaded()
+            limiter.hit(item, client)
+        except Exception:  # of slowapi, of limits, or of any storage's driver
+            log.exception("failed authentications cannot be counted; see the setting RATE_LIMIT_STORAGE_URL")
+            return
         now = time.monotonic()
         self._suspects[client] = now + _WINDOW_S
         if len(self._suspects) >= self._tidy_at:
