@@ -1,6 +1,7 @@
-"""Calls, records and principals as tests need them."""
+"""Calls, replies and records as tests need them."""
 
 import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from app.core.call import Call
 from app.core.jsonio import dumps
 from app.core.principal import Principal
 from app.core.record import CallRecord
-from app.core.reply import Outcome
+from app.core.reply import Outcome, Reply
 from app.core.usage import Usage
 
 PRINCIPAL = Principal(token_id="Ab3dEf9h", username="alice", daily_limit=1000)
@@ -33,6 +34,25 @@ def make_call(payload: dict[str, Any] | None = None, *, principal: Principal = P
         client="192.0.2.7",
     )
     return replace(call, **fields)
+
+
+def make_reply(*pieces: bytes | BaseException, **fields: Any) -> Reply:
+    """A reply of these pieces; an exception among the later ones is raised in its turn."""
+    first, *rest = pieces or (b"{}",)
+    assert isinstance(first, bytes)
+    reply = Reply(200, "application/json", first, _each(rest), _do_nothing)
+    return replace(reply, **fields)
+
+
+async def _each(pieces: Sequence[bytes | BaseException]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        if isinstance(piece, BaseException):
+            raise piece
+        yield piece
+
+
+async def _do_nothing() -> None:
+    pass
 
 
 def make_record(**fields: Any) -> CallRecord:

@@ -1,7 +1,6 @@
 """Each call ends in exactly one record, whatever the way it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -12,7 +11,7 @@ from app.core.record import CallRecord
 from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
 from app.core.usage import NO_USAGE, Usage
 from app.pipeline.metering import Metering
-from tests.calls import make_call
+from tests.calls import make_call, make_reply
 
 
 class Records(list[CallRecord]):
@@ -20,15 +19,6 @@ class Records(list[CallRecord]):
 
     def record(self, record: CallRecord) -> None:
         self.append(record)
-
-
-async def nothing() -> AsyncIterator[bytes]:
-    for piece in ():
-        yield piece
-
-
-async def close() -> None:
-    pass
 
 
 async def fail_with(error: BaseException, call: Call | None = None) -> CallRecord:
@@ -49,7 +39,7 @@ async def fail_with(error: BaseException, call: Call | None = None) -> CallRecor
 async def answer(records: Records, call: Call) -> Reply:
     async def answering(call: Call) -> Reply:
         call.trace.target = Target("acme", "Acme-1")
-        return Reply(200, "application/json", b"{}", nothing(), close)
+        return make_reply()
 
     return await Metering(records).handle(call, answering)
 

@@ -1,6 +1,5 @@
 """From the name that a client gave to a target, or to an error that helps."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
@@ -12,19 +11,10 @@ from app.core.errors import PermissionDenied, UnknownModel
 from app.core.reply import Reply
 from app.pipeline.names import Names
 from app.providers.registry import Registry
-from tests.calls import PRINCIPAL, make_call
+from tests.calls import PRINCIPAL, make_call, make_reply
 
 
-async def nothing() -> AsyncIterator[bytes]:
-    for piece in ():
-        yield piece
-
-
-async def close() -> None:
-    pass
-
-
-REPLY = Reply(200, "application/json", b"{}", nothing(), close)
+REPLY = make_reply()
 
 
 def registry(*models: str) -> Registry:
