@@ -37,6 +37,7 @@ from app.providers.transport import open_transport
 from app.reload import Reloader
 from app.settings import Settings, load_settings
 from app.store.db import Database, open_database
+from app.store.schema import upgrade
 from app.welcome import show_first_token
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await database.upgrade()
+        await upgrade(database)
         if first_token := await ensure_first_token(database):
             show_first_token(first_token, settings)
         await tokens.refresh()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ import typer
 
 from app.config import Config, InvalidConfig, ProviderConfig, load_config
 from app.settings import InvalidSettings, Settings, load_settings
+from cli.address import try_address
 
 if TYPE_CHECKING:
     import httpx
@@ -72,10 +72,11 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
 def _examine_server(settings: Settings) -> Iterator[Finding]:
     yield Finding(Verdict.OK, "settings", f"data in {settings.data_dir}")
     scheme = "https" if settings.ssl_certfile else "http"
-    address = f"{scheme}://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{scheme}://{host}:{settings.port}"
     try:
-        with socket.create_server((settings.host, settings.port)):
-            yield Finding(Verdict.OK, "server", f"can listen on {address}")
+        try_address(settings)
+        yield Finding(Verdict.OK, "server", f"can listen on {address}")
     except OSError as exc:
         words = f"cannot listen on {address} now: {exc.strerror}. If the gateway runs already, that is why."
         yield Finding(Verdict.NOTE, "server", words)
@@ -83,17 +84,19 @@ def _examine_server(settings: Settings) -> Iterator[Finding]:
 
 async def _examine_database(settings: Settings) -> Finding:
     from app.store.db import open_database
+    from app.store.schema import upgrade
     from app.store.tokens import list_tokens
 
     try:
         database = open_database(settings.database_url)
         try:
-            await database.upgrade()
+            await upgrade(database)
             tokens = await list_tokens(database)
         finally:
             await database.aclose()
     except Exception as exc:
-        return Finding(Verdict.ERROR, "database", f"cannot be used: {exc}. Setting: DATABASE_URL or RELAY_DATA_DIR.")
+        words = f"cannot be used: {str(exc).rstrip('.')}. Setting: DATABASE_URL or RELAY_DATA_DIR."
+        return Finding(Verdict.ERROR, "database", words)
     if not tokens:
         return Finding(Verdict.OK, "database", "in order; no token yet, the first start makes one")
     return Finding(Verdict.OK, "database", f"in order; {len(tokens)} tokens")

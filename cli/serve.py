@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from app.config import InvalidConfig, load_config
 from app.logs import set_up_logging
 from app.settings import InvalidSettings, Settings, load_settings
+from cli.address import try_address
 
 if TYPE_CHECKING:
     import uvicorn
@@ -66,22 +66,19 @@ def _open_log(settings: Settings) -> None:
 
 def _try_address(settings: Settings) -> None:
     try:
-        for family, kind, _, _, address in socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+        try_address(settings)
     except OSError as exc:
-        raise InvalidSettings(
-            f"Cannot listen on {settings.host}, port {settings.port}: {exc.strerror}. Settings: SERVER_HOST, SERVER_PORT."
-        ) from exc
+        where = f"{settings.host}, port {settings.port}"
+        raise InvalidSettings(f"Cannot listen on {where}: {exc.strerror}. Settings: SERVER_HOST, SERVER_PORT.") from exc
 
 
 async def _prepare_database(settings: Settings) -> None:
     from app.store.db import open_database
+    from app.store.schema import upgrade
 
     database = open_database(settings.database_url)
     try:
-        await database.upgrade()
+        await upgrade(database)
     finally:
         await database.aclose()
 

@@ -223,11 +223,12 @@ def _run(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T
     from app.core.errors import RelayError
     from app.settings import InvalidSettings, load_settings
     from app.store.db import UnusableDatabase, open_database
+    from app.store.schema import upgrade
 
     async def on_database() -> T:
         db = open_database(load_settings(env_file).database_url)
         try:
-            await db.upgrade()
+            await upgrade(db)
             return await work(db)
         finally:
             await db.aclose()

@@ -62,7 +62,18 @@ class Vigil:
         ping: a ping on its way; whoever writes settles it first.
     """
 
-    __slots__ = ("_listener", "_live", "_ping", "_receive", "_seen", "_silent_since", "client_left", "ping", "silent", "task")
+    __slots__ = (
+        "_listener",
+        "_live",
+        "_ping",
+        "_receive",
+        "_seen",
+        "_silent_since",
+        "client_left",
+        "ping",
+        "silent",
+        "task",
+    )
 
     def __init__(self, live: "set[Vigil]", task: asyncio.Task[Any], receive: Receive, ping: Ping | None) -> None:
         self.task = task

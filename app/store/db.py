@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -93,16 +93,6 @@ class Database:
         async with _translated(), self.engine.begin() as connection:
             yield connection
 
-    async def upgrade(self) -> None:
-        """Bring the schema to what this version needs; several processes may call this at once.
-
-        Raises:
-            UnusableDatabase: it cannot be opened, is no database of ours, or was written by a newer version.
-        """
-        from app.store.schema import upgrade
-
-        await upgrade(self)
-
     async def ping(self) -> None:
         """Answer that the database can be read.
 
@@ -129,7 +119,10 @@ def open_database(url: str) -> Database:
     """
     if url.startswith("sqlite:///"):
         return _open_sqlite(url.removeprefix("sqlite:///"))
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as exc:
+        raise UnusableDatabase("The database URL is none; use postgresql://USER@HOST:5432/NAME.") from exc
     if parsed.drivername not in ("postgresql", "postgres"):
         raise UnusableDatabase(
             f"The database URL begins with {parsed.drivername!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.store.db import Database, open_database
+from app.store.schema import upgrade
 
 
 @pytest.fixture
@@ -30,5 +31,5 @@ async def open_another(tmp_path: Path) -> AsyncIterator[Callable[[str], Database
 @pytest.fixture
 async def database(open_another: Callable[[str], Database]) -> Database:
     database = open_another("relay.db")
-    await database.upgrade()
+    await upgrade(database)
     return database

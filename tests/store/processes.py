@@ -10,6 +10,7 @@ from typing import Any
 
 from app.auth.tokens import ensure_first_token
 from app.store.db import open_database
+from app.store.schema import upgrade
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.store.processes", "tests.auth.workers"])
@@ -44,7 +45,7 @@ def start(barrier: Barrier, url: str) -> str | None:
     async def work() -> str | None:
         database = open_database(url)
         try:
-            await database.upgrade()
+            await upgrade(database)
             return await ensure_first_token(database)
         finally:
             await database.aclose()

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
+from app.store.schema import upgrade
 from app.store.statements import Statements
 
 
@@ -60,7 +61,7 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: C
     database = open_another("relay.db")
 
     with pytest.raises(UnusableDatabase, match=r"relay\.db.*file is not a database"):
-        await database.upgrade()
+        await upgrade(database)
 
 
 async def test_sqlite_is_set_up_for_many_processes(database: Database) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from app.store import schema
 from app.store.db import Database, UnusableDatabase
 from app.store.migrations import HEAD
-from app.store.schema import migrate
+from app.store.schema import migrate, upgrade
 from app.store.tables import METADATA
 from tests.store import processes
 
@@ -36,7 +36,7 @@ async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, 
     created = open_another("created.db")
     migrated = open_another("migrated.db")
 
-    await created.upgrade()
+    await upgrade(created)
     async with migrated.begin() as connection:
         await connection.run_sync(migrate)
         difference = await connection.run_sync(
@@ -78,7 +78,7 @@ async def test_older_database_is_migrated(tmp_path: Path, open_another: Opener) 
     async with database.begin() as connection:
         await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
 
-    await database.upgrade()
+    await upgrade(database)
 
     await database.ping()
     assert "request_logs" in read_schema(tmp_path / "relay.db")
@@ -89,7 +89,7 @@ async def test_database_of_a_newer_version_is_refused_and_left_alone(database: D
         await connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
 
     with pytest.raises(UnusableDatabase, match="newer"):
-        await database.upgrade()
+        await upgrade(database)
 
 
 async def test_database_of_something_else_is_refused_and_left_alone(tmp_path: Path, open_another: Opener) -> None:
@@ -98,7 +98,7 @@ async def test_database_of_something_else_is_refused_and_left_alone(tmp_path: Pa
     database = open_another("other.db")
 
     with pytest.raises(UnusableDatabase, match="none of LLM Relay's"):
-        await database.upgrade()
+        await upgrade(database)
 
     assert list(read_schema(tmp_path / "other.db")) == ["tokens"]
 
@@ -108,10 +108,11 @@ def test_start_on_a_current_database_imports_neither_alembic_nor_slowapi_nor_typ
 import asyncio, sys
 from app.auth import failures, guard, quota, tokens
 from app.store.db import open_database
+from app.store.schema import upgrade
 async def start():
     for _ in range(2):
         database = open_database({database_url!r})
-        await database.upgrade()
+        await upgrade(database)
         await database.ping()
         await database.aclose()
     return "started"
