@@ -9,6 +9,8 @@ import typer
 
 from app.core.jsonio import Json
 
+_UNBOUNDED = 10_000
+
 
 def show_json(document: Json) -> None:
     """One JSON document on standard output."""
@@ -51,7 +53,9 @@ def _show_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
     table = Table(box=box.SIMPLE_HEAD)
     for title in columns:
-        table.add_column(title, overflow="fold")
+        table.add_column(title, no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    # In a narrow window a line that runs on can still be read and copied; a word broken over three lines cannot.
+    natural = Console(width=_UNBOUNDED).measure(table).maximum
+    Console(width=max(Console().width, natural)).print(table)
