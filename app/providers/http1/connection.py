@@ -183,7 +183,8 @@ class Connection(asyncio.Protocol):
             return
         if answer.unread_bytes > _MAX_UNREAD_BYTES and not self._reading_paused:
             self._reading_paused = True
-            self._tcp.pause_reading()  # beneath TLS: uvloop's drops what it holds when the server closes meanwhile
+            # Not TLS's: uvloop's drops what it holds when the server closes while it is paused.
+            self._tcp.pause_reading()
         if answer.stage == "head":
             self._arm("read", self._limits.get("read"))
         else:
@@ -220,7 +221,7 @@ class Connection(asyncio.Protocol):
         sent = 0
         async for part in body:
             if transport.is_closing():
-                return  # the one who waits for the answer hears of it
+                break
             sent += len(part)
             if length is None:
                 if part:
@@ -231,6 +232,8 @@ class Connection(asyncio.Protocol):
                 break
             if self._writing_paused:
                 await self._drain()
+        if transport.is_closing():
+            return  # the one who waits for the answer hears of it
         if length is not None and sent != length:
             raise httpx.LocalProtocolError(f"the request's body is not the {length} bytes that its Content-Length says")
         if length is None:

@@ -369,6 +369,13 @@ async def test_body_that_came_with_the_head_frees_the_connection_before_it_is_re
         assert body == b"ok"
 
 
+async def test_client_of_httpx_can_use_it() -> None:
+    async with serve(always(OK)) as server, httpx.AsyncClient(transport=Transport()) as client:
+        response = await client.post(server.url, json={})
+
+    assert response.text == "ok"
+
+
 async def test_error_names_the_place_and_no_secret(own: Transport) -> None:
     async with serve(always(OK)) as server:
         asked = request(server, "/path?key=s3cret", headers={"Authorization": "Bearer s3cret"})
