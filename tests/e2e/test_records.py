@@ -88,7 +88,7 @@ def test_each_admitted_call_has_left_exactly_one_row_and_others_none(
 def test_no_token_no_key_and_nothing_that_was_said_is_kept(
     gateway_apart: Gateway, standin: StandIn, client: httpx.Client
 ) -> None:
-    token, unknown, key = gateway_apart.add_token(), mint(), PROVIDER_KEYS["OPENAI_API_KEY"]
+    token, unknown, key = gateway_apart.add_token(), mint(), PROVIDER_KEYS["SAMBANOVA_API_KEY"]
     caller, stranger = Caller(gateway_apart, client, token), Caller(gateway_apart, client, unknown)
     said: Any = [{"role": "user", "content": PROMPT}]
 
@@ -101,7 +101,7 @@ def test_no_token_no_key_and_nothing_that_was_said_is_kept(
     standin.answer = stream({"content": REPLY}, hold=True)
     caller.call("gone", messages=said, stream=True, read=1)
     standin.answer = failure(401, f"Incorrect API key provided: {key}")
-    caller.call("refused", messages=said)
+    caller.call("refused", messages=said, model="sambanova/m")
     standin.answer = Answer(pieces=[REPLY.encode()])
     caller.call("no JSON", messages=said)
     standin.answer = Answer.events(chunk({"content": REPLY}), done=False, reset=True)

@@ -7,10 +7,10 @@ from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 from app.auth.tokens import id_of
-from tests.e2e.chat import HELLO, USAGE, stream, whole, words
+from tests.e2e.chat import HELLO, USAGE, chunk, stream, whole, words
 from tests.e2e.conftest import MODEL, PROVIDER_KEYS
 from tests.e2e.gateway import Gateway
-from tests.e2e.standin import StandIn
+from tests.e2e.standin import Answer, StandIn
 
 WEATHER: Any = {
     "type": "function",
@@ -28,7 +28,7 @@ WEATHER: Any = {
 }
 
 
-class Answer(BaseModel):
+class Sum(BaseModel):
     """What a structured output is read into."""
 
     steps: list[str]
@@ -75,6 +75,15 @@ def test_a_stream_with_include_usage_ends_with_one_chunk_that_has_it(sdk: OpenAI
     assert last.choices == []
     assert last.usage is not None
     assert last.usage.model_dump(exclude_none=True) == USAGE
+
+
+def test_a_stream_begins_with_a_role_also_where_the_provider_sends_none(sdk: OpenAI, standin: StandIn) -> None:
+    standin.answer = Answer.events(chunk({"content": "Hi"}), chunk({"content": " there"}, "stop"))
+
+    chunks = list(sdk.chat.completions.create(model=MODEL, messages=HELLO, stream=True))
+
+    assert [chunk.choices[0].delta.role for chunk in chunks] == ["assistant", None, None]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hi there"
 
 
 def test_usage_is_estimated_where_the_provider_tells_none(sdk: OpenAI, standin: StandIn) -> None:
@@ -179,10 +188,10 @@ def test_parallel_tool_calls_of_a_stream_are_put_together(sdk: OpenAI, standin: 
 def test_structured_output_is_parsed_into_the_program_s_own_type(sdk: OpenAI, standin: StandIn) -> None:
     standin.answer = whole('{"steps":["add"],"result":4}')
 
-    completion = sdk.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Answer)
+    completion = sdk.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Sum)
 
-    assert completion.choices[0].message.parsed == Answer(steps=["add"], result=4)
-    assert standin.posts[0].json["response_format"]["json_schema"]["name"] == "Answer"
+    assert completion.choices[0].message.parsed == Sum(steps=["add"], result=4)
+    assert standin.posts[0].json["response_format"]["json_schema"]["name"] == "Sum"
 
 
 def test_a_refusal_arrives(sdk: OpenAI, standin: StandIn) -> None:

@@ -237,11 +237,14 @@ def test_a_stream_that_is_cut_is_raised_after_what_came_before(
     assert (row["status"], row["outcome"]) == (200, "cut")
 
 
-def test_a_provider_that_quotes_our_key_does_not_tell_it_to_the_client(sdk: OpenAI, standin: StandIn) -> None:
-    key = PROVIDER_KEYS["OPENAI_API_KEY"]
+@pytest.mark.parametrize(("model", "name"), [(MODEL, "OPENAI_API_KEY"), ("sambanova/m", "SAMBANOVA_API_KEY")])
+def test_a_provider_that_quotes_our_key_does_not_tell_it_to_the_client(
+    sdk: OpenAI, standin: StandIn, model: str, name: str
+) -> None:
+    key = PROVIDER_KEYS[name]
     standin.answer = failure(401, f"Incorrect API key provided: {key}.", kind=f"not {key}")
 
     with pytest.raises(openai.AuthenticationError, match="Incorrect API key") as raised:
-        sdk.chat.completions.create(model=MODEL, messages=HELLO)
+        sdk.chat.completions.create(model=model, messages=HELLO)
 
     assert key not in raised.value.response.text
