@@ -1,12 +1,8 @@
 """What the gateway is to the network and to the machine around it: TLS, proxies in front, rotated logs, files of settings."""
 
 import asyncio
-import contextlib
 import json
-import os
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deploy.process import serving
 from tests.e2e.faulty import WAIT_S, chat
 from tests.e2e.gateway import Gateway, free_port, running_gateway
 from tests.providers.transport.servers import Authority
 
 pytestmark = pytest.mark.xdist_group("edge")
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -134,45 +129,16 @@ async def wait_for(path: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-@contextlib.contextmanager
-def serving(
-    folder: Path, url: str, *arguments: str, verify: ssl.SSLContext | bool = True, **environ: str
-) -> Iterator[None]:
-    """`llm-relay serve` in `folder` for the length of the block, which begins when `url` answers."""
-    with (folder / "output.txt").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", *arguments],
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + WAIT_S
-        while True:
-            assert process.poll() is None, (folder / "output.txt").read_text()
-            assert time.monotonic() < deadline, (folder / "output.txt").read_text()
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(url, verify=verify, trust_env=False).raise_for_status()
-                break
-            time.sleep(0.05)
-        yield
-        process.terminate()
-        assert process.wait(WAIT_S) == 0
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_tls_is_served_with_the_certificate_that_is_set(tmp_path: Path, workers: str) -> None:
     authority, port = Authority(tmp_path), free_port()
     certificate, key = authority.server_files("127.0.0.1")
     trusting = ssl.create_default_context(cafile=authority.ca_file)
     files = {"SSL_CERTFILE": certificate, "SSL_KEYFILE": key}
-    url = f"https://127.0.0.1:{port}"
+    url, folder = f"https://127.0.0.1:{port}", tmp_path / "empty"
+    folder.mkdir()
 
-    with serving(tmp_path, f"{url}/healthz", "--port", str(port), "--workers", workers, verify=trusting, **files):
+    with serving(folder, f"{url}/healthz", "--port", str(port), "--workers", workers, verify=trusting, environ=files):
         answer = httpx.get(f"{url}/v1/models", verify=trusting, trust_env=False)
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
@@ -193,4 +159,4 @@ def test_settings_are_read_from_the_named_file_wherever_it_is_started(tmp_path: 
         pass
 
     assert (settings / "data" / "relay.db").is_file()
-    assert list(elsewhere.iterdir()) == [elsewhere / "output.txt"]
+    assert list(elsewhere.iterdir()) == []

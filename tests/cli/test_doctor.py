@@ -1,0 +1,242 @@
+"""`llm-relay doctor`: every kind of finding, its exit status, and no key in what it says."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+from tests.providers.transport.servers import Peer, Script, always, serve
+
+KEY = "planted-Key-0123456789-abcdef"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What it said, and how it ended."""
+
+    code: int
+    text: str
+
+    def of(self, subject: str) -> tuple[str, str]:
+        """Verdict and words of a finding of a report in JSON."""
+        found = [(one["verdict"], one["words"]) for one in json.loads(self.text) if one["subject"] == subject]
+        assert len(found) == 1
+        return found[0]
+
+
+def doctor(folder: Path, *arguments: str, **environ: str) -> Report:
+    """Run it in `folder`, on any free port, with no other environment."""
+    with contextlib.chdir(folder), patch.dict(os.environ, {"SERVER_PORT": "0", **environ}, clear=True):
+        result = CliRunner().invoke(app, ["doctor", *arguments])
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert KEY not in result.output
+    return Report(result.exit_code, result.stdout)
+
+
+def write_config(folder: Path, **providers: dict[str, Any]) -> None:
+    (folder / "config.json").write_text(json.dumps(providers))
+
+
+async def doctor_before(folder: Path, script: Script, *, key: bool = True, **entry: Any) -> Report:
+    """Its report in JSON where the one provider answers by `script`."""
+    async with serve(script) as server:
+        signing = {"api_key_env": "ONE_KEY"} if key else {}
+        write_config(folder, one={"base_url": f"{server.url}/v1", "timeouts": {"connect": 2}, **signing, **entry})
+        return await asyncio.to_thread(doctor, folder, "--json", ONE_KEY=KEY)
+
+
+def answering(status: str, body: str) -> Script:
+    content = body.encode()
+    return always(f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
+
+
+MODELS = answering("200 OK", '{"data": [{"id": "a"}, {"id": "b"}]}')
+
+
+def test_fresh_installation_is_ready_to_serve(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--offline")
+
+    assert report.code == 0
+    assert "no token yet, the first start makes one" in report.text
+    assert "no key: set OPENAI_API_KEY" in report.text
+    assert report.text.endswith("\nReady to serve.\n")
+
+
+def test_json_report_has_verdict_subject_and_words(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--offline", "--json")
+
+    findings = json.loads(report.text)
+    assert {frozenset(finding) for finding in findings} == {frozenset({"verdict", "subject", "words"})}
+    assert {finding["verdict"] for finding in findings} <= {"ok", "note", "error"}
+    assert {"settings", "server", "database", "config", "provider openai"} <= {one["subject"] for one in findings}
+
+
+def test_setting_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--json", SERVER_PORT="http")
+
+    verdict, words = report.of("settings")
+    assert (report.code, verdict) == (1, "error")
+    assert "SERVER_PORT is 'http'" in words
+
+
+def test_every_fault_of_the_configuration_is_an_error_of_its_own(tmp_path: Path) -> None:
+    write_config(tmp_path, one={"base_url": "ftp://x"}, two={"base_url": "http://x", "modles": []})
+
+    report = doctor(tmp_path, "--json")
+
+    words = [one["words"] for one in json.loads(report.text) if (one["subject"], one["verdict"]) == ("config", "error")]
+    assert report.code == 1
+    assert ["one.base_url" in words[0], "two.modles" in words[1], len(words)] == [True, True, 2]
+
+
+def test_errors_are_counted_at_the_end(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--offline", DATABASE_URL=f"sqlite:///{tmp_path}")
+
+    assert (report.code, report.text.splitlines()[-1]) == (1, "1 to mend.")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite:///{folder}", "it is a folder. Setting: DATABASE_URL"),
+        ("sqlite:///{folder}/notes.txt", "is not a database"),
+        ("postgresql://user:planted-Key-0123456789-abcdef@host:port/name", "The database URL is none"),
+    ],
+)
+def test_database_that_cannot_be_used_is_an_error(tmp_path: Path, url: str, words: str) -> None:
+    (tmp_path / "notes.txt").write_text("no database " * 100)
+
+    report = doctor(tmp_path, "--offline", "--json", DATABASE_URL=url.format(folder=tmp_path))
+
+    verdict, said = report.of("database")
+    assert (report.code, verdict) == (1, "error")
+    assert words in said
+
+
+def test_address_in_use_is_a_note_for_the_gateway_itself_may_use_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        report = doctor(tmp_path, "--offline", "--json", SERVER_PORT=str(listening.getsockname()[1]))
+
+    verdict, words = report.of("server")
+    assert (report.code, verdict) == (0, "note")
+    assert "Address already in use" in words
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_address_of_ipv6_can_be_listened_on(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--offline", "--json", SERVER_HOST="::1")
+
+    assert report.of("server") == ("ok", "can listen on http://[::1]:0")
+
+
+def test_provider_without_its_key_is_a_note(tmp_path: Path) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "api_key_env": ["ONE_KEY", "OTHER_KEY"]})
+
+    report = doctor(tmp_path, "--json")
+
+    assert report.code == 0
+    assert report.of("provider one") == ("note", "no key: set ONE_KEY or OTHER_KEY")
+
+
+def test_provider_that_is_disabled_is_a_note(tmp_path: Path) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "enabled": False})
+
+    assert doctor(tmp_path, "--json").of("provider one") == ("note", "disabled")
+
+
+def test_file_of_a_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "api_key_env": "ONE_KEY"})
+
+    report = doctor(tmp_path, "--json", ONE_KEY_FILE=str(tmp_path / "none"))
+
+    verdict, words = report.of("provider one")
+    assert (report.code, verdict) == (1, "error")
+    assert "ONE_KEY_FILE" in words
+
+
+async def test_offline_asks_no_provider(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        asked.append((await peer.request())[0])
+
+    async with serve(script) as server:
+        write_config(tmp_path, one={"base_url": server.url, "api_key_env": "ONE_KEY"}, two={"base_url": server.url})
+        report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", ONE_KEY=KEY)
+
+    assert asked == []
+    assert report.of("provider one") == ("ok", "has its key")
+    assert report.of("provider two") == ("ok", "needs no key")
+
+
+async def test_provider_that_lists_its_models_is_in_order(tmp_path: Path) -> None:
+    report = await doctor_before(tmp_path, MODELS)
+
+    assert (report.code, report.of("provider one")) == (0, ("ok", "answers; 2 models"))
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
+async def test_key_that_is_refused_is_an_error_and_not_shown(tmp_path: Path, status: str) -> None:
+    refusal = answering(status, json.dumps({"error": {"message": f"Incorrect API key: {KEY}."}}))
+
+    report = await doctor_before(tmp_path, refusal)
+
+    assert (report.code, report.of("provider one")) == (
+        1,
+        ("error", "refuses the key: Incorrect API key: [redacted]."),
+    )
+
+
+async def test_provider_without_a_list_is_in_order_where_its_models_are_configured(tmp_path: Path) -> None:
+    report = await doctor_before(tmp_path, answering("404 Not Found", ""), supported_models=["a"])
+
+    assert (report.code, report.of("provider one")) == (0, ("ok", "answers"))
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        pytest.param(answering("404 Not Found", ""), "set supported_models", id="no-list"),
+        pytest.param(answering("200 OK", "<html>"), "is not valid JSON", id="html"),
+        pytest.param(answering("200 OK", '{"models": []}'), "has no 'data'", id="another-list"),
+        pytest.param(always(b"garbage\r\n\r\n"), "Setting: base_url", id="no-http"),
+    ],
+)
+@pytest.mark.parametrize(("key", "verdict", "code"), [(True, "error", 1), (False, "note", 0)], ids=["key", "keyless"])
+async def test_provider_that_fails_is_an_error_where_it_has_a_key_and_else_a_note(
+    tmp_path: Path, script: Script, words: str, key: bool, verdict: str, code: int
+) -> None:
+    report = await doctor_before(tmp_path, script, key=key)
+
+    said, its_words = report.of("provider one")
+    assert (report.code, said) == (code, verdict)
+    assert words in its_words
+
+
+def test_provider_that_does_not_listen_is_an_error_with_the_setting_that_helps(tmp_path: Path) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1", "api_key_env": "ONE_KEY"})
+
+    report = doctor(tmp_path, "--json", ONE_KEY=KEY)
+
+    verdict, words = report.of("provider one")
+    assert (report.code, verdict) == (1, "error")
+    assert words.endswith("Setting: base_url http://127.0.0.1:9/v1")
+
+
+def test_settings_and_configuration_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "other.env").write_text(f"ONE_KEY={KEY}\nRELAY_DATA_DIR={tmp_path}/elsewhere\n")
+    (tmp_path / "other.json").write_text('{"one": {"base_url": "http://127.0.0.1:9", "api_key_env": "ONE_KEY"}}')
+
+    report = doctor(tmp_path, "--offline", "--json", "--env-file", "other.env", "--config", "other.json")
+
+    assert report.of("settings") == ("ok", f"data in {tmp_path}/elsewhere")
+    assert report.of("provider one") == ("ok", "has its key")
