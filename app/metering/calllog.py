@@ -85,7 +85,10 @@ def console_line(record: CallRecord) -> bytes:
     ]
     if record.error:
         parts.append(" ".join(record.error.split())[:200])
-    return "  ".join(parts).encode(errors="replace") + b"\n"
+    line = "  ".join(parts)
+    if not line.isprintable():  # a client can put line feeds and a terminal's commands into a model's name
+        line = "".join([character if character.isprintable() else "?" for character in line])
+    return line.encode(errors="replace") + b"\n"
 
 
 def _tokens(usage: Usage) -> dict[str, Json]:
@@ -116,7 +119,7 @@ class _ReopenedFile:
                 self._stream.close()
                 self._open()
             self._stream.write(lines)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: it was closed, and could not be opened anew
             pass
 
     def close(self) -> None:
