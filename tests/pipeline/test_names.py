@@ -13,7 +13,6 @@ from app.pipeline.names import Names
 from app.providers.registry import Registry
 from tests.calls import PRINCIPAL, make_call, make_reply
 
-
 REPLY = make_reply()
 
 
