@@ -1,0 +1,42 @@
+"""The crossing between dialects; so far the client's is the provider's."""
+
+import json
+
+import pytest
+
+from app.dialects.convert import incoming, incoming_error, outgoing
+from app.dialects.openai.request import Additions
+from app.dialects.openai.stream import ChatStream
+from app.dialects.openai.whole import WholeReply
+from tests.calls import make_call
+
+
+def test_request_goes_out_with_the_providers_model_and_its_additions() -> None:
+    call = make_call({"model": "m"})
+
+    body = outgoing(call, "M-1", Additions(extra={"n": 1}))
+
+    assert json.loads(body) == {**call.payload, "model": "M-1", "n": 1}
+
+
+@pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])
+def test_reply_is_read_as_it_was_asked_for(kind: type, *, streamed: bool) -> None:
+    assert isinstance(incoming(make_call({"stream": streamed}), provider="Acme", model="m"), kind)
+
+
+def test_stream_of_a_client_that_asked_for_usage_has_it() -> None:
+    call = make_call({"stream": True, "stream_options": {"include_usage": True}})
+    stream = incoming(call, provider="Acme", model="m")
+
+    out = stream.feed(
+        b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"}}]}\n\ndata: [DONE]\n\n'
+    )
+
+    assert b'"usage":{' in out
+    assert b"chatcmpl-req_0123456789" in out
+
+
+def test_error_of_a_provider_tells_no_key() -> None:
+    error = incoming_error(401, b"key my-own-key is wrong", provider="Acme", retry_after=None, secret="my-own-key")
+
+    assert error.message == "key [redacted] is wrong"
