@@ -217,7 +217,7 @@ async def test_cancelled_call_closes_the_servers_side_at_once(transport: httpx.A
         await asyncio.sleep(0.02)
         call.cancel()
 
-        await asyncio.wait_for(left.wait(), 0.1)
+        await asyncio.wait_for(left.wait(), 0.5)
 
 
 async def test_cancelled_read_closes_the_servers_side_at_once_though_nobody_closes_the_response(own: Transport) -> None:
@@ -235,7 +235,7 @@ async def test_cancelled_read_closes_the_servers_side_at_once_though_nobody_clos
         await asyncio.sleep(0.02)
         reading.cancel()
 
-        await asyncio.wait_for(left.wait(), 0.1)
+        await asyncio.wait_for(left.wait(), 0.5)
 
 
 async def test_response_closed_before_its_end_closes_the_servers_side_at_once(own: Transport) -> None:
@@ -251,7 +251,7 @@ async def test_response_closed_before_its_end_closes_the_servers_side_at_once(ow
         response = await own.handle_async_request(request(server))
         await response.aclose()
 
-        await asyncio.wait_for(left.wait(), 0.1)
+        await asyncio.wait_for(left.wait(), 0.5)
 
 
 async def test_call_cancelled_in_the_handshake_closes_the_socket_at_once(own: Transport) -> None:
@@ -269,7 +269,7 @@ async def test_call_cancelled_in_the_handshake_closes_the_socket_at_once(own: Tr
         await asyncio.sleep(0.02)
         call.cancel()
 
-        await asyncio.wait_for(left.wait(), 0.1)
+        await asyncio.wait_for(left.wait(), 0.5)
 
 
 async def test_connection_used_last_is_used_first() -> None:
