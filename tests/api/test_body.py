@@ -14,6 +14,11 @@ LIMIT = 1000
 GONE: dict[str, Any] = {"type": "http.disconnect"}
 
 
+def packed(plain: bytes) -> bytes:
+    """As gzip, without the time, which would give the tests other names in every run."""
+    return gzip.compress(plain, mtime=0)
+
+
 class Sender:
     """The receiving end of ASGI, with these messages."""
 
@@ -86,35 +91,34 @@ async def test_length_that_is_none_is_passed_over(declared: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "packed"),
+    ("encoding", "body"),
     [
         (b"identity", b"abc"),
-        (b"gzip", gzip.compress(b"abc")),
-        (b"x-gzip", gzip.compress(b"abc")),
+        (b"gzip", packed(b"abc")),
+        (b"x-gzip", packed(b"abc")),
         (b"deflate", zlib.compress(b"abc")),
     ],
 )
-async def test_compressed_body_is_decompressed(encoding: bytes, packed: bytes) -> None:
-    assert await read(sending(packed[:5], packed[5:]), encoding=encoding) == b"abc"
+async def test_compressed_body_is_decompressed(encoding: bytes, body: bytes) -> None:
+    assert await read(sending(body[:5], body[5:]), encoding=encoding) == b"abc"
 
 
 @pytest.mark.parametrize("size", [LIMIT, LIMIT + 1])
 async def test_limit_holds_after_decompression(size: int) -> None:
-    packed = gzip.compress(b"x" * size)
+    body = packed(b"x" * size)
 
     if size <= LIMIT:
-        assert len(await read(sending(packed), encoding=b"gzip")) == size
+        assert len(await read(sending(body), encoding=b"gzip")) == size
         return
     with pytest.raises(BodyTooLarge):
-        await read(sending(packed), encoding=b"gzip")
+        await read(sending(body), encoding=b"gzip")
 
 
 async def test_bomb_is_not_unpacked() -> None:
-    bomb = gzip.compress(gzip.compress(b"\0" * 50_000_000))
-    inner = gzip.decompress(bomb)
+    bomb = packed(b"\0" * 50_000_000)
 
     with pytest.raises(BodyTooLarge):
-        await read_body(sending(inner), encoding=b"gzip", declared=b"", limit=1_000_000)
+        await read_body(sending(bomb), encoding=b"gzip", declared=b"", limit=1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +126,8 @@ async def test_bomb_is_not_unpacked() -> None:
     [
         (b"gzip", b"plain"),
         (b"gzip", b""),
-        (b"gzip", gzip.compress(b"abc")[:-1]),
-        (b"gzip", gzip.compress(b"abc") + gzip.compress(b"def")),
+        (b"gzip", packed(b"abc")[:-1]),
+        (b"gzip", packed(b"abc") + packed(b"def")),
         (b"gzip", zlib.compress(b"abc")),
         (b"deflate", b"plain"),
         (b"br", b"abc"),
