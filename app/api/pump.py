@@ -11,7 +11,7 @@ from app.api.vigil import Rounds, Vigil
 from app.core.call import Call
 from app.core.errors import RelayError
 from app.core.ports import Handler
-from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
+from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, End, Outcome, Reply
 from app.dialects.framing import comment
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 WriteError = Callable[[RelayError], bytes]
 
 _PING = comment(b"ping")
-_EVENT_STREAM = b"text/event-stream; charset=utf-8"
+_EVENT_STREAM = EVENT_STREAM_TYPE.encode()
 # nginx and its kin would collect a stream otherwise.
 _STREAM_HEADERS: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 

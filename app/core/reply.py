@@ -8,6 +8,9 @@ from typing import Protocol
 from app.core.frozen import frozen
 from app.core.usage import NO_USAGE, Usage
 
+JSON_TYPE = "application/json"
+EVENT_STREAM_TYPE = "text/event-stream; charset=utf-8"
+
 CLIENT_LEFT = "the client left"
 """The message with which a task is cancelled because nobody waits for its reply any more."""
 
@@ -43,6 +46,21 @@ class Tap(Protocol):
         """Hear of the end; called exactly once, whatever the way it ended."""
 
 
+class _Nothing:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+
+_NOTHING = _Nothing()
+
+
+async def _close_nothing() -> None:
+    pass
+
+
 def _no_failure() -> str | None:
     return None
 
@@ -67,8 +85,8 @@ class Reply:
     status: int
     media_type: str
     first: bytes
-    rest: AsyncIterator[bytes]
-    aclose: Callable[[], Awaitable[None]]
+    rest: AsyncIterator[bytes] = _NOTHING
+    aclose: Callable[[], Awaitable[None]] = _close_nothing
     read_usage: Callable[[], Usage] = _no_usage
     read_failure: Callable[[], str | None] = _no_failure
     headers: Sequence[tuple[str, str]] = ()

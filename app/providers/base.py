@@ -1,7 +1,7 @@
 """A provider that is reached by HTTP: where, how it is signed, how long it is waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import httpx
 
@@ -16,13 +16,10 @@ from app.core.errors import (
 )
 from app.core.jsonio import InvalidJson, loads
 from app.core.redaction import redact
-from app.core.reply import Reply
+from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
 from app.dialects.convert import Incoming, incoming, incoming_error, outgoing
 from app.dialects.openai.request import Additions
 from app.dialects.openai.stream import Mender
-
-JSON_TYPE = "application/json"
-EVENT_STREAM_TYPE = "text/event-stream; charset=utf-8"
 
 # An error body is for reading, not for filling memory.
 _MAX_ERROR_BYTES = 1024 * 1024
@@ -80,16 +77,19 @@ class HttpProvider:
             mender = self.mender(call, target.model) if self.mender else None
             reading = incoming(call, provider=self.name, model=target.model, secret=self._secret, mender=mender)
             pieces = self._read(response, reading)
+            if not call.streamed:
+                whole = b"".join([piece async for piece in pieces])
+                return Reply(200, JSON_TYPE, first=whole, read_usage=reading.read_usage)
             first = await anext(pieces, b"")
         except BaseException:
             await response.aclose()
             raise
         return Reply(
             status=200,
-            media_type=EVENT_STREAM_TYPE if call.streamed else JSON_TYPE,
+            media_type=EVENT_STREAM_TYPE,
             first=first,
             rest=pieces,
-            aclose=response.aclose,
+            aclose=pieces.aclose,
             read_usage=reading.read_usage,
             read_failure=lambda: reading.failure,
         )
@@ -128,7 +128,7 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=True) from exc
 
-    async def _read(self, response: httpx.Response, reading: Incoming) -> AsyncIterator[bytes]:
+    async def _read(self, response: httpx.Response, reading: Incoming) -> AsyncGenerator[bytes, None]:
         """The client's bytes as they become known; ends when `reading` has ended or the body has."""
         encoded = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
         chunks = response.aiter_bytes() if encoded else response.stream.__aiter__()  # type: ignore[union-attr]

@@ -3,11 +3,11 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from app.core.call import Call, Target
 from app.core.jsonio import Json, dumps
-from app.core.reply import Reply
+from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
 from app.core.usage import Usage
 from app.dialects.framing import write_data
 from app.dialects.openai.stream import DONE
@@ -40,8 +40,9 @@ class Demo:
         envelope = {"id": f"chatcmpl-{call.id}", "created": int(time.time()), "model": target.model}
         if call.streamed:
             first, *events = _write_stream(envelope, usage if call.wants_usage else None)
-            return Reply(200, "text/event-stream; charset=utf-8", first, _each(events), _close_nothing, lambda: usage)
-        return Reply(200, "application/json", _write_whole(envelope, usage), _each([]), _close_nothing, lambda: usage)
+            rest = _each(events)
+            return Reply(200, EVENT_STREAM_TYPE, first, rest, rest.aclose, lambda: usage)
+        return Reply(200, JSON_TYPE, _write_whole(envelope, usage), read_usage=lambda: usage)
 
     async def list_models(self) -> list[str]:
         """One."""
@@ -66,11 +67,7 @@ def _write_stream(envelope: dict[str, Json], usage: Usage | None) -> list[bytes]
     return [write_data(dumps(chunk)) for chunk in chunks] + [write_data(DONE)]
 
 
-async def _each(events: list[bytes]) -> AsyncIterator[bytes]:
+async def _each(events: list[bytes]) -> AsyncGenerator[bytes, None]:
     for event in events:
         await asyncio.sleep(WORD_S)
         yield event
-
-
-async def _close_nothing() -> None:
-    pass

@@ -17,6 +17,9 @@ MAX_FRAMING_BYTES = 64 * 1024
 """What a head, or chunk sizes and trailers, may take before a byte of body or the end has to come."""
 
 
+_CONTROL = bytes(code for code in (*range(32), 127) if code != 9)  # llhttp refuses them in headers, not in a reason
+
+
 class Malformed(Exception):
     """What came is not an answer in HTTP/1.1."""
 
@@ -108,6 +111,8 @@ class Incoming:
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise Malformed(f"an answer in HTTP/{version}")
+        if self.reason.translate(None, _CONTROL) != self.reason:
+            raise Malformed("a control character in the reason of the status")
         if self._framing_bytes > MAX_FRAMING_BYTES and sum(map(_size, self.headers)) > MAX_FRAMING_BYTES:
             raise Malformed("more than 64 KiB of headers")
         if self.status < 200:
