@@ -222,9 +222,10 @@ def test_error_page_that_comes_as_a_stream_does_not_reach_the_client() -> None:
 
 
 @pytest.mark.parametrize("before", [[], [event(ROLE)], [event(ROLE) + event(HELLO)]])
+@pytest.mark.parametrize("after", [[event(HELLO)], [event(HELLO), DONE, b": late\n\n"]])
 @pytest.mark.parametrize("together", [True, False])
-def test_nothing_comes_after_the_end(before: list[bytes], *, together: bool) -> None:
-    body = [*before, DONE, event(HELLO), DONE, b": late\n\n"]
+def test_nothing_comes_after_the_end(before: list[bytes], after: list[bytes], *, together: bool) -> None:
+    body = [*before, DONE, *after]
     stream = open_stream()
 
     out = stream.feed(b"".join(body)) if together else b"".join([stream.feed(piece) for piece in body])
