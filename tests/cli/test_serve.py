@@ -127,6 +127,7 @@ def unreadable_file(folder: Path) -> dict[str, str]:
         pytest.param(lambda _: {"SERVER_PORT": "http"}, ["SERVER_PORT", "'http'"], id="port-in-letters"),
         pytest.param(lambda _: {"SERVER_HOST": "192.0.2.1"}, ["192.0.2.1", "SERVER_HOST"], id="address-of-another"),
         pytest.param(lambda _: {"SERVER_HOST": "no-such-host.invalid"}, ["no-such-host", "SERVER_HOST"], id="no-host"),
+        pytest.param(lambda _: {"DATABASE_URL": "postgresql://h:x/y"}, ["database URL is none"], id="database-no-url"),
         pytest.param(lambda _: {"TRUSTED_PROXIES": "10.0.0.0/99"}, ["TRUSTED_PROXIES"], id="proxies"),
         pytest.param(lambda _: {"LOG_LEVEL": "LOUD"}, ["LOG_LEVEL", "'LOUD'"], id="log-level"),
         pytest.param(lambda _: {"RELAY_ENV_FILE": "/none/.env"}, ["/none/.env", "does not exist"], id="env-file"),
