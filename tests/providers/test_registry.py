@@ -354,6 +354,18 @@ async def test_reload_in_the_midst_of_a_round_is_not_forgotten(monkeypatch: pyte
     task.cancel()
 
 
+async def test_reload_asks_each_provider_once_more_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "REFRESH_S", 3600.0)
+    transport = Providers({"acme": ["gpt"]})
+    registry = open_registry(transport, acme=provider("acme"))
+
+    async with running(registry):
+        registry.reload(Config({"acme": provider("acme")}), finder({}))
+        await asyncio.sleep(0.05)
+
+    assert transport.asked == ["acme", "acme"]
+
+
 async def test_reload_forgets_the_list_of_a_provider_that_moved() -> None:
     registry = open_registry(Providers({"acme": ["gpt"]}), acme=provider("acme"))
 
