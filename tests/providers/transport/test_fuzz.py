@@ -40,7 +40,10 @@ async def _exchange(data: bytes, cuts: list[int], then_close: bool) -> tuple[byt
     async def script(peer: Peer) -> None:
         if server.connections == 1:
             await peer.request()
-            await peer.send(*in_pieces(data, cuts))
+            try:
+                await peer.send(*in_pieces(data, cuts))
+            finally:
+                all_sent.set()
             if then_close:
                 return
         while True:
@@ -48,6 +51,7 @@ async def _exchange(data: bytes, cuts: list[int], then_close: bool) -> tuple[byt
             await peer.send(OK)
 
     body = b""
+    all_sent = asyncio.Event()
     transport = Transport()
     try:
         async with serve(script) as server:
@@ -56,6 +60,9 @@ async def _exchange(data: bytes, cuts: list[int], then_close: bool) -> tuple[byt
                 body = await response.aread()
             except (httpx.TransportError, httpx.DecodingError):
                 pass
+            # What comes after the next request was sent cannot be told from its answer.
+            await all_sent.wait()
+            await asyncio.sleep(0.005)
             follow_up = await transport.handle_async_request(request(server))
             assert await follow_up.aread() == b"ok"
             return body, server.connections

@@ -23,6 +23,7 @@ LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
         pytest.param(b"HTTP/1.1 200 OK\r\nno colon here\r\n\r\n", id="header-without-colon"),
         pytest.param(b"HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n", id="space-in-header-name"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", id="nul-in-header"),
+        pytest.param(b"HTTP/1.1 200 \0\r\nContent-Length: 2\r\n\r\nok", id="nul-in-reason"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", id="length-in-letters"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", id="negative-length"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", id="two-lengths"),
