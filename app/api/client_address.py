@@ -7,17 +7,17 @@ from typing import Any
 
 from app.settings import Network
 
-ReadAddress = Callable[[Mapping[str, Any], Mapping[bytes, bytes]], str]
+ReadAddress = Callable[[Mapping[str, Any]], str]
 
 
 def address_reader(trusted: Sequence[Network]) -> ReadAddress:
-    """Gives the function that reads an address from an ASGI scope and its headers.
+    """Gives the function that reads an address from an ASGI scope.
 
     `X-Forwarded-For` is believed from the right, as far as the hops are trusted: whoever is no proxy of ours could have
     written the rest.
     """
 
-    def peer_address(scope: Mapping[str, Any], _headers: Mapping[bytes, bytes]) -> str:
+    def peer_address(scope: Mapping[str, Any]) -> str:
         peer = scope.get("client")
         return peer[0] if peer else ""
 
@@ -31,9 +31,10 @@ def address_reader(trusted: Sequence[Network]) -> ReadAddress:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in trusted)
 
-    def forwarded_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
-        address = peer_address(scope, headers)
-        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+    def forwarded_address(scope: Mapping[str, Any]) -> str:
+        address = peer_address(scope)
+        lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        hops = b",".join(lines).decode("latin-1").split(",")
         while hops and is_trusted(address):
             hop = _without_port(hops.pop().strip())
             if not _is_address(hop):

@@ -22,7 +22,7 @@ def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -
     router = APIRouter(tags=["models"])
 
     async def identify(request: Request) -> Principal:
-        address = read_address(request.scope, dict(request.scope["headers"]))
+        address = read_address(request.scope)
         return await guard.identify(request.headers.get("authorization"), address)
 
     @router.get("/v1/models", summary="The models that this token may use")

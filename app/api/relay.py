@@ -1,6 +1,6 @@
 """What every chat route does: who is it, what do they want, may they, and then the pipeline and the pump."""
 
-import itertools
+import asyncio
 import logging
 import secrets
 import time
@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 PING_S = 15.0
 
 Scope = Mapping[str, Any]
-
-_PROCESS = f"req_{secrets.token_hex(8)}"
-_COUNT = itertools.count(secrets.randbits(24))
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class RelayRoute:
         call_id = new_request_id()
         client = Client(send, self._surface.voice, [(b"x-request-id", call_id.encode())])
         headers = dict(scope["headers"])
-        address = self._read_address(scope, headers)
+        address = self._read_address(scope)
         admission = None
         try:
             principal = await self._guard.identify(_text(headers.get(b"authorization")), address)
@@ -98,6 +95,10 @@ class RelayRoute:
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
             await client.fail(exc)
+        except asyncio.CancelledError:  # the gateway is shut down
+            if admission is not None and not client.started:
+                self._guard.give_back(admission)
+            raise
         except ClientGone:
             log.info("%s from %s: the client left before its request had come", call_id, address)
         except Exception:
@@ -108,8 +109,8 @@ class RelayRoute:
 
 
 def new_request_id() -> str:
-    """Unlike any other: random for the process, counted within it."""
-    return f"{_PROCESS}{next(_COUNT):08x}"
+    """Unlike any other, and nothing to guess from."""
+    return f"req_{secrets.token_hex(12)}"
 
 
 def _raw(headers: Headers) -> RawHeaders:

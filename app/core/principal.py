@@ -25,5 +25,12 @@ class Principal:
     expires: datetime | None = None
 
     def may_use(self, *names: str) -> bool:
-        """True where the token is for all models, or one of `names` (lower case) matches one of its patterns."""
-        return not self.models or any(fnmatchcase(name, pattern) for pattern in self.models for name in names)
+        """True where the token is for all models, or one of `names` (lower case) matches one of its patterns.
+
+        Ollama's names end in `:latest` where nobody said otherwise; a pattern need not.
+        """
+        return not self.models or any(
+            fnmatchcase(name, pattern) or fnmatchcase(name.removesuffix(":latest"), pattern)
+            for pattern in self.models
+            for name in names
+        )

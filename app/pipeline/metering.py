@@ -28,11 +28,8 @@ class Metering:
             self._record(call, _failed(exc.status, exc.message), charged=exc.charged)
             raise
         except asyncio.CancelledError as exc:
-            if exc.args == (CLIENT_LEFT,):
-                end = End(Outcome.CLIENT_GONE, STATUS_CLIENT_GONE, NO_USAGE, time.monotonic())
-            else:
-                end = _failed(503, "the gateway was shut down before the reply came")
-            self._record(call, end, charged=True)
+            left = exc.args == (CLIENT_LEFT,)
+            self._record(call, _left() if left else _failed(503, "the gateway was shut down"), charged=left)
             raise
         except Exception as exc:
             self._record(call, _failed(500, type(exc).__name__), charged=False)
@@ -78,6 +75,10 @@ class _RecordAtEnd:
 
     def close(self, end: End) -> None:
         self._metering._record(self._call, end, charged=True, first_byte_at=self._first_byte_at)
+
+
+def _left() -> End:
+    return End(Outcome.CLIENT_GONE, STATUS_CLIENT_GONE, NO_USAGE, time.monotonic())
 
 
 def _failed(status: int, error: str) -> End:

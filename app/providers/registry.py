@@ -1,10 +1,13 @@
 """Which providers there are and which models they have: a snapshot in memory, swapped when the configuration or a list changes."""
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import httpx
@@ -27,6 +30,8 @@ QUIRKS: dict[str, type[HttpProvider]] = {"perplexity": Perplexity, "parallelai":
 # Model lists change a few times a week.
 REFRESH_S = 3600.0
 RETRY_S = 60.0
+# Of so many likely names the nearest are found exactly; to do that with all would hold up other calls for 50 ms.
+_LIKELY = 24
 # How long a call for an unknown model waits for lists that are still on their way after the start.
 SETTLE_S = 5.0
 
@@ -65,11 +70,14 @@ class ListedModel:
 
 @dataclass(frozen=True)
 class _Snapshot:
+    """`spellings` leads from every name that a typing error may be near to, to the one that is listed."""
+
     config: Config
     providers: dict[str, Listing]
     states: tuple[ProviderState, ...]
     targets: dict[str, Target] = field(default_factory=dict)
     listed: tuple[ListedModel, ...] = ()
+    spellings: dict[str, str] = field(default_factory=dict)
     open_lists: frozenset[str] = frozenset()
 
 
@@ -117,10 +125,12 @@ class Registry:
 
     def nearest(self, name: str, most: int = 3) -> Sequence[str]:
         """The names most like `name`, best first."""
-        listed = {model.id.lower(): model.id for model in self._now.listed}
-        bare = {key.rpartition("/")[2]: value for key, value in listed.items()} | listed
-        close = get_close_matches(normalise(name), bare, n=most + len(bare) // 50 + 3, cutoff=0.0)
-        return list(dict.fromkeys(bare[key] for key in close))[:most]
+        wanted = normalise(name)
+        alike = heapq.nlargest(
+            _LIKELY, self._now.spellings, key=lambda spelling: len(_pairs(wanted) & _pairs(spelling))
+        )
+        close = get_close_matches(wanted, alike, n=_LIKELY, cutoff=0.0)
+        return list(dict.fromkeys(self._now.spellings[spelling] for spelling in close))[:most]
 
     def provider(self, key: str) -> Listing:
         """The provider with that key; it must be ready."""
@@ -188,12 +198,14 @@ def normalise(name: str) -> str:
 
 def _take_snapshot(config: Config, providers: dict[str, Listing], states: Sequence[ProviderState]) -> _Snapshot:
     targets = _index(states)
+    listed = tuple(_list_models(states, targets))
     return _Snapshot(
         config=config,
         providers=providers,
         states=tuple(states),
         targets=targets,
-        listed=tuple(_list_models(states, targets)),
+        listed=listed,
+        spellings=_spell(listed),
         open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
     )
 
@@ -215,6 +227,17 @@ def _index(states: Sequence[ProviderState]) -> dict[str, Target]:
         for key, model in ready:
             targets.setdefault(normalise(spelling.format(key, model)), Target(key, model))
     return targets
+
+
+def _spell(listed: Sequence[ListedModel]) -> dict[str, str]:
+    names = {model.id.lower(): model.id for model in listed}
+    return {key.rpartition("/")[2]: name for key, name in names.items()} | names
+
+
+@lru_cache(maxsize=8192)
+def _pairs(name: str) -> frozenset[str]:
+    """Its neighbouring letters: what two names share of them tells cheaply whether a closer look is worth it."""
+    return frozenset(map("".join, pairwise(name)))
 
 
 def _list_models(states: Sequence[ProviderState], targets: dict[str, Target]) -> Iterator[ListedModel]:

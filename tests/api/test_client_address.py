@@ -10,10 +10,14 @@ from app.api.client_address import address_reader
 TRUSTED = ("10.0.0.0/8", "2001:db8::/32")
 
 
-def read(peer: str | None, forwarded: str | None = None, trusted: tuple[str, ...] = TRUSTED) -> str:
-    scope: dict[str, Any] = {"client": (peer, 4711) if peer is not None else None}
-    headers = {} if forwarded is None else {b"x-forwarded-for": forwarded.encode("latin-1")}
-    return address_reader([ip_network(network) for network in trusted])(scope, headers)
+def read(peer: str | None, *forwarded: str, trusted: tuple[str, ...] = TRUSTED) -> str:
+    headers = [(b"x-forwarded-for", line.encode("latin-1")) for line in forwarded]
+    scope: dict[str, Any] = {"client": (peer, 4711) if peer is not None else None, "headers": headers}
+    return address_reader([ip_network(network) for network in trusted])(scope)
+
+
+def test_several_header_lines_are_one_list() -> None:
+    assert read("10.0.0.1", "203.0.113.9", "192.0.2.7, 10.0.0.2") == "192.0.2.7"
 
 
 def test_peer_counts_where_no_proxy_is_trusted() -> None:
@@ -45,9 +49,9 @@ def test_proxy_is_believed_as_far_as_the_hops_are_trusted(peer: str, forwarded: 
 
 @pytest.mark.parametrize(
     "forwarded",
-    [None, "", " ", ",", "unknown", "192.0.2.7, ", "192.0.2.7, unknown", "'; DROP TABLE", "1.2.3.4:", "\xff"],
+    ["", " ", ",", "unknown", "192.0.2.7, ", "192.0.2.7, unknown", "'; DROP TABLE", "1.2.3.4:", "\xff"],
 )
-def test_proxy_that_says_nothing_of_use_stands_for_its_client(forwarded: str | None) -> None:
+def test_proxy_that_says_nothing_of_use_stands_for_its_client(forwarded: str) -> None:
     address = read("10.0.0.1", forwarded)
 
     assert address in ("10.0.0.1", "1.2.3.4")
