@@ -45,7 +45,7 @@ def test_star_goes_over_slashes() -> None:
 
 
 def test_pattern_without_latest_is_for_the_latest_too() -> None:
-    principal = Principal(token_id="a", username="a", daily_limit=1, models=("llama3",))
+    principal = replace(PRINCIPAL, models=("llama3",))
 
     assert principal.may_use("ollama/llama3:latest", "llama3:latest")
     assert not principal.may_use("ollama/llama3:70b", "llama3:70b")
