@@ -36,6 +36,17 @@ async def test_client_that_leaves_before_the_first_byte_ends_the_upstream_call_a
     assert (row["outcome"], row["status"], row["first_byte_ms"]) == ("client_gone", 499, None)
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_client_that_leaves_as_soon_as_it_has_asked_ends_the_upstream_call_too(rig: Rig, stream: bool) -> None:
+    name = rig.name()
+    rig.prepare(rig.provider.watching())
+
+    seconds = await rig.leave(name, stream=stream, after_s=0.0)
+
+    assert seconds < AT_ONCE_S
+    assert (await rig.row(name))["outcome"] == "client_gone"
+
+
 @pytest.mark.parametrize("politely", [True, False], ids=["fin", "reset"])
 async def test_client_that_leaves_a_stream_after_its_first_byte_ends_the_upstream_call_at_once(
     rig: Rig, politely: bool
