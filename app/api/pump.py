@@ -124,7 +124,9 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
         outcome = Outcome.OK if error is None else Outcome.ERROR
     except asyncio.CancelledError as exc:
         if exc.args == (CLIENT_LEFT,):
-            outcome = Outcome.CLIENT_GONE
+            # A client may well leave because of the error that it was told.
+            error = reply.read_failure()
+            outcome = Outcome.CLIENT_GONE if error is None else Outcome.ERROR
         raise
     except RelayError as exc:
         error = exc.message
@@ -145,12 +147,17 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     await client.start_stream()
     await client.write(reply.first)
-    async for chunk in reply.rest:
-        vigil.silent = False
-        if vigil.ping is not None:
-            await vigil.settle()
-        for tap in reply.taps:
-            tap.feed(chunk)
-        await client.write(chunk)
+    if not reply.has_ended():
+        async for chunk in reply.rest:
+            vigil.silent = False
+            if vigil.ping is not None:
+                await vigil.settle()
+            for tap in reply.taps:
+                tap.feed(chunk)
+            await client.write(chunk)
+            if reply.has_ended():
+                break
+    # Not after the provider's own end: OpenAI's SDK closes the connection at [DONE], and has not left early.
     await vigil.settle()
     await client.finish()
+    vigil.end()

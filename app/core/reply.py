@@ -61,6 +61,10 @@ async def _close_nothing() -> None:
     pass
 
 
+def _not_yet() -> bool:
+    return False
+
+
 def _no_failure() -> str | None:
     return None
 
@@ -76,9 +80,11 @@ class Reply:
     Attributes:
         first: the first bytes of the body; of a whole reply, all of them.
         rest: what follows. It raises `UpstreamFailure` where the provider breaks off.
-        aclose: whoever leaves the body before its end calls it; it ends the provider's side at once.
+        aclose: whoever leaves the body before its end calls it. It ends the provider's side: at once, or where the answer
+            is all there, after a short wait for the end of its connection's turn.
         read_usage: what was used up to now; after the last chunk, what was used in all.
         read_failure: the provider's words, where it reported an error in the midst of a stream.
+        has_ended: the bytes up to now are all of the answer; whoever reads on only waits for the provider's own end.
         taps: what watches; a stage adds its own.
     """
 
@@ -89,5 +95,6 @@ class Reply:
     aclose: Callable[[], Awaitable[None]] = _close_nothing
     read_usage: Callable[[], Usage] = _no_usage
     read_failure: Callable[[], str | None] = _no_failure
+    has_ended: Callable[[], bool] = _not_yet
     headers: Sequence[tuple[str, str]] = ()
     taps: list[Tap] = field(default_factory=list)

@@ -92,6 +92,7 @@ class HttpProvider:
             aclose=pieces.aclose,
             read_usage=reading.read_usage,
             read_failure=lambda: reading.failure,
+            has_ended=lambda: reading.ended,
         )
 
     async def list_models(self) -> list[str]:
@@ -137,7 +138,6 @@ class HttpProvider:
                 if out := reading.feed(data):
                     yield out
                 if reading.ended:
-                    await _linger(chunks)
                     return
             framing = response.extensions.get("framing")
             if out := reading.close(certain=framing != "close"):
@@ -147,7 +147,11 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=False) from exc
         finally:
-            await response.aclose()
+            try:
+                if reading.ended:
+                    await _linger(chunks)
+            finally:
+                await response.aclose()
 
     async def _read_refusal(self, response: httpx.Response) -> UpstreamFailure:
         """The error that the provider's answer tells of, by its status or, where that is 200, by its body."""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.auth.tokens import mint
-from tests.e2e.chat import HELLO, chunk, failure, stream, whole, words
+from tests.e2e.chat import HELLO, chunk, failure, whole, words
 from tests.e2e.conftest import MODEL, PROVIDER_KEYS, UNREACHABLE, providers_at
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import Answer, StandIn
@@ -70,7 +70,7 @@ def test_each_admitted_call_has_left_exactly_one_row_and_others_none(
     caller.call("200 ok", stream=True)
     standin.answer = failure(503, "Overloaded")
     caller.call("503 error", stream=True)
-    standin.answer = stream({"content": "Hi"}, hold=True)
+    standin.answer = Answer.events(chunk({"content": "Hi"}), done=False, hold=True)
     caller.call("200 client_gone", stream=True, read=1)
     standin.answer = Answer.events(chunk({"role": "assistant", "content": "Hi"}), done=False, reset=True)
     caller.call("200 cut", stream=True)
@@ -98,7 +98,7 @@ def test_no_token_no_key_and_nothing_that_was_said_is_kept(
     stranger.call("not authenticated", messages=said)
     standin.answer = words(REPLY)
     caller.call("stream", messages=said, stream=True)
-    standin.answer = stream({"content": REPLY}, hold=True)
+    standin.answer = Answer.events(chunk({"content": REPLY}), done=False, hold=True)
     caller.call("gone", messages=said, stream=True, read=1)
     standin.answer = failure(401, f"Incorrect API key provided: {key}")
     caller.call("refused", messages=said, model="sambanova/m")

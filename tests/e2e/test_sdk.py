@@ -1,6 +1,7 @@
 """What a program sees that was written for OpenAI's SDK and is given the gateway's address."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
@@ -293,6 +294,22 @@ def test_a_stream_leaves_the_same_row_whether_usage_was_asked_for_or_not(
     one, other = ({key: value for key, value in gateway.row_of(i).items() if key not in times} for i in ids)
     assert one == other
     assert (one["streamed"], one["outcome"], one["output_tokens"]) == (True, "ok", 5)
+
+
+def test_a_client_that_closes_at_the_end_marker_has_not_left_early(
+    sdk: OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    # The SDK closes the connection at [DONE], whether the body's own end has come by then or not.
+    standin.answer = words("Hi")
+    standin.answer = replace(standin.answer, hold=True)
+
+    responses = []
+    for _ in range(5):
+        responses.append(sdk.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO, stream=True))
+        list(responses[-1].parse())
+
+    outcomes = [gateway.row_of(response.headers["x-request-id"])["outcome"] for response in responses]
+    assert outcomes == ["ok"] * 5
 
 
 async def test_the_asynchronous_client_reads_a_whole_reply(async_sdk: AsyncOpenAI, standin: StandIn) -> None:

@@ -202,6 +202,21 @@ def test_an_answer_that_is_none_is_a_502(sdk: OpenAI, standin: StandIn, answer: 
     assert (raised.value.status_code, raised.value.code) == (502, "upstream_invalid_response")
 
 
+def test_a_client_that_leaves_because_of_an_error_in_the_stream_leaves_a_row_that_tells_of_it(
+    sdk: OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    error = {"message": "The engine stopped", "type": "server_error", "param": None, "code": "engine"}
+    standin.answer = Answer.events(chunk({"content": "Hi"}), {"error": error}, done=False, hold=True)
+    response = sdk.chat.completions.with_raw_response.create(model=MODEL, messages=HELLO, stream=True)
+
+    with pytest.raises(openai.APIError, match="The engine stopped"):
+        list(response.parse())
+
+    row = gateway.row_of(response.headers["x-request-id"])
+    assert (row["status"], row["outcome"], row["error"]) == (200, "error", "The engine stopped")
+    assert standin.posts[0].wait_until_left()
+
+
 def test_an_error_in_the_midst_of_a_stream_is_raised_after_what_came_before(
     sdk: OpenAI, gateway: Gateway, standin: StandIn
 ) -> None:
