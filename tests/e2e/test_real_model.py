@@ -93,8 +93,9 @@ def test_a_client_that_leaves_stops_the_model_at_once(client: OpenAI, relay: Gat
     response = client.chat.completions.with_raw_response.create(
         model=MODEL, messages=STORY, max_tokens=900, stream=True, extra_body={"ignore_eos": True}
     )
-    started_at = time.monotonic()
     with response.parse() as chunks:
+        next(chunks)
+        started_at = time.monotonic()
         for _ in range(10):
             next(chunks)
         assert is_busy(model_url)
@@ -105,7 +106,7 @@ def test_a_client_that_leaves_stops_the_model_at_once(client: OpenAI, relay: Gat
 
     stopped_within_s, ten_tokens_s = time.monotonic() - left_at, left_at - started_at
     row = relay.row_of(response.headers["x-request-id"])
-    assert stopped_within_s < max(20 * ten_tokens_s, 2)  # all of it would take 90 times as long as ten tokens
+    assert stopped_within_s < 45 * ten_tokens_s  # the whole story is 90 times as long as ten tokens
     assert (row["outcome"], row["status"]) == ("client_gone", 200)
     assert 5 < row["output_tokens"] < 400
 
