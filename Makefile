@@ -45,7 +45,7 @@ run: setup ## Set up and start the gateway
 	@$(BIN)/llm-relay serve
 
 test: setup-dev ## Set up and run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 soak: setup-dev ## The long tests
 	@$(BIN)/python -m pytest -m soak -q --timeout 3600

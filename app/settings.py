@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -67,6 +68,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         InvalidSettings: a value cannot be used, or `env_file` was named and is not there.
     """
     env = _with_env_file(os.environ if environ is None else environ, env_file)
+    _check_proxies(env)
     data_dir = _path(env, "RELAY_DATA_DIR") or Path("data").absolute()
     certfile, keyfile = _tls_files(env)
     return Settings(
@@ -173,6 +175,19 @@ def shipped_config() -> Path:
     package = Path(__file__).parent
     packed = package / "config.json"
     return packed if packed.is_file() else package.parent / "config.json"
+
+
+def _check_proxies(env: Mapping[str, str]) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        text = env.get(name.lower()) or env.get(name) or ""
+        url = text if "://" in text or not text else f"http://{text}"
+        try:
+            parts = urlsplit(url)
+            usable = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise InvalidSettings(f"{name} cannot be used as a proxy: give it as http://HOST:PORT.")
 
 
 def _database_url(url: str | None, data_dir: Path) -> str:

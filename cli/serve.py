@@ -40,6 +40,8 @@ def serve(
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     from app.store.db import UnusableDatabase
 
+    # Until the handler for it stands, a SIGHUP must not end the start; workers inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load_settings()
         load_config(settings.config_path)

@@ -235,3 +235,16 @@ def test_config_in_the_working_directory_goes_before_the_shipped_one(tmp_path: P
 
 def test_config_is_where_it_is_said_to_be(tmp_path: Path) -> None:
     assert load_settings(environ={"RELAY_CONFIG": "other.json"}).config_path == tmp_path / "other.json"
+
+
+@pytest.mark.parametrize("proxy", ["ftp://proxy:1", "http://proxy:port", "socks5://proxy:1080", "http://:3128"])
+def test_proxy_that_cannot_be_used_is_told_by_its_setting_and_without_its_text(proxy: str) -> None:
+    with pytest.raises(InvalidSettings, match="HTTPS_PROXY cannot be used") as told:
+        load_settings(environ={"HTTPS_PROXY": proxy})
+
+    assert proxy not in str(told.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://user:password@proxy:3128", "https://proxy", "proxy:3128", ""])
+def test_usual_proxy_is_taken(proxy: str) -> None:
+    assert load_settings(environ={"https_proxy": proxy}).port == 8080

@@ -24,7 +24,7 @@ from app.store.db import open_database
 from app.store.times import now_ms
 from app.store.tokens import StoredToken, insert_tokens
 
-START_S = 30.0
+START_S = 60.0
 STOP_S = 40.0
 """More than a gateway lets its streams end in."""
 
