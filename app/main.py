@@ -59,7 +59,7 @@ def create_app(
     database = open_database(settings.database_url)
     tokens = Tokens(database)
     quota = Quota(database, worker_id=secrets.token_hex(8))
-    guard = Guard(tokens, quota, FailureLimiter(settings.rate_limit_storage_url))
+    guard = Guard(tokens, quota, FailureLimiter())
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     writer = Writer(lambda records: insert_records(database, records), calls.write)
     transport = transport or open_transport(
@@ -87,7 +87,9 @@ def create_app(
             await transport.aclose()
             calls.close()
 
-    app = FastAPI(title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     chat = RelayRoute(
         CHAT,

@@ -28,7 +28,7 @@ class Settings:
         config_path: the file of providers.
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
-        ca_file: a certificate authority to trust in place of the system's, for calls to providers.
+        ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
 
@@ -45,7 +45,6 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
     ca_file: Path | None = None
-    rate_limit_storage_url: str = "memory://"
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def secret(self, names: Sequence[str]) -> str | None:
@@ -85,7 +84,6 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
         ca_file=_authority(env, "CA_FILE"),
-        rate_limit_storage_url=_read_secret(env, "RATE_LIMIT_STORAGE_URL") or "memory://",
         environ=env,
     )
 

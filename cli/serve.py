@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Streams get this long to end when the gateway stops.
 DRAIN_S = 30
+# Longer than clients keep idle connections (httpx: 5 s) and proxies theirs (nginx: 60 s), so that the server is never the first.
+KEEP_ALIVE_S = 75
 APP = "app.main:create_app"
 
 
@@ -44,7 +46,9 @@ def serve(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load_settings()
-        load_config(settings.config_path)
+        config_file = load_config(settings.config_path)
+        for provider in config_file.providers.values():
+            settings.secret(provider.api_key_env)
         _open_log(settings)
         _try_address(settings)
         asyncio.run(_prepare_database(settings))
@@ -88,6 +92,8 @@ async def _prepare_database(settings: Settings) -> None:
 def _run(settings: Settings, workers: int, *, reload: bool) -> int:
     import uvicorn
 
+    from cli.protocol import GatewayProtocol
+
     config = uvicorn.Config(
         APP,
         factory=True,
@@ -96,12 +102,13 @@ def _run(settings: Settings, workers: int, *, reload: bool) -> int:
         workers=workers,
         reload=reload,
         loop="uvloop",
-        http="httptools",
+        http=GatewayProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         proxy_headers=False,  # TRUSTED_PROXIES is read by the gateway itself
         timeout_graceful_shutdown=DRAIN_S,
         timeout_worker_healthcheck=30,

@@ -71,7 +71,6 @@ def test_values_are_read(tmp_path: Path) -> None:
             "LOG_FILE": "logs/relay.log",
             "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16 ,fd00::/8,",
             "MAX_BODY_BYTES": "4096",
-            "RATE_LIMIT_STORAGE_URL": "redis://r",
         }
     )
 
@@ -80,7 +79,6 @@ def test_values_are_read(tmp_path: Path) -> None:
     assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
     assert settings.log_file == tmp_path / "logs" / "relay.log"
     assert settings.trusted_proxies == tuple(map(ip_network, ("10.0.0.1/32", "192.168.0.0/16", "fd00::/8")))
-    assert settings.rate_limit_storage_url == "redis://r"
 
 
 def test_environment_goes_before_the_file(tmp_path: Path) -> None:
@@ -149,13 +147,12 @@ def test_value_goes_before_its_file(tmp_path: Path) -> None:
     assert settings.secret(["A"]) == "value"
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "RATE_LIMIT_STORAGE_URL"])
-def test_address_with_a_password_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+def test_address_with_a_password_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("postgresql://u:p@h/db\n")
 
-    settings = load_settings(environ={f"{name}_FILE": str(tmp_path / "secret")})
+    settings = load_settings(environ={"DATABASE_URL_FILE": str(tmp_path / "secret")})
 
-    assert "postgresql://u:p@h/db" in (settings.database_url, settings.rate_limit_storage_url)
+    assert settings.database_url == "postgresql://u:p@h/db"
 
 
 @pytest.mark.parametrize("content", [None, b"\xff"])

@@ -27,7 +27,7 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         raise exc
     error = _RouterError(
-        f"{request.method} {request.url.path}: {exc.detail}.", headers=tuple((exc.headers or {}).items())
+        f"{request.method} {request.url.path!r}: {exc.detail}.", headers=tuple((exc.headers or {}).items())
     )
     error.status = exc.status_code
     return respond(error)

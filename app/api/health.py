@@ -15,10 +15,12 @@ def health_router(ping_database: Ping, registry: Registry) -> APIRouter:
     """`/healthz` (liveness), `/readyz` (readiness) and `/`."""
     router = APIRouter(tags=["health"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="200 while the process runs")
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok", "version": __version__})
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz", summary="200 while calls can be served, else 503 and why")
     async def readyz() -> JSONResponse:
         checks = {"database": await _check(ping_database), "providers": _check_providers(registry)}

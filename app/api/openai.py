@@ -36,7 +36,9 @@ def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -
     async def get_model(request: Request, name: str) -> Response:
         principal = await identify(request)
         target = registry.find(name)
-        model = ListedModel(name, target) if target else None
+        # A provider whose list is not known serves any name, but nobody can vouch for it.
+        is_listed = any(model.target == target for model in registry.models)
+        model = ListedModel(name, target) if target and is_listed else None
         if model is None or not _may_see(principal, model):
             raise UnknownModel(f"The model {name!r} does not exist here. GET /v1/models lists all.", param="model")
         return _json(_entry(model))

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.api.vigil import Rounds, Vigil
 from app.core.call import Call
-from app.core.errors import RelayError
+from app.core.errors import RelayError, Unavailable
 from app.core.ports import Handler
 from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, End, Outcome, Reply
 from app.dialects.framing import comment
@@ -20,6 +20,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 WriteError = Callable[[RelayError], bytes]
+
+SHUT_DOWN = "The gateway is shutting down."
 
 _PING = comment(b"ping")
 _EVENT_STREAM = EVENT_STREAM_TYPE.encode()
@@ -127,6 +129,9 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
             # A client may well leave because of the error that it was told.
             error = reply.read_failure()
             outcome = Outcome.CLIENT_GONE if error is None else Outcome.ERROR
+        elif client.started:
+            error = SHUT_DOWN
+            await client.fail(Unavailable(SHUT_DOWN))
         raise
     except RelayError as exc:
         error = exc.message
@@ -147,17 +152,13 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     await client.start_stream()
     await client.write(reply.first)
-    if not reply.has_ended():
-        async for chunk in reply.rest:
-            vigil.silent = False
-            if vigil.ping is not None:
-                await vigil.settle()
-            for tap in reply.taps:
-                tap.feed(chunk)
-            await client.write(chunk)
-            if reply.has_ended():
-                break
-    # Not after the provider's own end: OpenAI's SDK closes the connection at [DONE], and has not left early.
+    async for chunk in reply.rest:
+        vigil.silent = False
+        if vigil.ping is not None:
+            await vigil.settle()
+        for tap in reply.taps:
+            tap.feed(chunk)
+        await client.write(chunk)
     await vigil.settle()
     await client.finish()
-    vigil.end()
+    vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early

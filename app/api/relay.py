@@ -10,11 +10,11 @@ from typing import Any
 
 from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
-from app.api.pump import Client, RawHeaders, Receive, Send, Voice, pump
+from app.api.pump import SHUT_DOWN, Client, RawHeaders, Receive, Send, Voice, pump
 from app.api.vigil import Rounds
 from app.auth.guard import Guard
 from app.core.call import Call
-from app.core.errors import Headers, RelayError
+from app.core.errors import Headers, RelayError, Unavailable
 from app.core.ports import Handler
 from app.dialects.openai.request import ChatRequest
 
@@ -95,15 +95,17 @@ class RelayRoute:
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
             await client.fail(exc)
-        except asyncio.CancelledError:  # the gateway is shut down
-            if admission is not None and not client.started:
-                self._guard.give_back(admission)
+        except asyncio.CancelledError:  # the gateway is shut down, and waits no longer
+            if not client.started:
+                if admission is not None:
+                    self._guard.give_back(admission)
+                await client.fail(Unavailable(SHUT_DOWN))
             raise
         except ClientGone:
             log.info("%s from %s: the client left before its request had come", call_id, address)
         except Exception:
             log.exception("%s failed by a fault of ours", call_id)
-            if admission is not None:
+            if admission is not None and not client.started:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
 

@@ -50,7 +50,7 @@ class FailureLimiter:
             limiter, item = await self._loaded()
             limiter.hit(item, client)
         except Exception:  # of slowapi, of limits, or of any storage's driver
-            log.exception("failed authentications cannot be counted; see the setting RATE_LIMIT_STORAGE_URL")
+            log.exception("failed authentications cannot be counted")
             return
         now = time.monotonic()
         self._suspects[client] = now + _WINDOW_S

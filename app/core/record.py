@@ -14,7 +14,7 @@ class CallRecord:
         received_at: seconds since the epoch.
         name: what the client asked for.
         provider: None where the call never got as far, like `model`, the provider's own name for it.
-        status: what the client saw.
+        status: of the reply, or of the error that ended it; where a ping had gone out before, the client saw 200.
         first_byte_ms: from arrival to the first byte of the reply; None where none came.
         charged: whether the call kept its unit of quota.
         error: our or the provider's words, redacted.

@@ -1,6 +1,6 @@
 """One answer on its way outward, and what is said when it ends."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 @frozen
 class End:
-    """How and when a reply ended. `status` is what the client saw; `at` is on the monotonic clock, in seconds."""
+    """How and when a reply ended. `status` is the reply's; `at` is on the monotonic clock, in seconds."""
 
     outcome: Outcome
     status: int
@@ -61,10 +61,6 @@ async def _close_nothing() -> None:
     pass
 
 
-def _not_yet() -> bool:
-    return False
-
-
 def _no_failure() -> str | None:
     return None
 
@@ -80,11 +76,10 @@ class Reply:
     Attributes:
         first: the first bytes of the body; of a whole reply, all of them.
         rest: what follows. It raises `UpstreamFailure` where the provider breaks off.
-        aclose: whoever leaves the body before its end calls it. It ends the provider's side: at once, or where the answer
-            is all there, after a short wait for the end of its connection's turn.
+        aclose: whoever reads the reply calls it, at its end or before. It ends the provider's side: at once, or where the
+            answer is all there, after a short wait for the end of its connection's turn.
         read_usage: what was used up to now; after the last chunk, what was used in all.
         read_failure: the provider's words, where it reported an error in the midst of a stream.
-        has_ended: the bytes up to now are all of the answer; whoever reads on only waits for the provider's own end.
         taps: what watches; a stage adds its own.
     """
 
@@ -95,6 +90,4 @@ class Reply:
     aclose: Callable[[], Awaitable[None]] = _close_nothing
     read_usage: Callable[[], Usage] = _no_usage
     read_failure: Callable[[], str | None] = _no_failure
-    has_ended: Callable[[], bool] = _not_yet
-    headers: Sequence[tuple[str, str]] = ()
     taps: list[Tap] = field(default_factory=list)

@@ -7,6 +7,7 @@ from app.core.call import Call
 from app.core.errors import RelayError
 from app.core.ports import Handler, Recorder
 from app.core.record import CallRecord
+from app.core.redaction import redact
 from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
 from app.core.usage import NO_USAGE
 
@@ -45,7 +46,7 @@ class Metering:
                 received_at=call.received_at,
                 token_id=call.principal.token_id,
                 username=call.principal.username,
-                name=call.name,
+                name=redact(call.name),  # where somebody put a token
                 provider=target.provider if target else None,
                 model=target.model if target else None,
                 surface=call.surface,
@@ -57,7 +58,7 @@ class Metering:
                 total_ms=_ms(end.at - call.started_at),
                 client=call.client,
                 charged=charged,
-                error=end.error,
+                error=redact(end.error) if end.error else None,
             )
         )
 

@@ -47,7 +47,6 @@ class HttpProvider:
         self._models_url = httpx.URL(f"{config.base_url}/models")
         self._headers = _headers(config, secret)
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
-        self._timeouts = config.timeouts
         limits = config.timeouts
         self._extensions = {
             "timeout": {
@@ -76,23 +75,33 @@ class HttpProvider:
                 raise await self._read_refusal(response)
             mender = self.mender(call, target.model) if self.mender else None
             reading = incoming(call, provider=self.name, model=target.model, secret=self._secret, mender=mender)
-            pieces = self._read(response, reading)
+            chunks = _body(response)
+            pieces = self._read(chunks, response, reading)
             if not call.streamed:
                 whole = b"".join([piece async for piece in pieces])
+                await response.aclose()
                 return Reply(200, JSON_TYPE, first=whole, read_usage=reading.read_usage)
             first = await anext(pieces, b"")
         except BaseException:
             await response.aclose()
             raise
+
+        async def aclose() -> None:
+            try:
+                await pieces.aclose()
+                if reading.ended:
+                    await _linger(chunks)
+            finally:
+                await response.aclose()
+
         return Reply(
             status=200,
             media_type=EVENT_STREAM_TYPE,
             first=first,
             rest=pieces,
-            aclose=pieces.aclose,
+            aclose=aclose,
             read_usage=reading.read_usage,
             read_failure=lambda: reading.failure,
-            has_ended=lambda: reading.ended,
         )
 
     async def list_models(self) -> list[str]:
@@ -129,29 +138,22 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=True) from exc
 
-    async def _read(self, response: httpx.Response, reading: Incoming) -> AsyncGenerator[bytes, None]:
+    async def _read(
+        self, chunks: AsyncIterator[bytes], response: httpx.Response, reading: Incoming
+    ) -> AsyncGenerator[bytes, None]:
         """The client's bytes as they become known; ends when `reading` has ended or the body has."""
-        encoded = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
-        chunks = response.aiter_bytes() if encoded else response.stream.__aiter__()  # type: ignore[union-attr]
         try:
             async for data in chunks:
                 if out := reading.feed(data):
                     yield out
                 if reading.ended:
                     return
-            framing = response.extensions.get("framing")
-            if out := reading.close(certain=framing != "close"):
+            if out := reading.close(certain=response.extensions.get("framing") != "close"):
                 yield out
         except httpx.DecodingError as exc:
             raise UpstreamInvalid(f"The reply of {self.name} cannot be decompressed: {exc}.") from exc
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=False) from exc
-        finally:
-            try:
-                if reading.ended:
-                    await _linger(chunks)
-            finally:
-                await response.aclose()
 
     async def _read_refusal(self, response: httpx.Response) -> UpstreamFailure:
         """The error that the provider's answer tells of, by its status or, where that is 200, by its body."""
@@ -185,7 +187,9 @@ class HttpProvider:
         if isinstance(exc, httpx.TimeoutException):
             setting = "first_byte" if before_first_byte and not isinstance(exc, httpx.WriteTimeout) else "idle"
             return UpstreamTimeout(f"{self.name} is too slow: {words}. Setting: timeouts.{setting} of {self.key!r}.")
-        if isinstance(exc, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):
+        if isinstance(
+            exc, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol | httpx.LocalProtocolError
+        ):
             return UpstreamUnreachable(f"{self.name} cannot be reached: {words}.")
         if isinstance(exc, httpx.RemoteProtocolError) and before_first_byte:
             return UpstreamInvalid(f"{self.name} did not answer in HTTP: {words}.")
@@ -204,6 +208,13 @@ def _headers(config: ProviderConfig, secret: str | None) -> list[tuple[bytes, by
     lower = {name.lower() for name in config.headers}
     kept = {name: value for name, value in headers.items() if name.lower() not in lower}
     return [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
+
+
+def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes, decompressed where it has to be."""
+    if any(name.lower() == b"content-encoding" for name, _ in response.headers.raw):
+        return response.aiter_bytes()
+    return response.stream.__aiter__()  # type: ignore[union-attr] # of an asynchronous transport
 
 
 def _is_stream(response: httpx.Response) -> bool:

@@ -99,12 +99,18 @@ def raising(error: Exception) -> Rig:
 
 
 async def collect(reply: Reply) -> bytes:
-    return reply.first + b"".join([piece async for piece in reply.rest])
+    try:
+        return reply.first + b"".join([piece async for piece in reply.rest])
+    finally:
+        await reply.aclose()
 
 
 async def collect_into(came: list[bytes], reply: Reply) -> None:
-    async for piece in reply.rest:
-        came.append(piece)  # noqa: PERF401 - a comprehension would lose what came before an error
+    try:
+        async for piece in reply.rest:
+            came.append(piece)  # noqa: PERF401 - a comprehension would lose what came before an error
+    finally:
+        await reply.aclose()
 
 
 # What it is sent.

@@ -83,7 +83,9 @@ class ChatStream:
             UpstreamInvalid: what came is no stream of chunks.
         """
         block = self._buffer.feed(data)
-        return b"" if self.ended else self._take_block(block)
+        if self.ended or not block:
+            return b""
+        return self._take_rest(block) if self._opened else self._take_block(block)
 
     def close(self, *, certain: bool) -> bytes:
         """The provider's bytes have ended: what is missing at the end of the client's stream.
@@ -144,7 +146,12 @@ class ChatStream:
 
     def _find_notable(self, block: bytes, lean: bytes, events: int) -> int:
         """Where in `block` the first event may be that has to be looked at; -1 for none, 0 for all."""
-        if self._mender is not None or b"\r" in block or not is_utf8(block) or not block.startswith(b"data: {"):
+        if (
+            self._mender is not None
+            or b"\r" in block
+            or not (block.isascii() or is_utf8(block))
+            or not block.startswith(b"data: {")
+        ):
             return 0
         others = events - 1 - block.count(_BETWEEN_CHUNKS)
         end = len(block) - len(_DONE_EVENT) if others == 1 and block.endswith(_END) else -1

@@ -1,0 +1,109 @@
+"""The server's side of HTTP, by raw sockets: what uvicorn alone would get wrong."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.gateway import Gateway, running_gateway
+
+BODY = json.dumps({"model": "demo", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}).encode()
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as running:
+        yield running
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    host, port = gateway.base_url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def post(gateway: Gateway, *headers: str) -> bytes:
+    lines = [
+        "POST /v1/chat/completions HTTP/1.1",
+        "Host: gateway",
+        f"Authorization: Bearer {gateway.token}",
+        f"Content-Length: {len(BODY)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + BODY
+
+
+def read_all(connection: socket.socket) -> bytes:
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    return received
+
+
+def remaining(head: bytes) -> int:
+    found = re.search(rb"x-ratelimit-remaining-requests: (\d+)", head)
+    assert found is not None
+    return int(found[1])
+
+
+def test_client_that_pipelines_and_leaves_keeps_no_unit_and_ends_its_call(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(post(gateway) + post(gateway))
+        before = remaining(connection.recv(65536))
+
+    time.sleep(0.5)  # the records are written
+    with connect(gateway) as connection:
+        connection.sendall(post(gateway, "Connection: close"))
+        after = remaining(read_all(connection))
+
+    assert after < before
+    assert "Traceback" not in gateway.output()
+    assert '"outcome":"client_gone"' in gateway.output()
+
+
+def test_upgrade_to_h2c_is_ignored_and_the_body_read(gateway: Gateway) -> None:
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
+    request = post(gateway, *upgrade)
+
+    for pieces in ([request], [request[:-10], request[-10:]], [request[: -len(BODY)], BODY]):
+        with connect(gateway) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.05)
+            answer = read_all(connection)
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"data: [DONE]" in answer
+
+
+def test_head_without_end_is_refused(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nX-Long: " + b"a" * 70_000)
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"error"' in answer
+
+
+def test_large_body_behind_a_head_is_no_large_head(gateway: Gateway) -> None:
+    body = BODY[:-1] + b',"padding":"' + b"a" * 300_000 + b'"}'
+    request = post(gateway, "Connection: close").replace(
+        f"Length: {len(BODY)}".encode(), f"Length: {len(body)}".encode()
+    )
+
+    with connect(gateway) as connection:
+        connection.sendall(request.removesuffix(BODY) + body)
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_not_http_is_refused_in_openais_shape(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "invalid_request_error"
