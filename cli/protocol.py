@@ -49,7 +49,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._take_body(data)
             return
         self._unset_keepalive_if_required()
-        was_in_head = self._in_head
+        if self._in_head:
+            self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -60,13 +61,13 @@ class GatewayProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         else:
-            self._head_bytes = self._head_bytes + len(data) if was_in_head and self._in_head else 0
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"The request's headers are larger than {MAX_HEAD_BYTES} bytes."))
 
     def on_headers_complete(self) -> None:
         """Begin to serve the request."""
         self._in_head = False
+        self._head_bytes = 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

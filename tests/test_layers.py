@@ -46,7 +46,7 @@ ALLOWED = {
 # Whoever may use a third party; all others must not. What has no row here, anybody may use.
 DOORS = {
     "httpx": ["app.providers", "app.web", "app.monitors", "app.main", "cli"],
-    "httptools": ["app.providers"],
+    "httptools": ["app.providers", "cli"],
     "sqlmodel": ["app.store"],
     "sqlalchemy": ["app.store"],
     "aiosqlite": ["app.store"],

@@ -100,6 +100,15 @@ def test_large_body_behind_a_head_is_no_large_head(gateway: Gateway) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+def test_many_calls_on_one_connection_are_no_large_head(gateway: Gateway) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nX-Padding: " + b"a" * 20_000 + b"\r\n\r\n"
+
+    with connect(gateway) as connection:
+        for _ in range(10):
+            connection.sendall(request)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
 def test_what_is_not_http_is_refused_in_openais_shape(gateway: Gateway) -> None:
     with connect(gateway) as connection:
         connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
