@@ -1,10 +1,11 @@
 """What every chat route does: who is it, what do they want, may they, and then the pipeline and the pump."""
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +56,12 @@ class RelayRoute:
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
         self._rounds = Rounds(ping_s)
+        self._ids = _count_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started_at, received_at = time.monotonic(), time.time()
-        call_id = new_request_id()
+        call_id = next(self._ids)
         client = Client(send, self._surface.voice, [(b"x-request-id", call_id.encode())])
         headers = dict(scope["headers"])
         address = self._read_address(scope)
@@ -113,6 +115,13 @@ class RelayRoute:
 def new_request_id() -> str:
     """Unlike any other, and nothing to guess from."""
     return f"req_{secrets.token_hex(12)}"
+
+
+def _count_ids() -> Iterator[str]:
+    """Request ids at a tenth of the cost: random for the process, which begins with its first call, and counted within it."""
+    process = secrets.token_hex(8)
+    for number in itertools.count():
+        yield f"req_{process}{number:08x}"
 
 
 def _raw(headers: Headers) -> RawHeaders:

@@ -30,17 +30,19 @@ class Rounds:
         self._ping_s = ping_s
         self._vigils: set[Vigil] = set()
         self._is_going = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self, receive: Receive, ping: Ping | None) -> "Vigil":
         """Look after the call that the current task serves, until `Vigil.end`; with `ping` where it is a stream."""
-        task = asyncio.current_task()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a call is served outside of any task")
         vigil = Vigil(self._vigils, task, receive, ping)
         self._vigils.add(vigil)
         if not self._is_going:
             self._is_going = True
-            task.get_loop().call_later(ROUND_S, self._go)
+            loop.call_later(ROUND_S, self._go)
         return vigil
 
     def _go(self) -> None:

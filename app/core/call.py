@@ -1,8 +1,7 @@
 """One request on its way inward: frozen, so that a stage that wants a change passes a new one on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 from app.core.frozen import frozen
 from app.core.jsonio import Json
@@ -61,6 +60,22 @@ class Call:
     target: Target | None = None
     trace: Trace = field(default_factory=Trace)
 
-    def aimed(self, target: Target) -> Self:
+    def aimed(self, target: Target) -> "Call":
         """The same call, with `target` to go to."""
-        return replace(self, target=target)
+        # By hand, since `dataclasses.replace` takes eight times as long and every call comes by here.
+        return Call(
+            self.id,
+            self.principal,
+            self.surface,
+            self.dialect,
+            self.name,
+            self.body,
+            self.payload,
+            self.streamed,
+            self.wants_usage,
+            self.started_at,
+            self.received_at,
+            self.client,
+            target,
+            self.trace,
+        )

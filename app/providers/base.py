@@ -79,7 +79,7 @@ class HttpProvider:
             pieces = self._read(chunks, response, reading)
             if not call.streamed:
                 whole = b"".join([piece async for piece in pieces])
-                await response.aclose()
+                await response.stream.aclose()  # type: ignore[union-attr] # of an asynchronous transport
                 return Reply(200, JSON_TYPE, first=whole, read_usage=reading.read_usage)
             first = await anext(pieces, b"")
         except BaseException:
