@@ -70,6 +70,7 @@ class Gateway:
         self.token = ""
         self._environ = dict(environ or {})
         self._workers = workers
+        self._output_before = 0
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config(config or {})
@@ -91,6 +92,7 @@ class Gateway:
     def start(self) -> None:
         """Start it and return when `/healthz` answers."""
         with self.output_file.open("ab") as output:
+            self._output_before = len(self.output())
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
                 cwd=self.folder,
@@ -188,9 +190,11 @@ class Gateway:
     def _wait_until_alive(self) -> None:
         process, give_up_at = self._running(), time.monotonic() + START_S
         while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{self.base_url}/healthz", timeout=START_S, trust_env=False).raise_for_status()
-                return
+            # A worker that is still starting would read a configuration that a test has changed since.
+            if self._started_workers() >= self._workers:
+                with contextlib.suppress(httpx.TransportError):
+                    httpx.get(f"{self.base_url}/healthz", timeout=START_S, trust_env=False).raise_for_status()
+                    return
             if process.poll() is not None:
                 self._process = None
                 raise AssertionError(f"the gateway exited with {process.returncode}:\n{self.output()}")
@@ -198,6 +202,9 @@ class Gateway:
                 self.kill()
                 raise AssertionError(f"the gateway was not there after {START_S:g} s:\n{self.output()}")
             time.sleep(0.02)
+
+    def _started_workers(self) -> int:
+        return self.output()[self._output_before :].count("Application startup complete")
 
     def _first_token(self) -> str:
         found = _TOKEN.search(self.output())
