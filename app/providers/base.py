@@ -20,6 +20,8 @@ from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
 from app.dialects.convert import Incoming, incoming, incoming_error, outgoing
 from app.dialects.openai.request import Additions
 from app.dialects.openai.stream import Mender
+from app.providers.answer import Answer
+from app.providers.transport import open_post
 
 # An error body is for reading, not for filling memory.
 _MAX_ERROR_BYTES = 1024 * 1024
@@ -43,20 +45,19 @@ class HttpProvider:
         self.name = config.name or key
         self._secret = secret
         self._transport = transport
-        self._chat_url = httpx.URL(f"{config.base_url}/chat/completions")
         self._models_url = httpx.URL(f"{config.base_url}/models")
         self._headers = _headers(config, secret)
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
         limits = config.timeouts
-        self._extensions = {
-            "timeout": {
-                "connect": limits.connect,
-                "pool": limits.connect,
-                "write": limits.idle,
-                "first_byte": limits.first_byte,
-                "read": limits.idle,
-            }
+        self._limits = {
+            "connect": limits.connect,
+            "pool": limits.connect,
+            "write": limits.idle,
+            "first_byte": limits.first_byte,
+            "read": limits.idle,
         }
+        chat_url = httpx.URL(f"{config.base_url}/chat/completions")
+        self._post = open_post(transport, chat_url, self._headers, self._limits)
 
     async def send(self, call: Call, target: Target) -> Reply:
         """Send `call` and return as soon as the first bytes for the client are here; of a whole reply, all of them.
@@ -69,21 +70,24 @@ class HttpProvider:
             UpstreamCut: the answer broke off before the first byte for the client.
         """
         body = outgoing(call, target.model, self._additions)
-        response = await self._post(body)
         try:
-            if response.status_code != 200 or (call.streamed and not _is_stream(response)):
-                raise await self._read_refusal(response)
+            answer = await self._post(body)
+        except httpx.TransportError as exc:
+            raise self._as_failure(exc, before_first_byte=True) from exc
+        try:
+            if answer.status != 200 or (call.streamed and not _is_stream(answer)):
+                raise await self._read_refusal(answer)
             mender = self.mender(call, target.model) if self.mender else None
             reading = incoming(call, provider=self.name, model=target.model, secret=self._secret, mender=mender)
-            chunks = _body(response)
-            pieces = self._read(chunks, response, reading)
+            chunks = answer.chunks()
+            pieces = self._read(chunks, answer, reading)
             if not call.streamed:
                 whole = b"".join([piece async for piece in pieces])
-                await response.stream.aclose()  # type: ignore[union-attr] # of an asynchronous transport
+                await answer.body.aclose()
                 return Reply(200, JSON_TYPE, first=whole, read_usage=reading.read_usage)
             first = await anext(pieces, b"")
         except BaseException:
-            await response.aclose()
+            await answer.body.aclose()
             raise
 
         async def aclose() -> None:
@@ -92,7 +96,7 @@ class HttpProvider:
                 if reading.ended:
                     await _linger(chunks)
             finally:
-                await response.aclose()
+                await answer.body.aclose()
 
         return Reply(
             status=200,
@@ -110,16 +114,18 @@ class HttpProvider:
         Raises:
             UpstreamFailure: it did not tell.
         """
-        request = httpx.Request("GET", self._models_url, headers=self._headers, extensions=self._extensions)
+        request = httpx.Request(
+            "GET", self._models_url, headers=self._headers, extensions={"timeout": dict(self._limits)}
+        )
         try:
             async with asyncio.timeout(_MODEL_LIST_S):
-                response = await self._transport.handle_async_request(request)
+                answer = Answer.of(await self._transport.handle_async_request(request))
                 try:
-                    if response.status_code != 200:
-                        raise await self._read_refusal(response)
-                    body = await response.aread()
+                    if answer.status != 200:
+                        raise await self._read_refusal(answer)
+                    body = b"".join([data async for data in answer.chunks()])
                 finally:
-                    await response.aclose()
+                    await answer.body.aclose()
         except httpx.DecodingError as exc:
             raise UpstreamInvalid(f"The model list of {self.name} cannot be decompressed: {exc}.") from exc
         except TimeoutError:
@@ -128,18 +134,8 @@ class HttpProvider:
             raise UpstreamUnreachable(f"{self.name} cannot be reached: {exc}.") from exc
         return _model_names(body, self.name)
 
-    async def _post(self, body: bytes) -> httpx.Response:
-        headers = [*self._headers, (b"Content-Length", b"%d" % len(body))]
-        request = httpx.Request(
-            "POST", self._chat_url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
-        )
-        try:
-            return await self._transport.handle_async_request(request)
-        except httpx.TransportError as exc:
-            raise self._as_failure(exc, before_first_byte=True) from exc
-
     async def _read(
-        self, chunks: AsyncIterator[bytes], response: httpx.Response, reading: Incoming
+        self, chunks: AsyncIterator[bytes], answer: Answer, reading: Incoming
     ) -> AsyncGenerator[bytes, None]:
         """The client's bytes as they become known; ends when `reading` has ended or the body has."""
         try:
@@ -148,32 +144,32 @@ class HttpProvider:
                     yield out
                 if reading.ended:
                     return
-            if out := reading.close(certain=response.extensions.get("framing") != "close"):
+            if out := reading.close(certain=answer.framing != "close"):
                 yield out
         except httpx.DecodingError as exc:
             raise UpstreamInvalid(f"The reply of {self.name} cannot be decompressed: {exc}.") from exc
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=False) from exc
 
-    async def _read_refusal(self, response: httpx.Response) -> UpstreamFailure:
+    async def _read_refusal(self, answer: Answer) -> UpstreamFailure:
         """The error that the provider's answer tells of, by its status or, where that is 200, by its body."""
-        status = response.status_code
+        status = answer.status
         body = b""
         try:
-            async for data in response.aiter_bytes():
+            async for data in answer.chunks():
                 body += data
                 if len(body) > _MAX_ERROR_BYTES:
                     break
         except (httpx.TransportError, httpx.DecodingError):
             pass  # the status says enough
-        retry_after = response.headers.get("retry-after")
+        retry_after = answer.text(b"retry-after") or None
         if 400 <= status < 600:
             return incoming_error(status, body, provider=self.name, retry_after=retry_after, secret=self._secret)
         if status >= 300:
             return UpstreamInvalid(f"{self.name} answered with status {status}; is its base_url right?")
         if b'"error"' in body:
             return incoming_error(200, body, provider=self.name, retry_after=retry_after, secret=self._secret)
-        media_type = response.headers.get("content-type", "nothing")
+        media_type = answer.text(b"content-type") or "nothing"
         return UpstreamInvalid(f"{self.name} answered with status {status} and {media_type}, which is no completion.")
 
     def _as_failure(self, exc: httpx.TransportError, *, before_first_byte: bool) -> UpstreamFailure:
@@ -210,17 +206,10 @@ def _headers(config: ProviderConfig, secret: str | None) -> list[tuple[bytes, by
     return [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
 
 
-def _body(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes, decompressed where it has to be."""
-    if any(name.lower() == b"content-encoding" for name, _ in response.headers.raw):
-        return response.aiter_bytes()
-    return response.stream.__aiter__()  # type: ignore[union-attr] # of an asynchronous transport
-
-
-def _is_stream(response: httpx.Response) -> bool:
+def _is_stream(answer: Answer) -> bool:
     """Some providers mislabel their streams; these two types are none for certain."""
-    media_type: str = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type not in ("application/json", "text/html")
+    media_type = answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return media_type not in (b"application/json", b"text/html")
 
 
 async def _linger(chunks: AsyncIterator[bytes]) -> None:

@@ -24,6 +24,32 @@ class Outgoing(NamedTuple):
     keep_alive: bool
 
 
+class Prepared(NamedTuple):
+    """A request whose head was checked once, for any body."""
+
+    head: bytes
+    keep_alive: bool
+
+    def with_body(self, body: bytes) -> Outgoing:
+        """Ready to be sent."""
+        length = len(body)
+        return Outgoing(b"%bContent-Length: %d\r\n\r\n" % (self.head, length), body, length, True, self.keep_alive)
+
+
+def prepare(request: httpx.Request) -> Prepared:
+    """The head of `request`, a POST without a body or length.
+
+    Raises:
+        httpx.LocalProtocolError: as `write_out`.
+    """
+    outgoing = write_out(request, request.url.netloc)
+    # httpx itself says that there is no body.
+    head = outgoing.head.removesuffix(b"\r\n").removesuffix(b"Content-Length: 0\r\n")
+    if outgoing.length != 0 or b"\r\nContent-Length:" in head:
+        raise httpx.LocalProtocolError("a request with a length of its own cannot be prepared for others")
+    return Prepared(head, outgoing.keep_alive)
+
+
 def write_out(request: httpx.Request, host: bytes) -> Outgoing:
     """Write `request` for a server that is called `host` where the request itself does not say.
 
