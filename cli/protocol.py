@@ -1,10 +1,12 @@
 """The server's side of HTTP/1.1: uvicorn's, with what a gateway must be stricter or kinder about."""
 
 import asyncio
+import urllib.parse
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.relay import new_request_id
 from app.core.errors import InvalidRequest, RelayError
@@ -17,6 +19,75 @@ class HeadTooLarge(InvalidRequest):
     """Request line and headers are over the limit."""
 
     status = 431
+
+
+class Exchange(RequestResponseCycle):
+    """One request and its response.
+
+    The response's head leaves together with the first bytes of its body, in one system call; ASGI lets nothing leave before.
+    Header names are lower case, as ASGI has them, and only line breaks are looked for in what the application sends.
+    """
+
+    _head = b""
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Take one of ASGI's messages."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self._head = self._write_head(message["status"], message.get("headers", ()))
+
+    def _write_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        lines = [STATUS_LINE[status]]
+        for name, value in (*self.default_headers, *headers):
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                self.chunked_encoding = False
+                self.expected_content_length = int(value)
+            elif name == b"connection" and b"close" in value.lower():
+                self.keep_alive = False
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        if self.scope["method"] == "HEAD" or status in (204, 304):
+            self.chunked_encoding = False
+            self.expected_content_length = 0
+        elif self.chunked_encoding is None:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        head = b"".join(lines)
+        if not head.count(b"\r") == head.count(b"\n") == len(lines):
+            raise RuntimeError("a line break in a response header")
+        return head + b"\r\n"
+
+    def _write(self, body: bytes, *, more: bool) -> None:
+        if self.response_complete:
+            raise RuntimeError("a response goes on after its end")
+        head, self._head = self._head, b""
+        if self.chunked_encoding:
+            if body:
+                head = b"%b%x\r\n%b\r\n" % (head, len(body), body)
+            if not more:
+                head += b"0\r\n\r\n"
+            body = b""
+        elif self.scope["method"] == "HEAD":
+            body = b""
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more):
+                raise RuntimeError("a response is longer or shorter than its content-length")
+        self.transport.write(head + body)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
 
 
 class GatewayProtocol(HttpToolsProtocol):
@@ -65,10 +136,36 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge(f"The request's headers are larger than {MAX_HEAD_BYTES} bytes."))
 
     def on_headers_complete(self) -> None:
-        """Begin to serve the request."""
+        """Begin to serve the request, or put it behind the one that is being served."""
         self._in_head = False
         self._head_bytes = 0
-        super().on_headers_complete()
+        version = self.parser.get_http_version()
+        path, query = _split(self.url)
+        scope = self.scope
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = version
+        scope["path"] = urllib.parse.unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii")
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        before = self.cycle
+        self.cycle = Exchange(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_message_complete(self) -> None:
         """The request is here, and the next head may come; of an ignored upgrade, the body is still to come."""
@@ -101,3 +198,16 @@ class GatewayProtocol(HttpToolsProtocol):
         transport: asyncio.Transport = self.transport
         transport.write(head.encode() + body)
         transport.close()
+
+
+def _split(url: bytes) -> tuple[bytes, bytes]:
+    """Path and query of a request's target.
+
+    Raises:
+        httptools.HttpParserInvalidURLError: it is none.
+    """
+    if url.startswith(b"/") and b"#" not in url:
+        path, _, query = url.partition(b"?")
+        return path, query
+    parsed = httptools.parse_url(url)
+    return parsed.path or b"/", parsed.query or b""

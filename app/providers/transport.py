@@ -120,7 +120,7 @@ class Transport(httpx.AsyncBaseTransport):
 
         async def post(body: bytes) -> Answer:
             nonlocal shared
-            shared = shared or prepare(httpx.Request("POST", url, headers=headers))
+            shared = shared or prepare(url, headers)
             pool = self._pool_for(url)
             connection = await _exchange(pool, shared.with_body(body), limits)
             answer = connection.answer

@@ -1,6 +1,6 @@
 """A request as it goes onto the wire: its head in bytes, checked, and its body."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -36,17 +36,16 @@ class Prepared(NamedTuple):
         return Outgoing(b"%bContent-Length: %d\r\n\r\n" % (self.head, length), body, length, True, self.keep_alive)
 
 
-def prepare(request: httpx.Request) -> Prepared:
-    """The head of `request`, a POST without a body or length.
+def prepare(url: httpx.URL, headers: Sequence[tuple[bytes, bytes]]) -> Prepared:
+    """The head of POSTs to `url` with `headers`, which tell no length.
 
     Raises:
         httpx.LocalProtocolError: as `write_out`.
     """
-    outgoing = write_out(request, request.url.netloc)
-    # httpx itself says that there is no body.
-    head = outgoing.head.removesuffix(b"\r\n").removesuffix(b"Content-Length: 0\r\n")
-    if outgoing.length != 0 or b"\r\nContent-Length:" in head:
-        raise httpx.LocalProtocolError("a request with a length of its own cannot be prepared for others")
+    outgoing = write_out(httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(b"")), url.netloc)
+    head, ended, _ = outgoing.head.rpartition(b"Content-Length: 0\r\n\r\n")
+    if not ended:
+        raise httpx.LocalProtocolError("the headers tell how the body ends, but each request has another")
     return Prepared(head, outgoing.keep_alive)
 
 
