@@ -40,10 +40,10 @@ class Voice:
 class Client:
     """The client's side of one exchange: what has gone out to it, in ASGI's messages."""
 
-    __slots__ = ("_send", "headers", "started", "voice")
+    __slots__ = ("headers", "send", "started", "voice")
 
     def __init__(self, send: Send, voice: Voice, headers: RawHeaders) -> None:
-        self._send = send
+        self.send = send
         self.voice = voice
         self.headers = headers
         self.started = False
@@ -55,7 +55,7 @@ class Client:
 
     async def write(self, data: bytes) -> None:
         """Send the next bytes of a stream."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        await self.send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def ping(self) -> None:
         """Send a comment, and before it the start of the stream, if nothing has gone out yet."""
@@ -64,12 +64,12 @@ class Client:
 
     async def finish(self) -> None:
         """End a stream."""
-        await self._send({"type": "http.response.body", "body": b""})
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send a whole response."""
         await self._start(status, [(b"content-length", b"%d" % len(body)), *headers])
-        await self._send({"type": "http.response.body", "body": body})
+        await self.send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: RelayError) -> None:
         """Tell of `error`: by its status, or where one is out already, by an event that ends the stream."""
@@ -86,7 +86,7 @@ class Client:
 
     async def _start(self, status: int, headers: RawHeaders) -> None:
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
+        await self.send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
 
 
 async def pump(call: Call, handler: Handler, client: Client, receive: Receive, rounds: Rounds) -> RelayError | None:
@@ -152,13 +152,14 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     await client.start_stream()
     await client.write(reply.first)
+    taps, send = reply.taps, client.send
     async for chunk in reply.rest:
         vigil.silent = False
         if vigil.ping is not None:
             await vigil.settle()
-        for tap in reply.taps:
+        for tap in taps:
             tap.feed(chunk)
-        await client.write(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await vigil.settle()
     await client.finish()
     vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early

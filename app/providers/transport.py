@@ -207,7 +207,8 @@ class Body(httpx.AsyncByteStream):
             self._connection = None
             connection.close()
             raise
-        self._let_go_if_finished(connection)
+        if connection.answer.stage == "end":
+            self._let_go_if_finished(connection)
         if not data:
             raise StopAsyncIteration
         return data

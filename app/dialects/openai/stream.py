@@ -85,6 +85,8 @@ class ChatStream:
         block = self._buffer.feed(data)
         if self.ended or not block:
             return b""
+        if self._opened and self._mender is None and _is_one_plain_chunk(block):
+            return self._pass(block, 1)
         return self._take_rest(block) if self._opened else self._take_block(block)
 
     def close(self, *, certain: bool) -> bytes:
@@ -263,6 +265,19 @@ class ChatStream:
     def _usage_chunk(self) -> bytes:
         usage = self._reported if read_usage(self._reported) is not None else write_usage(self.read_usage())
         return write_data(dumps({**self._envelope, "choices": [], "usage": usage}))
+
+
+def _is_one_plain_chunk(block: bytes) -> bool:
+    """Whether there is nothing to look at: what most blocks of a stream are that comes at a model's pace."""
+    return (
+        block.startswith(b"data: {")
+        and block.isascii()
+        and b'"usage"' not in block
+        and b'"error"' not in block
+        and b"\r" not in block
+        and block.find(b"}\n\n") == len(block) - 3
+        and block.find(b"\n") == len(block) - 2
+    )
 
 
 def _has_finish_reason(choices: Json) -> bool:

@@ -97,7 +97,11 @@ class Connection(asyncio.Protocol):
         while self.answer.stage == "head":
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
 
     async def read(self) -> bytes:
         """The bytes of the body that came since the last call, or the next ones to come; b"" at the end.
@@ -106,13 +110,17 @@ class Connection(asyncio.Protocol):
             httpx.TransportError: the body was cut, or nothing more came in time; all that came was read before.
         """
         answer = self.answer
-        while not answer.has_body:
+        while not answer.pieces:
             if answer.stage == "end":
                 return b""
             if self._error is not None:
                 raise self._error
             self._arm("read", self._limits.get("read"))
-            await self._wait()
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         return self.take()
 
     def take(self) -> bytes:
@@ -126,7 +134,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_finished(self) -> bool:
         """Whether the body is here to its end and was read."""
-        return self.answer.stage == "end" and not self.answer.has_body
+        return self.answer.stage == "end" and not self.answer.pieces
 
     @property
     def is_stale(self) -> bool:
@@ -261,13 +269,6 @@ class Connection(asyncio.Protocol):
             self._arm("write", limits.get("write"))
         else:
             self._arm("first_byte", limits["first_byte"] if "first_byte" in limits else limits.get("read"))
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -27,6 +27,7 @@ class Malformed(Exception):
 class Incoming:
     """The answer to one request after the other: `begin`, then `feed` what comes and `take` the body.
 
+    `pieces` is what `take` would give; only to be looked at.
     `stage` is "head" until the headers are complete, then "body", and "end" once the last byte of the body is here.
     `keep_alive` says, at the end, whether another answer can follow on this connection.
     """
@@ -40,11 +41,11 @@ class Incoming:
         self.framing: Framing = "none"
         self.keep_alive = False
         self.unread_bytes = 0  # as they came, which is a little more than what `take` gives
-        self._pieces: list[bytes] = []
+        self.pieces: list[bytes] = []
         self._framing_bytes = 0
         self._wants_body = True
         self._is_informational = False
-        self.on_body = self._pieces.append
+        self.on_body = self.pieces.append
         self._parser = httptools.HttpResponseParser(self)
 
     def begin(self, *, wants_body: bool) -> None:
@@ -65,7 +66,7 @@ class Incoming:
         if self.stage == "end":
             self.keep_alive = False
             return
-        pieces = len(self._pieces)
+        pieces = len(self.pieces)
         self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -73,7 +74,7 @@ class Incoming:
             self.keep_alive = False
             if self.stage != "end":
                 raise Malformed(exc.__context__ or exc) from None
-        if len(self._pieces) > pieces:
+        if len(self.pieces) > pieces:
             self._framing_bytes = 0
             self.unread_bytes += len(data)
         elif self._framing_bytes > MAX_FRAMING_BYTES and self.stage != "end":
@@ -81,16 +82,11 @@ class Incoming:
 
     def take(self) -> bytes:
         """The bytes of the body that came since the last call, chunk sizes taken away."""
-        pieces = self._pieces
+        pieces = self.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread_bytes = 0
         return data
-
-    @property
-    def has_body(self) -> bool:
-        """Whether `take` has something to give."""
-        return bool(self._pieces)
 
     # What the parser calls. What is raised here ends the parsing. `on_body` is the list's own `append`.
 
