@@ -85,8 +85,6 @@ class ChatStream:
         block = self._buffer.feed(data)
         if self.ended or not block:
             return b""
-        if self._opened and self._mender is None and _is_one_plain_chunk(block):
-            return self._pass(block, 1)
         return self._take_rest(block) if self._opened else self._take_block(block)
 
     def close(self, *, certain: bool) -> bytes:
@@ -135,6 +133,8 @@ class ChatStream:
     def _take_rest(self, block: bytes) -> bytes:
         lean = block.replace(b',"usage":null', b"")  # it comes because we asked for usage
         kept = block if self._wants_usage else lean
+        if self._mender is None and _is_one_plain_chunk(lean):
+            return self._pass(kept, 1)
         events = kept.count(b"\n\n")
         notable = self._find_notable(kept, lean, events)
         if notable < 0:
@@ -272,11 +272,11 @@ def _is_one_plain_chunk(block: bytes) -> bool:
     return (
         block.startswith(b"data: {")
         and block.isascii()
-        and b'"usage"' not in block
-        and b'"error"' not in block
-        and b"\r" not in block
-        and block.find(b"}\n\n") == len(block) - 3
-        and block.find(b"\n") == len(block) - 2
+        and block.find(b"\n") == len(block) - 2  # CPython raises and clears an error within each `in`; `find` does not
+        and block.endswith(b"}\n\n")
+        and block.find(b"\r") < 0
+        and block.find(b'"usage"') < 0
+        and block.find(b'"error"') < 0
     )
 
 
