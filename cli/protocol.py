@@ -37,7 +37,11 @@ class Exchange(RequestResponseCycle):
         if self.disconnected:
             return
         if self.response_started:
-            self._write(message.get("body", b""), more=message.get("more_body", False))
+            body, more = message.get("body", b""), message.get("more_body", False)
+            if more and body and self.chunked_encoding and not self._head:
+                self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+            else:
+                self._write(body, more=more)
         else:
             self.response_started = True
             self.waiting_for_100_continue = False

@@ -201,16 +201,20 @@ class Body(httpx.AsyncByteStream):
         connection = self._connection
         if connection is None:
             raise StopAsyncIteration
-        try:
-            data = await connection.read()
-        except BaseException:
-            self._connection = None
-            connection.close()
-            raise
-        if connection.answer.stage == "end":
+        answer = connection.answer
+        while not answer.pieces:
+            if answer.stage == "end":
+                self._let_go_if_finished(connection)
+                raise StopAsyncIteration
+            try:
+                await connection.more()
+            except BaseException:
+                self._connection = None
+                connection.close()
+                raise
+        data = connection.take()
+        if answer.stage == "end":
             self._let_go_if_finished(connection)
-        if not data:
-            raise StopAsyncIteration
         return data
 
     async def aclose(self) -> None:

@@ -14,12 +14,12 @@ class Alarm:
     and looks at the deadline only when it goes off.
     """
 
-    __slots__ = ("_deadline", "_loop", "_ring", "_timer")
+    __slots__ = ("_deadline", "_due", "_loop", "_ring", "_timer")
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
-        self._deadline = math.inf
+        self._deadline = self._due = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float | None) -> None:
@@ -27,12 +27,12 @@ class Alarm:
         if seconds is None:
             self._deadline = math.inf
             return
-        self._deadline = self._loop.time() + seconds
+        self._deadline = deadline = self._loop.time() + seconds
         if self._timer is not None:
-            if self._timer.when() <= self._deadline:
+            if self._due <= deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadline, self._look)
+        self._start(deadline)
 
     def clear(self) -> None:
         """Do not ring."""
@@ -51,4 +51,8 @@ class Alarm:
             self._deadline = math.inf
             self._ring()
         elif self._deadline != math.inf:
-            self._timer = self._loop.call_at(self._deadline, self._look)
+            self._start(self._deadline)
+
+    def _start(self, at: float) -> None:
+        self._due = at
+        self._timer = self._loop.call_at(at, self._look)

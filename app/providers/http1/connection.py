@@ -25,7 +25,7 @@ _TIMEOUTS: dict[str, tuple[type[httpx.TimeoutException], str]] = {
 
 
 class Connection(asyncio.Protocol):
-    """A socket to one server that carries one exchange at a time: `ask`, then `read` to the end, then `rest`.
+    """A socket to one server that carries one exchange at a time: `ask`, then `take` and `more` to the end, then `rest`.
 
     It closes itself where the server closes, breaks the protocol, sends what nobody asked for, or is too slow.
     `on_closed` is told once, whoever closes it. A closed connection still gives what came before; `lost` is done when
@@ -98,30 +98,19 @@ class Connection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._waiter
 
-    async def read(self) -> bytes:
-        """The bytes of the body that came since the last call, or the next ones to come; b"" at the end.
+    def more(self) -> asyncio.Future[None]:
+        """Done when more has come: bytes to `take`, the end in `answer`, or an error. To be called when all was taken.
 
         Raises:
-            httpx.TransportError: the body was cut, or nothing more came in time; all that came was read before.
+            httpx.TransportError: the body was cut, or nothing more came in time.
         """
-        answer = self.answer
-        while not answer.pieces:
-            if answer.stage == "end":
-                return b""
-            if self._error is not None:
-                raise self._error
-            self._arm("read", self._limits.get("read"))
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self.take()
+        if self._error is not None:
+            raise self._error
+        self._arm("read", self._limits.get("read"))
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def take(self) -> bytes:
         """The bytes of the body that are here and were not yet read."""
@@ -271,8 +260,9 @@ class Connection(asyncio.Protocol):
             self._arm("first_byte", limits["first_byte"] if "first_byte" in limits else limits.get("read"))
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _arm(self, limit: str, seconds: float | None) -> None:
         """From now on `limit` is what counts."""
