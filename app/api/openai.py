@@ -14,6 +14,8 @@ from app.dialects.openai.errors import write_error, write_error_event
 from app.dialects.openai.request import read_request
 from app.providers.registry import ListedModel, Registry
 
+_NAME_PARAMETER = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
+
 CHAT = Surface("chat", "openai", read_request, Voice(write_error, write_error_event))
 
 
@@ -32,8 +34,10 @@ def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -
             {"object": "list", "data": [_entry(model) for model in registry.models if _may_see(principal, model)]}
         )
 
-    @router.get("/v1/models/{name:path}", summary="One model, by any of its names")
-    async def get_model(request: Request, name: str) -> Response:
+    # Read from the request and described by hand: for a declared parameter FastAPI imports all of pydantic.v1 at the start.
+    @router.get("/v1/models/{name:path}", summary="One model, by any of its names", openapi_extra=_NAME_PARAMETER)
+    async def get_model(request: Request) -> Response:
+        name = request.path_params["name"]
         principal = await identify(request)
         target = registry.find(name)
         # A provider whose list is not known serves any name, but nobody can vouch for it.
