@@ -53,6 +53,7 @@ def incoming(
     return ChatStream(
         call_id=call.id,
         model=model,
+        provider=provider,
         wants_usage=call.wants_usage,
         request=call.payload,
         mender=mender,

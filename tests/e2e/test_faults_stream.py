@@ -121,11 +121,15 @@ async def test_error_that_a_provider_reports_in_a_stream_reaches_the_client_with
     assert KEY not in row["error"]
 
 
-async def test_error_as_the_first_event_of_a_stream_is_an_error_in_the_row(rig: Rig) -> None:
-    answer = await rig.ask(streaming(b'data: {"error":{"message":"no","code":"busy"}}\n\n', DONE))
+@pytest.mark.parametrize(("code", "status"), [('"busy"', 502), ("429", 429)])
+async def test_error_as_the_first_event_of_a_stream_has_a_status(rig: Rig, code: str, status: int) -> None:
+    event = b'data: {"error":{"message":"no","code":%b}}\n\n' % code.encode()
 
-    assert "no" in answer.body.decode()
-    assert (await rig.row(answer.name))["outcome"] == "error"
+    answer = await rig.ask(streaming(b": PROCESSING\n\n", event, DONE))
+
+    assert (answer.status, answer.error["message"]) == (status, "no")
+    row = await rig.row(answer.name)
+    assert (row["outcome"], row["status"]) == ("error", status)
 
 
 async def test_half_a_character_at_the_border_of_two_pieces_is_put_together(rig: Rig) -> None:

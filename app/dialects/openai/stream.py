@@ -14,6 +14,7 @@ from app.core.jsonio import InvalidJson, Json, dumps, is_utf8, loads_repaired
 from app.core.redaction import redact_json
 from app.core.usage import Usage
 from app.dialects.framing import EventBuffer, first_event, is_event, read_data, split_events, write_data
+from app.dialects.openai.errors import read_error
 from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage, write_usage
 
 DONE = b"[DONE]"
@@ -53,6 +54,7 @@ class ChatStream:
         *,
         call_id: str,
         model: str,
+        provider: str,
         wants_usage: bool,
         request: Mapping[str, Json],
         mender: Mender | None = None,
@@ -63,6 +65,7 @@ class ChatStream:
         self._buffer = EventBuffer()
         self._mender = mender
         self._secrets = secrets
+        self._provider = provider
         self._wants_usage = wants_usage
         self._request = request
         self._envelope: dict[str, Json] = {"id": f"chatcmpl-{call_id}", "object": "chat.completion.chunk"}
@@ -81,6 +84,7 @@ class ChatStream:
 
         Raises:
             UpstreamInvalid: what came is no stream of chunks.
+            UpstreamError: it is an error, and nothing else has come before.
         """
         block = self._buffer.feed(data)
         if self.ended or not block:
@@ -179,7 +183,8 @@ class ChatStream:
             event = event.removeprefix(_BYTE_ORDER_MARK)
         data = read_data(event)
         if data is None:
-            return event.decode(errors="replace").encode() if is_event(event) else b""
+            # Before the first chunk they are kept back: a status can still be sent then, or another provider be asked.
+            return event.decode(errors="replace").encode() if self._opened and is_event(event) else b""
         if data.strip() == DONE:
             self.ended = True
             return self._closing()
@@ -222,7 +227,13 @@ class ChatStream:
         return written if _has_role(choices) else self._role_chunk() + written
 
     def _take_error(self, chunk: dict[str, Json]) -> bytes:
-        """The provider's words and fields, in OpenAI's shape and without secrets."""
+        """The provider's words and fields, in OpenAI's shape and without secrets.
+
+        Raises:
+            UpstreamError: nothing has gone out yet, so that it can have a status.
+        """
+        if not self._opened:
+            raise read_error(200, dumps(chunk), provider=self._provider, retry_after=None, secrets=self._secrets)
         chunk = redact_json(chunk, self._secrets)
         error = chunk["error"]
         if not isinstance(error, dict):

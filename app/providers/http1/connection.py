@@ -8,7 +8,7 @@ from typing import cast
 import httpx
 
 from app.providers.http1.alarm import Alarm
-from app.providers.http1.incoming import Incoming, Malformed
+from app.providers.http1.incoming import AnswerParser, Malformed
 from app.providers.http1.outgoing import Outgoing
 
 Limits = Mapping[str, float | None]
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, name: str) -> None:
-        self.answer = Incoming()
+        self.answer = AnswerParser()
         self.remote = ""
         self.closed = False
         self.on_closed: Callable[[Connection], None] | None = None

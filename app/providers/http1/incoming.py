@@ -24,7 +24,7 @@ class Malformed(Exception):
     """What came is not an answer in HTTP/1.1."""
 
 
-class Incoming:
+class AnswerParser:
     """The answer to one request after the other: `begin`, then `feed` what comes and `take` the body.
 
     `pieces` is what `take` would give; only to be looked at.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.errors import UpstreamCut, UpstreamFailure, UpstreamInvalid
+from app.core.errors import UpstreamCut, UpstreamError, UpstreamFailure, UpstreamInvalid
 from app.dialects.openai.stream import ChatStream
 from tests.dialects.openai.folding import Chunk, chunks_of, cut, data_of, fold, run
 
@@ -33,6 +33,7 @@ def open_stream(*, wants_usage: bool = False, mended: bool = False, secrets: tup
     return ChatStream(
         call_id="req_1",
         model="m",
+        provider="Acme",
         wants_usage=wants_usage,
         request=REQUEST,
         mender=Closing() if mended else None,
@@ -206,8 +207,12 @@ def test_byte_order_mark_is_no_part_of_the_first_event() -> None:
     assert out == event(ROLE) + event(STOP) + DONE
 
 
-def test_comment_goes_through_at_once() -> None:
-    assert open_stream().feed(b": OPENROUTER PROCESSING\n\n") == b": OPENROUTER PROCESSING\n\n"
+def test_comment_goes_through_at_once_when_the_stream_has_begun() -> None:
+    stream = open_stream()
+
+    assert stream.feed(b": OPENROUTER PROCESSING\n\n") == b""
+    assert stream.feed(event(ROLE)) == event(ROLE)
+    assert stream.feed(b": OPENROUTER PROCESSING\n\n") == b": OPENROUTER PROCESSING\n\n"
 
 
 def test_error_page_that_comes_as_a_stream_does_not_reach_the_client() -> None:
@@ -380,11 +385,18 @@ def test_error_in_the_stream_is_told_and_the_stream_ends_properly(error: Any, wo
     assert_well_formed(out)
 
 
+def test_error_before_anything_else_has_a_status() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        open_stream().feed(event({"error": {"message": "Slow down", "code": 429}}))
+
+    assert (caught.value.status, caught.value.message) == (429, "Slow down")
+
+
 def test_error_tells_no_key_not_even_behind_an_escape() -> None:
     error = {"message": "wrong:\nsk-abcdefghijklmnop", "param": "quite/odd"}
     stream = open_stream(secrets=("quite/odd",))
 
-    out = run(stream, [event({"error": error, "x": "quite/odd"}).replace(b"/", b"\\/") + DONE])
+    out = run(stream, [event(ROLE) + event({"error": error, "x": "quite/odd"}).replace(b"/", b"\\/") + DONE])
 
     assert stream.failure == "wrong:\n[redacted]"
     assert b"quite" not in out

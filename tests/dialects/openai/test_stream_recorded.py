@@ -22,7 +22,13 @@ EACH_STREAM = pytest.mark.parametrize("recording", STREAMS)
 def open_stream(recording: Recording, *, wants_usage: bool = True) -> ChatStream:
     mender = PerplexityMender() if recording.provider == "perplexity" else None
     return ChatStream(
-        call_id="req_1", model="m", wants_usage=wants_usage, request=recording.request, mender=mender, secrets=()
+        call_id="req_1",
+        model="m",
+        provider="Acme",
+        wants_usage=wants_usage,
+        request=recording.request,
+        mender=mender,
+        secrets=(),
     )
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.providers.http1.incoming import Incoming, Malformed
+from app.providers.http1.incoming import AnswerParser, Malformed
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ-_!", min_size=1, max_size=20).map(str.encode)
 VALUE = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30).map(str.encode)
@@ -38,7 +38,7 @@ def _head(status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
 
 @given(data=st.one_of(st.binary(max_size=300), st.lists(FRAGMENTS, max_size=12).map(b"".join)), cuts=CUTS)
 def test_any_bytes_are_an_answer_or_malformed_and_never_anything_else(data: bytes, cuts: list[int]) -> None:
-    answer = Incoming()
+    answer = AnswerParser()
     answer.begin(wants_body=True)
 
     try:
@@ -53,7 +53,7 @@ def test_any_bytes_are_an_answer_or_malformed_and_never_anything_else(data: byte
 
 @given(data=st.lists(FRAGMENTS, max_size=12).map(b"".join), cuts=CUTS)
 def test_any_bytes_mean_the_same_in_whatever_pieces(data: bytes, cuts: list[int]) -> None:
-    whole, parted = Incoming(), Incoming()
+    whole, parted = AnswerParser(), AnswerParser()
     for answer, pieces in ((whole, [data]), (parted, in_pieces(data, cuts))):
         answer.begin(wants_body=True)
         try:
@@ -85,7 +85,7 @@ def test_valid_answer_in_whatever_pieces_is_what_was_sent(
         "close": [],
     }[framing]
     data = _head(status, headers + telling) + (_chunked(parts) if framing == "chunked" else body)
-    answer = Incoming()
+    answer = AnswerParser()
     answer.begin(wants_body=True)
 
     for piece in in_pieces(data, cuts):
@@ -100,7 +100,7 @@ def test_valid_answer_in_whatever_pieces_is_what_was_sent(
 
 @given(answers=st.lists(st.lists(st.binary(min_size=1, max_size=40), max_size=4), min_size=2, max_size=4), cuts=CUTS)
 def test_one_answer_leaves_nothing_behind_for_the_next(answers: list[list[bytes]], cuts: list[int]) -> None:
-    answer = Incoming()
+    answer = AnswerParser()
 
     for parts in answers:
         answer.begin(wants_body=True)
@@ -118,7 +118,7 @@ EXTRA = st.one_of(st.binary(min_size=1, max_size=50), st.just(b"HTTP/1.1 200 OK\
 
 @given(extra=EXTRA.filter(lambda extra: extra.strip(b"\r\n") != b""), cuts=CUTS)
 def test_bytes_after_the_end_spoil_the_connection_but_not_the_answer(extra: bytes, cuts: list[int]) -> None:
-    answer = Incoming()
+    answer = AnswerParser()
     answer.begin(wants_body=True)
 
     for piece in in_pieces(_head(200, [(b"Content-Length", b"2")]) + b"ok" + extra, cuts):
@@ -131,7 +131,7 @@ def test_bytes_after_the_end_spoil_the_connection_but_not_the_answer(extra: byte
 
 @given(trailers=HEADERS, cuts=CUTS)
 def test_trailers_are_not_headers(trailers: list[tuple[bytes, bytes]], cuts: list[int]) -> None:
-    answer = Incoming()
+    answer = AnswerParser()
     answer.begin(wants_body=True)
     data = b"".join([_head(200, [(b"Transfer-Encoding", b"chunked")]), b"2\r\nok\r\n0\r\n"])
     data += b"".join(b"%b: %b\r\n" % trailer for trailer in trailers) + b"\r\n"
