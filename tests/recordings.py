@@ -48,15 +48,15 @@ class Recording:
 
     @property
     def streamed(self) -> bool:
-        """The response is a stream of events."""
-        return "sse" in self.document["response"]
+        """The response is a stream, of events or of lines."""
+        return not {"sse", "ndjson"}.isdisjoint(self.document["response"])
 
     @property
     def body(self) -> bytes:
         """The response's bytes: the very ones of a stream, else the recorded JSON written compactly."""
         response = self.document["response"]
-        if "sse" in response:
-            return "\n".join(response["sse"]).encode()
+        if lines := response.get("sse") or response.get("ndjson"):
+            return "\n".join(lines).encode()
         if "text" in response:
             return str(response["text"]).encode()
         return json.dumps(response["body"], ensure_ascii=False, separators=(",", ":")).encode()

@@ -11,12 +11,12 @@ from app.core.errors import UnknownModel
 from app.core.jsonio import Json, dumps
 from app.core.principal import Principal
 from app.dialects.openai.errors import write_error, write_error_event
-from app.dialects.openai.request import read_request
+from app.dialects.openai.request import read_asked
 from app.providers.registry import ListedModel, Registry
 
 _NAME_PARAMETER = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
 
-CHAT = Surface("chat", "openai", read_request, Voice(write_error, write_error_event))
+CHAT = Surface("chat", "openai", read_asked, Voice(write_error, write_error_event))
 
 
 def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -> APIRouter:

@@ -17,7 +17,7 @@ from app.auth.guard import Guard
 from app.core.call import Call
 from app.core.errors import Headers, RelayError, Unavailable
 from app.core.ports import Handler
-from app.dialects.openai.request import ChatRequest
+from app.dialects.dialect import Asked
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Surface:
 
     name: str
     dialect: str
-    read_request: Callable[[bytes], ChatRequest]
+    read_asked: Callable[[bytes], Asked]
     voice: Voice
 
 
@@ -74,7 +74,7 @@ class RelayRoute:
                 declared=headers.get(b"content-length", b""),
                 limit=self._max_body_bytes,
             )
-            request = self._surface.read_request(body)
+            request = self._surface.read_asked(body)
             admission = await self._guard.admit(principal)
             client.headers += _raw(admission.headers())
             call = Call(

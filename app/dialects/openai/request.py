@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.core.errors import InvalidRequest
-from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.dialects.dialect import Asked
 
 # Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
 MAX_NAME_LENGTH = 512
@@ -14,17 +14,6 @@ MAX_NAME_LENGTH = 512
 _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ASK_FOR_USAGE = {"include_usage": True}
-
-
-@frozen
-class ChatRequest:
-    """The facts of a well-formed request. `body` is what came, `payload` the same decoded, to be read only."""
-
-    body: bytes
-    payload: Mapping[str, Json]
-    name: str
-    streamed: bool
-    wants_usage: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +24,7 @@ class Additions:
     defaults: Mapping[str, Json] = field(default_factory=dict)
 
 
-def read_request(body: bytes) -> ChatRequest:
+def read_asked(body: bytes) -> Asked:
     """Check what must be there; whatever else there is, is for the provider to judge.
 
     Raises:
@@ -69,7 +58,7 @@ def read_request(body: bytes) -> ChatRequest:
     if wants_usage is not None and not isinstance(wants_usage, bool):
         # It is overwritten on its way, so the provider could not object.
         raise InvalidRequest("'include_usage' must be true or false.", param="stream_options.include_usage")
-    return ChatRequest(body, payload, name, stream is True, wants_usage is True)
+    return Asked(body, payload, name, stream is True, wants_usage is True)
 
 
 def write_request(

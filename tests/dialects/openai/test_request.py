@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import InvalidRequest
 from app.core.jsonio import dumps, loads
-from app.dialects.openai.request import MAX_NAME_LENGTH, Additions, read_request, write_request
+from app.dialects.openai.request import MAX_NAME_LENGTH, Additions, read_asked, write_request
 
 NO_ADDITIONS = Additions()
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -207,13 +207,13 @@ def test_extra_parameter_cannot_change_the_model() -> None:
 
 
 def test_byte_order_mark_is_not_passed_on() -> None:
-    request = read_request(b'\xef\xbb\xbf{"model":"a","messages":[{"role":"user"}]}')
+    request = read_asked(b'\xef\xbb\xbf{"model":"a","messages":[{"role":"user"}]}')
 
     assert request.body == b'{"model":"a","messages":[{"role":"user"}]}'
 
 
 def test_facts_are_read() -> None:
-    request = read_request(
+    request = read_asked(
         b'{"model":" GPT ","messages":[{"role":"user"}],"stream":true,"stream_options":{"include_usage":true}}'
     )
 
@@ -222,7 +222,7 @@ def test_facts_are_read() -> None:
 
 @pytest.mark.parametrize("stream", [b"false", b"null"])
 def test_stream_is_off_where_it_says_so(stream: bytes) -> None:
-    request = read_request(b'{"model":"a","messages":[{"role":"user"}],"stream":' + stream + b"}")
+    request = read_asked(b'{"model":"a","messages":[{"role":"user"}],"stream":' + stream + b"}")
 
     assert (request.streamed, request.wants_usage) == (False, False)
 
@@ -253,7 +253,7 @@ def test_field_at_fault_is_named(member: str, param: str) -> None:
     body = f'{{"model":"a","messages":[{{"role":"user"}}],{member}}}'.encode()
 
     with pytest.raises(InvalidRequest) as caught:
-        read_request(body)
+        read_asked(body)
 
     assert caught.value.param == param
     assert caught.value.status == 400
@@ -265,7 +265,7 @@ def test_missing_field_is_named(missing: str) -> None:
     del payload[missing]
 
     with pytest.raises(InvalidRequest, match="is missing") as caught:
-        read_request(dumps(payload))
+        read_asked(dumps(payload))
 
     assert caught.value.param == missing
 
@@ -273,7 +273,7 @@ def test_missing_field_is_named(missing: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"a"', b"null", b"1", b"\xff", b"{}{}", b"<html>", b"[" * 100_000])
 def test_body_that_is_no_json_object_is_the_clients_fault(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        read_request(body)
+        read_asked(body)
 
     assert caught.value.code == "invalid_json"
 
