@@ -10,9 +10,10 @@ from app.core.call import Call
 from app.core.errors import UpstreamError
 from app.core.usage import Usage
 from app.dialects.openai import errors as openai_errors
-from app.dialects.openai.request import Additions, write_request
+from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
 from app.dialects.openai.whole import WholeReply
+from app.dialects.splice import Additions
 
 
 class Incoming(Protocol):
@@ -38,7 +39,7 @@ class Incoming(Protocol):
 
 def outgoing(call: Call, model: str, additions: Additions) -> bytes:
     """The body of `call` for a provider that calls the model `model`."""
-    return write_request(
+    return pass_request(
         call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
     )
 

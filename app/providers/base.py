@@ -18,8 +18,8 @@ from app.core.jsonio import InvalidJson, loads
 from app.core.redaction import redact
 from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
 from app.dialects.convert import Incoming, incoming, incoming_error, outgoing
-from app.dialects.openai.request import Additions
 from app.dialects.openai.stream import Mender
+from app.dialects.splice import Additions
 from app.providers.answer import Answer
 from app.providers.transport import open_post
 

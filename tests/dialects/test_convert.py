@@ -5,9 +5,9 @@ import json
 import pytest
 
 from app.dialects.convert import incoming, incoming_error, outgoing
-from app.dialects.openai.request import Additions
 from app.dialects.openai.stream import ChatStream
 from app.dialects.openai.whole import WholeReply
+from app.dialects.splice import Additions
 from tests.calls import make_call
 
 

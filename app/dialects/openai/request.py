@@ -1,27 +1,17 @@
 """A chat request: what the gateway must know of it, and how it is changed without being rebuilt."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.jsonio import InvalidJson, Json, loads
 from app.dialects.dialect import Asked
+from app.dialects.splice import Additions, rewrite
 
 # Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
 MAX_NAME_LENGTH = 512
 
-_MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ASK_FOR_USAGE = {"include_usage": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Additions:
-    """What a provider's configuration puts into every body: `extra` over what the client said, `defaults` under it."""
-
-    extra: Mapping[str, Json] = field(default_factory=dict)
-    defaults: Mapping[str, Json] = field(default_factory=dict)
 
 
 def read_asked(body: bytes) -> Asked:
@@ -61,12 +51,10 @@ def read_asked(body: bytes) -> Asked:
     return Asked(body, payload, name, stream is True, wants_usage is True)
 
 
-def write_request(
+def pass_request(
     body: bytes, payload: Mapping[str, Json], *, name: str, model: str, streamed: bool, additions: Additions
 ) -> bytes:
     """The body for a provider of the same dialect: with its own `model`, its additions, and usage asked for.
-
-    Bytes are spliced where that is plainly safe; else the payload is written anew. Unknown fields survive either way.
 
     Raises:
         InvalidRequest: it nests too deeply to be written anew.
@@ -79,52 +67,7 @@ def write_request(
             (inserts if "stream_options" not in payload else changes)["stream_options"] = _ASK_FOR_USAGE
         elif options.get("include_usage") is not True:
             changes["stream_options"] = {**options, **_ASK_FOR_USAGE}
-    for key, value in additions.defaults.items():
-        if key not in payload:
-            inserts.setdefault(key, value)
-    for key, value in additions.extra.items():
-        asked = changes.get(key, payload.get(key))
-        if key in payload:
-            changes[key] = _merged(asked, value)
-        else:
-            inserts[key] = _merged(inserts.get(key), value)
-    if not changes and (spliced := _splice(body, name, model, inserts)) is not None:
-        return spliced
-    try:
-        return dumps({**payload, **changes, **inserts, "model": model})
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
-
-
-def _splice(body: bytes, name: str, model: str, inserts: Mapping[str, Json]) -> bytes | None:
-    """`body` with another model and further members, or None where only a parser could tell what to change.
-
-    Safe means: the key "model" stands there once and is not spelled with escapes, so that it is the one at the top. That
-    matters also where the name stays: of two such keys a provider might take the other, which nobody has allowed.
-    """
-    at = body.find(b'"model"')
-    member = _MODEL_MEMBER.match(body, at) if at >= 0 else None
-    if (
-        member is None
-        or body.find(b'"model"', at + 7) >= 0
-        or b"\\u006" in body
-        or member[1] != b'"' + name.encode(errors="surrogatepass") + b'"'
-    ):
-        return None
-    if model != name:
-        body = body[: member.start(1)] + dumps(model) + body[member.end(1) :]
-    if inserts:
-        if not body.startswith(b"{"):
-            return None
-        body = dumps(inserts)[:-1] + b"," + body[1:]
-    return body
-
-
-def _merged(under: Json, over: Json) -> Json:
-    """`over` merged over `under`, objects key by key."""
-    if isinstance(under, dict) and isinstance(over, dict):
-        return {**under, **{key: _merged(under.get(key), value) for key, value in over.items()}}
-    return over
+    return rewrite(body, payload, name=name, model=model, additions=additions, changes=changes, inserts=inserts)
 
 
 def _missing_or_wrong(payload: Mapping[str, Json], key: str, expected: str) -> InvalidRequest:

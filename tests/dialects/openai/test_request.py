@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from app.core.errors import InvalidRequest
 from app.core.jsonio import dumps, loads
-from app.dialects.openai.request import MAX_NAME_LENGTH, Additions, read_asked, write_request
+from app.dialects.openai.request import MAX_NAME_LENGTH, pass_request, read_asked
+from app.dialects.splice import Additions
 
 NO_ADDITIONS = Additions()
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -78,7 +79,7 @@ def merged(under: Any, over: Any) -> Any:
 
 def written(body: bytes, model: str, additions: Additions = NO_ADDITIONS, *, streamed: bool = False) -> bytes:
     payload = loads(body)
-    return write_request(body, payload, name=payload["model"], model=model, streamed=streamed, additions=additions)
+    return pass_request(body, payload, name=payload["model"], model=model, streamed=streamed, additions=additions)
 
 
 @settings(deadline=None, max_examples=100)
