@@ -1,6 +1,7 @@
 """`config.json`, read and checked into one frozen `Config`; run as a module it prints the JSON schema."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,20 +21,55 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$")]
 
-RETIRED_PARAMETERS = {
-    "search_parameters": "xAI answers 410 to every chat call that carries it since January 2026;"
+REFUSED_PARAMETERS = {
+    **dict.fromkeys(("model", "messages", "stream"), "cannot be set here: it is set by the client's request"),
+    "stream_options": "cannot be set here: the gateway asks for usage itself",
+    "search_parameters": "is retired: xAI answers 410 to every chat call that carries it since January 2026;"
     " ask for web search with the tools web_search or x_search instead",
 }
-"""Payload parameters that no provider takes any more, and why."""
+"""Payload parameters that the configuration must not hold, and why."""
+
+OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
+"""Headers that the gateway writes for each request anew, in lower case."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these a value may hold the tab alone
+
+# What pydantic's types of error are in the words of JSON.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "model_type": "an object",
+    "string_type": "a string",
+    "tuple_type": "a list",
+}
+_RULES = {
+    "greater_than": "must be more than {gt:g}",
+    "json_invalid": "holds text that is not Unicode, or nests too deeply",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
+    "string_too_short": "must not be empty",
+}
+_KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
 
 
 class InvalidConfig(ValueError):
     """The file cannot be used. The message has a line for each fault: its path in the file, and what would mend it."""
+
+
+@dataclass(frozen=True)
+class _Takes:
+    """What a field takes, where the words for its type would say too little."""
+
+    words: str
 
 
 class Timeouts(BaseModel):
@@ -56,17 +92,24 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _header_names(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or "\n" in value or "\r" in value:
-            raise ValueError(f"{name!r} is no header")
-    return headers
+def _header_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("is no name of a header: use letters, digits and '-'")
+    if name.lower() in OWN_HEADERS:
+        raise ValueError("cannot be set here: the gateway writes this header itself")
+    return name
 
 
-def _without_retired(parameters: dict[str, Any]) -> dict[str, Any]:
-    for name in parameters.keys() & RETIRED_PARAMETERS.keys():
-        raise ValueError(f"{name!r} is retired: {RETIRED_PARAMETERS[name]}")
-    return parameters
+def _header_value(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("must hold no line break, no NUL and no other control character")
+    return value
+
+
+def _parameter_name(name: str) -> str:
+    if name in REFUSED_PARAMETERS:
+        raise ValueError(REFUSED_PARAMETERS[name])
+    return name
 
 
 def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,6 +120,11 @@ def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(f"{model!r} is listed twice" + ("" if model == twin else f", first as {twin!r}"))
         seen[model.lower()] = model
     return models
+
+
+def _without_twin_headers(headers: dict[str, str]) -> dict[str, str]:
+    _without_duplicates(tuple(headers))
+    return headers
 
 
 def _as_tuple(value: Any) -> Any:
@@ -91,8 +139,19 @@ KeyNames = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}]}
     ),
+    _Takes("the name of an environment variable or a list of such names"),
 ]
-Parameters = Annotated[dict[str, Any], AfterValidator(_without_retired)]
+ModelNames = Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates), _Takes("a list of model names")]
+ParameterName = Annotated[
+    str,
+    AfterValidator(_parameter_name),
+    WithJsonSchema({"type": "string", "not": {"enum": list(REFUSED_PARAMETERS)}}),
+]
+Parameters = dict[ParameterName, Any]
+Headers = Annotated[
+    dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]],
+    AfterValidator(_without_twin_headers),
+]
 
 
 class ProviderConfig(BaseModel):
@@ -110,9 +169,7 @@ class ProviderConfig(BaseModel):
         (),
         description="The environment variable that holds the key, or several, of which the first that is set counts.",
     )
-    supported_models: Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates)] = Field(
-        (), description="The models to offer; none or absent: ask the provider."
-    )
+    supported_models: ModelNames = Field((), description="The models to offer; none or absent: ask the provider.")
     payload_extra_parameters: Parameters = Field(
         default_factory=dict, description="Merged over every request's body, objects key by key."
     )
@@ -120,9 +177,7 @@ class ProviderConfig(BaseModel):
         default_factory=dict, description="Put into a request's body where the client said nothing."
     )
     api_format: Literal["openai"] = Field("openai", description="The dialect that the provider speaks.")
-    headers: Annotated[dict[str, str], AfterValidator(_header_names)] = Field(
-        default_factory=dict, description="Further headers of every request."
-    )
+    headers: Headers = Field(default_factory=dict, description="Further headers of every request.")
     timeouts: Timeouts = Timeouts()
     enabled: bool = True
 
@@ -157,7 +212,7 @@ def parse_config(text: str, origin: str = "config.json") -> Config:
     except (ValueError, RecursionError) as exc:
         raise InvalidConfig(f"{origin}: {exc}") from exc
     if not isinstance(document, dict):
-        raise InvalidConfig(f"{origin}: must be an object of providers by key, not {type(document).__name__}")
+        raise InvalidConfig(f"{origin}: must be an object of providers by key, not {_kind(document)}")
     document.pop("$schema", None)
     try:
         providers = _PROVIDERS.validate_json(json.dumps(document))
@@ -200,21 +255,40 @@ def _refuse_constant(name: str) -> NoReturn:
 def _faults(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False):
         path = [part for part in fault["loc"] if part != "[key]"]
-        yield f"{_dotted(path)}: {_sentence(fault['type'], fault['msg'], path)}"
+        yield f"{_dotted(path)}: {_sentence(fault, path)}" if path else _sentence(fault, path)
 
 
 def _dotted(path: Sequence[int | str]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(map(_step, path)).lstrip(".")
 
 
-def _sentence(kind: str, message: str, path: Sequence[int | str]) -> str:
+def _step(part: int | str) -> str:
+    # Quoted where it would tear the line or the path.
+    plain = isinstance(part, str) and part and part.isprintable() and not set(" :[]") & set(part)
+    return f".{part}" if plain else f"[{part!r}]"
+
+
+def _sentence(fault: ErrorDetails, path: Sequence[int | str]) -> str:
+    kind = fault["type"]
     if kind == "extra_forbidden":
         known = Timeouts.model_fields if "timeouts" in path[:-1] else ProviderConfig.model_fields
         near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.0)
         return f"unknown key; did you mean {near[0]!r}? Known are {', '.join(known)}"
-    if kind == "string_pattern_mismatch":
-        return "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter"
-    return message.removeprefix("Value error, ")
+    if kind in _EXPECTED:
+        return f"must be {_taken(path) or _EXPECTED[kind]}, not {_kind(fault['input'])}"
+    if kind in _RULES:
+        return _RULES[kind].format(**fault.get("ctx", {}))
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _taken(path: Sequence[int | str]) -> str | None:
+    field = ProviderConfig.model_fields.get(str(path[1])) if len(path) == 2 else None
+    return next((each.words for each in field.metadata if isinstance(each, _Takes)), None) if field else None
+
+
+def _kind(value: Any) -> str:
+    """What a value from JSON is; not the value itself, which may be a key in the wrong place."""
+    return _KINDS.get(type(value)) or json.dumps(value)  # else true, false or null
 
 
 if __name__ == "__main__":

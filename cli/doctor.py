@@ -87,6 +87,8 @@ async def _examine_database(settings: Settings) -> Finding:
     from app.store.schema import upgrade
     from app.store.tokens import list_tokens
 
+    if missing := _missing_file(settings.database_url):
+        return _examine_place(missing)
     try:
         database = open_database(settings.database_url)
         try:
@@ -100,6 +102,27 @@ async def _examine_database(settings: Settings) -> Finding:
     if not tokens:
         return Finding(Verdict.OK, "database", "in order; no token yet, the first start makes one")
     return Finding(Verdict.OK, "database", f"in order; {len(tokens)} tokens")
+
+
+def _missing_file(database_url: str) -> Path | None:
+    """The SQLite file where it is not there yet: opening would make it, and a check leaves the disk as it is."""
+    scheme, _, name = database_url.partition(":///")
+    path = Path(name).absolute()
+    return path if scheme == "sqlite" and not name.startswith(":memory:") and not os.path.exists(path) else None
+
+
+def _examine_place(file: Path) -> Finding:
+    nearest = next(folder for folder in file.parents if os.path.lexists(folder))
+    if not os.path.isdir(nearest):
+        mend = f"{str(nearest)!r} is no folder. Move it away"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        mend = f"this user may not write in {str(nearest)!r}. Allow it"
+    else:
+        return Finding(Verdict.OK, "database", f"{file} will be made at the first start, with a first token")
+    words = (
+        f"{str(file)!r} is not there and cannot be made: {mend}, or name another place: DATABASE_URL or RELAY_DATA_DIR."
+    )
+    return Finding(Verdict.ERROR, "database", words)
 
 
 async def _examine_providers(settings: Settings, config: Config, *, offline: bool) -> list[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from app.config import Config, InvalidConfig, config_schema, load_config, parse_config
+from app.config import Config, InvalidConfig, ProviderConfig, Timeouts, config_schema, load_config, parse_config
 from app.settings import shipped_config
 
 ROOT = Path(__file__).parents[1]
@@ -110,9 +110,8 @@ def test_unknown_timeout_is_told_with_the_nearest_one() -> None:
         ({"supported_models": ["a", " "]}, "acme.supported_models[1]"),
         ({"supported_models": "a"}, "acme.supported_models"),
         ({"api_format": "anthropic"}, "acme.api_format"),
-        ({"headers": {"X Y": "1"}}, "acme.headers"),
-        ({"headers": {"X-Y": "1\r\nZ: 2"}}, "acme.headers"),
         ({"headers": {"X-Y": 1}}, "acme.headers.X-Y"),
+        ({"X\nY": 1}, "acme['X\\nY']"),
         ({"timeouts": {"idle": 0}}, "acme.timeouts.idle"),
         ({"timeouts": {"idle": "5"}}, "acme.timeouts.idle"),
         ({"timeouts": {"connect": 1e9}}, "acme.timeouts.connect"),
@@ -125,6 +124,66 @@ def test_each_fault_names_its_path(fields: dict[str, Any], path: str) -> None:
 
     assert fault.startswith(f"config.json: {path}: ")
     assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": ["a"]}, "name: must be a string, not a list"),
+        ({"name": " "}, "name: must not be empty"),
+        ({"base_url": None}, "base_url: must be a string, not null"),
+        (
+            {"api_key_env": 5},
+            "api_key_env: must be the name of an environment variable or a list of such names, not a number",
+        ),
+        ({"api_key_env": ["A", {}]}, "api_key_env[1]: must be a string, not an object"),
+        ({"supported_models": "a"}, "supported_models: must be a list of model names, not a string"),
+        ({"payload_extra_parameters": []}, "payload_extra_parameters: must be an object, not a list"),
+        ({"api_format": "anthropic"}, "api_format: must be 'openai'"),
+        ({"headers": []}, "headers: must be an object, not a list"),
+        ({"timeouts": 5}, "timeouts: must be an object, not a number"),
+        ({"timeouts": {"idle": True}}, "timeouts.idle: must be a number, not true"),
+        ({"timeouts": {"idle": 0}}, "timeouts.idle: must be more than 0"),
+        ({"timeouts": {"idle": 3601}}, "timeouts.idle: must be at most 3600"),
+        ({"enabled": "yes"}, "enabled: must be true or false, not a string"),
+    ],
+)
+def test_wrong_value_is_told_with_what_is_expected(fields: dict[str, Any], words: str) -> None:
+    assert fault_of(**fields) == f"config.json: acme.{words}"
+
+
+@pytest.mark.parametrize("wrong", [5, True, None, "", [], [[]], {"a": []}], ids=repr)
+@pytest.mark.parametrize("field", [*ProviderConfig.model_fields, *(f"timeouts.{key}" for key in Timeouts.model_fields)])
+def test_no_field_is_told_of_in_the_words_of_the_library(field: str, wrong: Any) -> None:
+    outer, _, inner = field.partition(".")
+    document = {"acme": {"base_url": "http://a", outer: {inner: wrong} if inner else wrong}}
+
+    fault = ""
+    try:
+        parse_config(json.dumps(document))  # some of these are in order
+    except InvalidConfig as exc:
+        fault = str(exc)
+
+    assert not [words for words in ("Input", "should", "valid ", "array", "tuple", "bool", "dict") if words in fault]
+
+
+def test_provider_that_is_no_object_is_told() -> None:
+    with pytest.raises(InvalidConfig, match=r"^config\.json: acme: must be an object, not a string$"):
+        parse(acme="https://acme.test/v1")
+
+
+@pytest.mark.parametrize(("text", "found"), [("[]", "a list"), ("null", "null"), ("5", "a number")])
+def test_file_is_told_to_be_an_object(text: str, found: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"^config.json: must be an object of providers by key, not {found}$"):
+        parse_config(text)
+
+
+@pytest.mark.parametrize("inner", ['"\\ud800"', "[" * 250 + "]" * 250], ids=["half-a-surrogate-pair", "deep"])
+def test_value_that_has_no_path_is_told_of_in_plain_words(inner: str) -> None:
+    text = f'{{"acme": {{"base_url": "http://a", "payload_extra_parameters": {{"x": {inner}}}}}}}'
+
+    with pytest.raises(InvalidConfig, match=r"^config\.json: holds text that is not Unicode, or nests too deeply$"):
+        parse_config(text)
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -150,8 +209,68 @@ def test_key_that_no_name_could_begin_with_is_refused(key: str) -> None:
 def test_retired_parameter_is_refused_with_its_reason(where: str) -> None:
     fault = fault_of(**{where: {"search_parameters": {"mode": "auto"}}})
 
-    assert fault.startswith(f"config.json: acme.{where}: 'search_parameters' is retired: xAI answers 410")
+    assert fault.startswith(f"config.json: acme.{where}.search_parameters: is retired: xAI answers 410")
     assert "web_search" in fault
+
+
+@pytest.mark.parametrize("where", ["payload_extra_parameters", "payload_default_parameters"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("model", "it is set by the client's request"),
+        ("messages", "it is set by the client's request"),
+        ("stream", "it is set by the client's request"),
+        ("stream_options", "the gateway asks for usage itself"),
+    ],
+)
+def test_parameter_that_the_gateway_decides_is_refused_with_its_reason(where: str, name: str, reason: str) -> None:
+    fault = fault_of(**{where: {"temperature": 0.2, name: None}})
+
+    assert fault == f"config.json: acme.{where}.{name}: cannot be set here: {reason}"
+
+
+def test_parameter_of_that_name_deeper_down_is_taken() -> None:
+    parameters = {"options": {"model": "m", "stream": True}, "Stream": 1}
+
+    acme = parse(acme={"base_url": "http://a", "payload_extra_parameters": parameters}).providers["acme"]
+
+    assert acme.payload_extra_parameters == parameters
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "CONNECTION"])
+def test_header_that_the_gateway_writes_is_refused_with_its_reason(name: str) -> None:
+    fault = fault_of(headers={"X-Title": "Relay", name: "1"})
+
+    assert fault == f"config.json: acme.headers.{name}: cannot be set here: the gateway writes this header itself"
+
+
+@pytest.mark.parametrize("name", ["", "X Y", "X:", "X\r\nY", "X\u00e4", "X(1)", "[X]", '"X"'])
+def test_header_name_that_is_no_token_is_refused(name: str) -> None:
+    fault = fault_of(headers={name: "1"})
+
+    assert fault.startswith("config.json: acme.headers")
+    assert fault.endswith(": is no name of a header: use letters, digits and '-'")
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize("value", ["1\r\nZ: 2", "1\n", "\r", "\0", "a\x7f", "\x1b[0m"])
+def test_header_value_with_a_control_character_is_refused_and_not_shown(value: str) -> None:
+    fault = fault_of(headers={"X-Key": value})
+
+    words = "must hold no line break, no NUL and no other control character"
+    assert fault == f"config.json: acme.headers.X-Key: {words}"
+
+
+def test_header_that_is_listed_twice_in_other_capitals_is_refused() -> None:
+    fault = fault_of(headers={"Host": "a", "host": "b"})
+
+    assert fault == "config.json: acme.headers: 'host' is listed twice, first as 'Host'"
+
+
+def test_headers_may_say_what_http_allows() -> None:
+    headers = {"Host": "inner.test", "authorization": "Token abc", "!#$%&'*+-.^_`|~": "a\tb \u00e4", "X-Empty": ""}
+
+    assert parse(acme={"base_url": "http://a", "headers": headers}).providers["acme"].headers == headers
 
 
 @pytest.mark.parametrize("model", ["gpt-x", "a-model-with-a-name-that-goes-on-for-more-than-sixty-four-characters-1"])
@@ -216,7 +335,15 @@ def test_schema_takes_the_shipped_configuration() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [{"acme": {"base_ulr": "x"}}, {"Acme": {}}, {"acme": {"timeouts": {"idle": 0}}}, {"acme": {"api_format": "x"}}, []],
+    [
+        {"acme": {"base_ulr": "x"}},
+        {"Acme": {}},
+        {"acme": {"timeouts": {"idle": 0}}},
+        {"acme": {"api_format": "x"}},
+        {"acme": {"payload_extra_parameters": {"stream": True}}},
+        {"acme": {"payload_default_parameters": {"stream_options": {}}}},
+        [],
+    ],
 )
 def test_schema_refuses_what_the_gateway_refuses(document: Any) -> None:
     assert not jsonschema_rs.Draft202012Validator(config_schema()).is_valid(document)

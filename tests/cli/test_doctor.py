@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 from typer.testing import CliRunner
 
+from app.store.db import Database
 from cli.__main__ import app
 from tests.providers.transport.servers import Peer, Script, always, serve
 
@@ -66,7 +67,7 @@ def test_fresh_installation_is_ready_to_serve(tmp_path: Path) -> None:
     report = doctor(tmp_path, "--offline")
 
     assert report.code == 0
-    assert "no token yet, the first start makes one" in report.text
+    assert f"{tmp_path}/data/relay.db will be made at the first start" in report.text
     assert "no key: set OPENAI_API_KEY" in report.text
     assert report.text.endswith("\nReady to serve.\n")
 
@@ -109,6 +110,7 @@ def test_errors_are_counted_at_the_end(tmp_path: Path) -> None:
     [
         ("sqlite:///{folder}", "it is a folder. Setting: DATABASE_URL"),
         ("sqlite:///{folder}/notes.txt", "is not a database"),
+        ("sqlite:///:memory:", "needs a file, which all workers share"),
         ("postgresql://user:planted-Key-0123456789-abcdef@host:port/name", "The database URL is none"),
     ],
 )
@@ -120,6 +122,57 @@ def test_database_that_cannot_be_used_is_an_error(tmp_path: Path, url: str, word
     verdict, said = report.of("database")
     assert (report.code, verdict) == (1, "error")
     assert words in said
+
+
+async def test_database_without_a_token_is_in_order(tmp_path: Path, database: Database) -> None:
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=f"sqlite:///{database.path}")
+
+    assert report.of("database") == ("ok", "in order; no token yet, the first start makes one")
+
+
+@pytest.mark.parametrize("place", ["relay.db", "data/relay.db", "a/b/relay.db"])
+def test_database_that_is_not_there_is_in_order_and_is_not_made(tmp_path: Path, place: str) -> None:
+    (tmp_path / "data").mkdir()
+
+    report = doctor(tmp_path, "--offline", "--json", DATABASE_URL=f"sqlite:///{place}")
+
+    words = f"{tmp_path}/{place} will be made at the first start, with a first token"
+    assert (report.code, report.of("database")) == (0, ("ok", words))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
+
+
+def test_database_whose_folder_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    report = doctor(tmp_path, "--offline", "--json", RELAY_DATA_DIR="data/relay")
+
+    verdict, words = report.of("database")
+    assert (report.code, verdict) == (1, "error")
+    assert f"cannot be made: '{tmp_path}/data' is no folder. Move it away, or name another place: DATABASE_URL" in words
+
+
+def test_folder_that_is_a_link_to_nowhere_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(tmp_path / "not-mounted")
+
+    report = doctor(tmp_path, "--offline", "--json")
+
+    assert report.code == 1
+    assert f"'{tmp_path}/data' is no folder" in report.of("database")[1]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("mode", [0o500, 0o600, 0], ids=oct)
+def test_database_that_may_not_be_made_is_an_error(tmp_path: Path, mode: int) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(mode)
+
+    report = doctor(tmp_path, "--offline", "--json", RELAY_DATA_DIR="locked/data")
+
+    locked.chmod(0o700)
+    verdict, words = report.of("database")
+    assert (report.code, verdict) == (1, "error")
+    assert f"this user may not write in '{locked}'. Allow it, or name another place: DATABASE_URL" in words
 
 
 def test_address_in_use_is_a_note_for_the_gateway_itself_may_use_it(tmp_path: Path) -> None:

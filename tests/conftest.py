@@ -1,4 +1,4 @@
-"""A database of its own for each test, and tokens in it."""
+"""A database of its own for each test that asks for one."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
