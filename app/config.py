@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -122,6 +122,12 @@ def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
     return models
 
 
+def _at_least_one(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("must name at least one")
+    return names
+
+
 def _without_twin_headers(headers: dict[str, str]) -> dict[str, str]:
     _without_duplicates(tuple(headers))
     return headers
@@ -140,6 +146,22 @@ KeyNames = Annotated[
         {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}]}
     ),
     _Takes("the name of an environment variable or a list of such names"),
+]
+ApiFormat = Literal["openai", "responses", "anthropic", "gemini", "ollama"]
+ApiFormats = Annotated[
+    tuple[ApiFormat, ...],
+    BeforeValidator(_as_tuple),
+    AfterValidator(_at_least_one),
+    AfterValidator(_without_duplicates),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(get_args(ApiFormat))},
+                {"type": "array", "minItems": 1, "items": {"enum": list(get_args(ApiFormat))}},
+            ]
+        }
+    ),
+    _Takes("one of 'openai', 'responses', 'anthropic', 'gemini' and 'ollama', or a list of some"),
 ]
 ModelNames = Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates), _Takes("a list of model names")]
 ParameterName = Annotated[
@@ -176,7 +198,16 @@ class ProviderConfig(BaseModel):
     payload_default_parameters: Parameters = Field(
         default_factory=dict, description="Put into a request's body where the client said nothing."
     )
-    api_format: Literal["openai"] = Field("openai", description="The dialect that the provider speaks.")
+    api_format: ApiFormats = Field(
+        ("openai",),
+        description="The dialect that the provider speaks, or several: calls in one of them pass as they are, all others are"
+        " translated into the first.",
+    )
+    unsupported_parameters: Literal["warn", "drop", "reject"] = Field(
+        "warn",
+        description="What to do with parameters that the provider's dialect does not have: leave them out and say so in the"
+        " header x-relay-warnings, leave them out, or refuse the call.",
+    )
     headers: Headers = Field(default_factory=dict, description="Further headers of every request.")
     timeouts: Timeouts = Timeouts()
     enabled: bool = True

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.client_address import ReadAddress
+from app.api.credentials import read_authorization
 from app.api.pump import Voice
 from app.api.relay import Surface, new_request_id
 from app.auth.guard import Guard
@@ -16,7 +17,7 @@ from app.providers.registry import ListedModel, Registry
 
 _NAME_PARAMETER = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
 
-CHAT = Surface("chat", "openai", read_asked, Voice(write_error, write_error_event))
+CHAT = Surface("chat", "openai", lambda body, _: read_asked(body), Voice(write_error, write_error_event))
 
 
 def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -> APIRouter:
@@ -25,7 +26,8 @@ def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -
 
     async def identify(request: Request) -> Principal:
         address = read_address(request.scope)
-        return await guard.identify(request.headers.get("authorization"), address)
+        authorization = read_authorization(dict(request.scope["headers"]), request.scope["query_string"])
+        return await guard.identify(authorization, address)
 
     @router.get("/v1/models", summary="The models that this token may use")
     async def list_models(request: Request) -> Response:

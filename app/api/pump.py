@@ -23,44 +23,57 @@ WriteError = Callable[[RelayError], bytes]
 
 SHUT_DOWN = "The gateway is shutting down."
 
-_PING = comment(b"ping")
 _EVENT_STREAM = EVENT_STREAM_TYPE.encode()
 # nginx and its kin would collect a stream otherwise.
 _STREAM_HEADERS: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
+def _comment(_model: str) -> bytes:
+    return comment(b"ping")
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How one dialect tells of an error: as the body of a response, and as an event of a stream."""
+    """What the gateway itself says in one dialect.
+
+    Attributes:
+        write_error: an error as the body of a response.
+        write_error_event: the same in the midst of a stream, and the end of that stream.
+        stream_type: the media type of streams.
+        write_ping: what keeps a silent stream alive and means nothing; by the name of the model that was asked for.
+    """
 
     write_error: WriteError
     write_error_event: WriteError
+    stream_type: bytes = _EVENT_STREAM
+    write_ping: Callable[[str], bytes] = _comment
 
 
 class Client:
     """The client's side of one exchange: what has gone out to it, in ASGI's messages."""
 
-    __slots__ = ("headers", "send", "started", "voice")
+    __slots__ = ("headers", "model", "send", "started", "voice")
 
     def __init__(self, send: Send, voice: Voice, headers: RawHeaders) -> None:
+        self.model = ""
         self.send = send
         self.voice = voice
         self.headers = headers
         self.started = False
 
-    async def start_stream(self) -> None:
+    async def start_stream(self, media_type: bytes | None = None) -> None:
         """Send status 200 and the headers of a stream, once."""
         if not self.started:
-            await self._start(200, [(b"content-type", _EVENT_STREAM), *_STREAM_HEADERS])
+            await self._start(200, [(b"content-type", media_type or self.voice.stream_type), *_STREAM_HEADERS])
 
     async def write(self, data: bytes) -> None:
         """Send the next bytes of a stream."""
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def ping(self) -> None:
-        """Send a comment, and before it the start of the stream, if nothing has gone out yet."""
+        """Send a ping, and before it the start of the stream, if nothing has gone out yet."""
         await self.start_stream()
-        await self.write(_PING)
+        await self.write(self.voice.write_ping(self.model))
 
     async def finish(self) -> None:
         """End a stream."""
@@ -118,6 +131,7 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
     try:
         for tap in reply.taps:
             tap.feed(reply.first)
+        client.headers += reply.headers
         if streamed:
             await _stream(reply, client, vigil)
         else:
@@ -150,7 +164,7 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
 
 async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
-    await client.start_stream()
+    await client.start_stream(reply.media_type.encode())
     await client.write(reply.first)
     taps, send = reply.taps, client.send
     async for chunk in reply.rest:

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
+from app.api.credentials import read_authorization
 from app.api.pump import SHUT_DOWN, Client, RawHeaders, Receive, Send, Voice, pump
 from app.api.vigil import Rounds
 from app.auth.guard import Guard
@@ -29,12 +30,20 @@ Scope = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Surface:
-    """One chat API: its name, its dialect, how its requests are read and its errors written."""
+    """One API for calls to models.
+
+    Attributes:
+        name: for records and errors.
+        dialect: how requests and replies are written.
+        read_asked: the facts of a request's body; some APIs tell a part of them in the path, which the scope has.
+        forwards: headers that a provider of the same dialect is to see too.
+    """
 
     name: str
     dialect: str
-    read_asked: Callable[[bytes], Asked]
+    read_asked: Callable[[bytes, Scope], Asked]
     voice: Voice
+    forwards: frozenset[bytes] = frozenset()
 
 
 class RelayRoute:
@@ -67,14 +76,16 @@ class RelayRoute:
         address = self._read_address(scope)
         admission = None
         try:
-            principal = await self._guard.identify(_text(headers.get(b"authorization")), address)
+            authorization = read_authorization(headers, scope["query_string"])
+            principal = await self._guard.identify(authorization, address)
             body = await read_body(
                 receive,
                 encoding=headers.get(b"content-encoding", b"").strip().lower(),
                 declared=headers.get(b"content-length", b""),
                 limit=self._max_body_bytes,
             )
-            request = self._surface.read_asked(body)
+            asked = self._surface.read_asked(body, scope)
+            client.model = asked.name
             admission = await self._guard.admit(principal)
             client.headers += _raw(admission.headers())
             call = Call(
@@ -82,14 +93,15 @@ class RelayRoute:
                 principal=principal,
                 surface=self._surface.name,
                 dialect=self._surface.dialect,
-                name=request.name,
-                body=request.body,
-                payload=request.payload,
-                streamed=request.streamed,
-                wants_usage=request.wants_usage,
+                name=asked.name,
+                body=asked.body,
+                payload=asked.payload,
+                streamed=asked.streamed,
+                wants_usage=asked.wants_usage,
                 started_at=started_at,
                 received_at=received_at,
                 client=address,
+                headers=self._forwarded(headers) if self._surface.forwards else (),
             )
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged:
@@ -111,6 +123,9 @@ class RelayRoute:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
 
+    def _forwarded(self, headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+        return tuple((name, headers[name]) for name in sorted(self._surface.forwards) if name in headers)
+
 
 def new_request_id() -> str:
     """Unlike any other, and nothing to guess from."""
@@ -126,7 +141,3 @@ def _count_ids() -> Iterator[str]:
 
 def _raw(headers: Headers) -> RawHeaders:
     return [(name.encode(), value.encode()) for name, value in headers]
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")

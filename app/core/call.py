@@ -42,6 +42,7 @@ class Call:
         started_at: arrival, on the monotonic clock in seconds.
         received_at: arrival, in seconds since the epoch.
         client: the caller's address.
+        headers: those of the request that a provider of the same dialect is to see too, by lower-case name.
         target: where it goes; None until names are resolved.
     """
 
@@ -57,6 +58,7 @@ class Call:
     started_at: float
     received_at: float
     client: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     target: Target | None = None
     trace: Trace = field(default_factory=Trace)
 
@@ -76,6 +78,7 @@ class Call:
             self.started_at,
             self.received_at,
             self.client,
+            self.headers,
             target,
             self.trace,
         )

@@ -81,6 +81,7 @@ class Reply:
         read_usage: what was used up to now; after the last chunk, what was used in all.
         read_failure: the provider's words, where it reported an error in the midst of a stream.
         taps: what watches; a stage adds its own.
+        headers: what the client is told beside, in lower case.
     """
 
     status: int
@@ -91,3 +92,4 @@ class Reply:
     read_usage: Callable[[], Usage] = _no_usage
     read_failure: Callable[[], str | None] = _no_failure
     taps: list[Tap] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)

@@ -1,21 +1,26 @@
 """What comes back from a provider: a status, headers, and a body that is read as it comes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import httpx
 
 from app.providers.http1.incoming import Framing
+from app.providers.http1.outgoing import Headers
 
 Limits = Mapping[str, float | None]
 
-Post = Callable[[bytes], Awaitable["Answer"]]
-"""Sends a body to the one address that it was made for.
 
-Raises:
-    httpx.TransportError: no head of an answer came.
-"""
+class Post(Protocol):
+    """Sends bodies to the one address that it was made for."""
+
+    async def __call__(self, body: bytes, further: Headers = ()) -> "Answer":
+        """Send `body` with `further` headers, and return when the head of the answer is here.
+
+        Raises:
+            httpx.TransportError: it did not come.
+        """
 
 
 @dataclass(slots=True)
@@ -59,16 +64,14 @@ class Answer:
         return httpx.Response(self.status, headers=[(b"content-encoding", encoding)], stream=self.body).aiter_bytes()
 
 
-def post_by(
-    transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: list[tuple[bytes, bytes]], limits: Limits
-) -> Post:
+def post_by(transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers, limits: Limits) -> Post:
     """The way to post to `url` by any of httpx's transports."""
 
-    async def post(body: bytes) -> Answer:
+    async def post(body: bytes, further: Headers = ()) -> Answer:
         request = httpx.Request(
             "POST",
             url,
-            headers=[*headers, (b"Content-Length", b"%d" % len(body))],
+            headers=[*headers, *further, (b"Content-Length", b"%d" % len(body))],
             stream=httpx.ByteStream(body),
             extensions={"timeout": limits},
         )

@@ -10,7 +10,7 @@ import httpx
 
 from app.providers.answer import Answer, Limits, Post, post_by
 from app.providers.http1.connection import Connection
-from app.providers.http1.outgoing import Outgoing, prepare, write_out
+from app.providers.http1.outgoing import Headers, Outgoing, prepare, write_out
 from app.providers.http1.pool import Origin, Pool
 from app.providers.proxies import MaybeProxied, read_proxies
 
@@ -114,15 +114,15 @@ class Transport(httpx.AsyncBaseTransport):
             connection.close()
             raise
 
-    def post_to(self, url: httpx.URL, headers: list[tuple[bytes, bytes]], limits: Limits) -> Post:
+    def post_to(self, url: httpx.URL, headers: Headers, limits: Limits) -> Post:
         """As `handle_async_request`, for many requests that differ only in their bodies: what they share is made once."""
         shared = None
 
-        async def post(body: bytes) -> Answer:
+        async def post(body: bytes, further: Headers = ()) -> Answer:
             nonlocal shared
             shared = shared or prepare(url, headers)
             pool = self._pool_for(url)
-            connection = await _exchange(pool, shared.with_body(body), limits)
+            connection = await _exchange(pool, shared.with_body(body, further), limits)
             answer = connection.answer
             headers_came = {name.lower(): value for name, value in answer.headers}
             return Answer(answer.status, headers_came, answer.framing, Body(connection, pool))
@@ -152,9 +152,7 @@ class Transport(httpx.AsyncBaseTransport):
         return await asyncio.to_thread(self._trusted)  # reading the system's authorities takes some 50 ms
 
 
-def open_post(
-    transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: list[tuple[bytes, bytes]], limits: Limits
-) -> Post:
+def open_post(transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers, limits: Limits) -> Post:
     """The cheapest way to post to `url` by `transport`."""
     return (transport.post_to if isinstance(transport, Transport) else functools.partial(post_by, transport))(
         url, headers, limits

@@ -15,7 +15,7 @@ from app.core.call import Call
 from app.core.errors import RelayError, UpstreamCut, UpstreamError
 from app.core.ports import Handler
 from app.core.record import CallRecord
-from app.core.reply import End, Outcome, Reply
+from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, End, Outcome, Reply
 from app.core.usage import Usage
 from app.dialects.openai.errors import write_error, write_error_event
 from app.pipeline.metering import Metering
@@ -105,8 +105,15 @@ class Source:
         self._pieces = pieces
         self._first = first
 
-    async def __call__(self, _call: Call) -> Reply:
-        return make_reply(self._first, rest=self._rest(), aclose=self._close, read_usage=lambda: USAGE, taps=[self.tap])
+    async def __call__(self, call: Call) -> Reply:
+        return make_reply(
+            self._first,
+            media_type=EVENT_STREAM_TYPE if call.streamed else JSON_TYPE,
+            rest=self._rest(),
+            aclose=self._close,
+            read_usage=lambda: USAGE,
+            taps=[self.tap],
+        )
 
     async def _rest(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:

@@ -10,6 +10,9 @@ _TELLING = frozenset({b"host", b"content-length", b"transfer-encoding", b"connec
 _BODY_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+
+
 class Outgoing(NamedTuple):
     """A request ready to be sent.
 
@@ -30,13 +33,24 @@ class Prepared(NamedTuple):
     head: bytes
     keep_alive: bool
 
-    def with_body(self, body: bytes) -> Outgoing:
-        """Ready to be sent."""
+    def with_body(self, body: bytes, headers: Headers = ()) -> Outgoing:
+        """Ready to be sent, with further `headers`.
+
+        Raises:
+            httpx.LocalProtocolError: a line break in one of them.
+        """
         length = len(body)
+        if headers:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            if not lines.count(b"\r") == lines.count(b"\n") == len(headers):
+                raise httpx.LocalProtocolError("a line break in a header of the request")
+            return Outgoing(
+                b"%b%bContent-Length: %d\r\n\r\n" % (self.head, lines, length), body, length, True, self.keep_alive
+            )
         return Outgoing(b"%bContent-Length: %d\r\n\r\n" % (self.head, length), body, length, True, self.keep_alive)
 
 
-def prepare(url: httpx.URL, headers: Sequence[tuple[bytes, bytes]]) -> Prepared:
+def prepare(url: httpx.URL, headers: Headers) -> Prepared:
     """The head of POSTs to `url` with `headers`, which tell no length.
 
     Raises:

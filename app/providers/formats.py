@@ -1,0 +1,170 @@
+"""How providers of each dialect are reached: where below the base URL, how signed, and where they list their models."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote
+
+from app.core.errors import UpstreamInvalid
+from app.core.frozen import frozen
+from app.core.jsonio import InvalidJson, Json, loads
+
+Path = Callable[[str, bool], str]
+"""From a model's name and whether the reply is to be a stream, to the path below the base URL."""
+
+
+@frozen
+class Format:
+    """One `api_format`.
+
+    Attributes:
+        folder: what stands between the host and the paths, with or without which the base URL may be given; empty where
+            the base URL has to be whole.
+        other_folder: of another dialect on the same server, which the base URL may end with by custom.
+        paths: for each dialect that passes through to it. The first is what requests of other dialects become.
+        models_path: of the list of models.
+        key_header: the header that carries the key, and what it begins with.
+        headers: what every request needs beside.
+        read_models: the names in a decoded list of models.
+    """
+
+    folder: str
+    other_folder: str
+    paths: Mapping[str, Path]
+    models_path: str
+    key_header: tuple[str, str]
+    read_models: Callable[[Json], list[str] | None]
+    headers: Mapping[str, str]
+
+    def root(self, base_url: str) -> str:
+        """The base URL with its folder, whichever way it was given."""
+        if self.other_folder:
+            base_url = base_url.removesuffix(self.other_folder)
+        if not self.folder or _ends_with_version(base_url, self.folder):
+            return base_url
+        return base_url + self.folder
+
+
+def _fixed(path: str) -> Path:
+    return lambda _model, _streamed: path
+
+
+def _generate_content(model: str, streamed: bool) -> str:
+    method = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+    return f"/models/{quote(model.removeprefix('models/'), safe='/:@')}:{method}"
+
+
+def _for_model(method: str) -> Path:
+    return lambda model, _streamed: f"/models/{quote(model.removeprefix('models/'), safe='/:@')}:{method}"
+
+
+def _ids(document: Json) -> list[str] | None:
+    # Together gives the bare list.
+    return _texts(document.get("data") if isinstance(document, dict) else document, "id")
+
+
+def _ollama_names(document: Json) -> list[str] | None:
+    return _texts(document.get("models") if isinstance(document, dict) else None, "name")
+
+
+def _gemini_names(document: Json) -> list[str] | None:
+    entries = document.get("models") if isinstance(document, dict) else None
+    names = _texts(entries, "name")
+    return None if names is None else [name.removeprefix("models/") for name in names]
+
+
+def _texts(entries: Json, key: str) -> list[str] | None:
+    if not isinstance(entries, list):
+        return None
+    return [entry[key] for entry in entries if isinstance(entry, dict) and isinstance(entry.get(key), str)]
+
+
+_BEARER = ("Authorization", "Bearer ")
+
+FORMATS: dict[str, Format] = {
+    "openai": Format(
+        folder="",
+        other_folder="",
+        paths={
+            "openai": _fixed("/chat/completions"),
+            "openai-completions": _fixed("/completions"),
+            "openai-embeddings": _fixed("/embeddings"),
+            "openai-images": _fixed("/images/generations"),
+            "openai-speech": _fixed("/audio/speech"),
+            "openai-transcriptions": _fixed("/audio/transcriptions"),
+            "openai-moderations": _fixed("/moderations"),
+        },
+        models_path="/models",
+        key_header=_BEARER,
+        read_models=_ids,
+        headers={},
+    ),
+    "responses": Format(
+        folder="",
+        other_folder="",
+        paths={"responses": _fixed("/responses")},
+        models_path="/models",
+        key_header=_BEARER,
+        read_models=_ids,
+        headers={},
+    ),
+    "anthropic": Format(
+        folder="/v1",
+        other_folder="",
+        paths={"anthropic": _fixed("/messages"), "anthropic-count": _fixed("/messages/count_tokens")},
+        models_path="/models?limit=1000",
+        key_header=("x-api-key", ""),
+        read_models=_ids,
+        headers={"anthropic-version": "2023-06-01"},
+    ),
+    "gemini": Format(
+        folder="/v1beta",
+        other_folder="/v1beta/openai",
+        paths={
+            "gemini": _generate_content,
+            "gemini-count": _for_model("countTokens"),
+            "gemini-embed": _for_model("embedContent"),
+            "gemini-embed-batch": _for_model("batchEmbedContents"),
+        },
+        models_path="/models?pageSize=1000",
+        key_header=("x-goog-api-key", ""),
+        read_models=_gemini_names,
+        headers={},
+    ),
+    "ollama": Format(
+        folder="/api",
+        other_folder="/v1",
+        paths={
+            "ollama": _fixed("/chat"),
+            "ollama-generate": _fixed("/generate"),
+            "ollama-embed": _fixed("/embed"),
+            "ollama-embeddings": _fixed("/embeddings"),
+        },
+        models_path="/tags",
+        key_header=_BEARER,
+        read_models=_ollama_names,
+        headers={},
+    ),
+}
+"""By the name in `api_format`."""
+
+
+def read_model_list(formats: Sequence[Format], body: bytes, provider: str) -> list[str]:
+    """The names in a provider's list of models, in its spelling and order.
+
+    Raises:
+        UpstreamInvalid: it is none.
+    """
+    try:
+        document = loads(body)
+    except InvalidJson:
+        raise UpstreamInvalid(f"The model list of {provider} is not valid JSON.") from None
+    names = formats[0].read_models(document)
+    if names is None:
+        raise UpstreamInvalid(f"The model list of {provider} holds no models.")
+    return names
+
+
+def _ends_with_version(base_url: str, folder: str) -> bool:
+    """Whether the folder is there, or for a version another version: `/v1`, `/v1beta`, `/v1beta1`."""
+    last = base_url.rpartition("/")[2]
+    return last == folder.strip("/") or (folder.startswith("/v") and re.fullmatch(r"v\d+\w*", last) is not None)
