@@ -46,12 +46,14 @@ _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "an object",
     "float_type": "a number",
+    "int_type": "a whole number",
     "model_type": "an object",
     "string_type": "a string",
     "tuple_type": "a list",
 }
 _RULES = {
     "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
     "json_invalid": "holds text that is not Unicode, or nests too deeply",
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
@@ -210,6 +212,8 @@ class ProviderConfig(BaseModel):
     )
     headers: Headers = Field(default_factory=dict, description="Further headers of every request.")
     timeouts: Timeouts = Timeouts()
+    retries: int = Field(2, ge=0, le=10, description="How often to ask again after a failure that may pass.")
+    breaker: bool = Field(True, description="Leave a model alone for a while when it fails too often.")
     enabled: bool = True
 
 

@@ -32,6 +32,7 @@ from app.metering.calllog import CallLog
 from app.metering.rows import insert_records
 from app.metering.writer import Writer
 from app.pipeline import build_pipeline
+from app.pipeline.board import Board
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from app.reload import Reloader
@@ -66,6 +67,7 @@ def create_app(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
     registry = Registry(config or load_config(settings.config_path), settings.secret, transport)
+    board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
     @contextlib.asynccontextmanager
@@ -94,7 +96,7 @@ def create_app(
     chat = RelayRoute(
         CHAT,
         guard=guard,
-        handler=build_pipeline(registry, writer),
+        handler=build_pipeline(registry, writer, board),
         read_address=read_address,
         max_body_bytes=settings.max_body_bytes,
     )

@@ -41,7 +41,8 @@ def models_router(guard: Guard, registry: Registry, read_address: ReadAddress) -
     async def get_model(request: Request) -> Response:
         name = request.path_params["name"]
         principal = await identify(request)
-        target = registry.find(name)
+        route = registry.find(name)
+        target = route.choices[0].target if route else None
         # A provider whose list is not known serves any name, but nobody can vouch for it.
         is_listed = any(model.target == target for model in registry.models)
         model = ListedModel(name, target) if target and is_listed else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from app.core.frozen import frozen
 from app.core.jsonio import Json
@@ -19,11 +20,43 @@ class Target:
         return f"{self.provider}/{self.model}"
 
 
+@frozen
+class Choice:
+    """One of the targets that a name stands for.
+
+    `retries` is how often it is asked again after it failed; `breaker` whether it is left alone when it fails too often.
+    """
+
+    target: Target
+    retries: int = 0
+    weight: float = 1.0
+    breaker: bool = True
+
+
+@frozen
+class Route:
+    """What a name stands for.
+
+    Attributes:
+        choices: at least one.
+        strategy: `order` takes them one after the other, `weighted` by lot, `fastest` by their time to the first byte.
+    """
+
+    choices: tuple[Choice, ...]
+    strategy: Literal["order", "weighted", "fastest"] = "order"
+
+
 @dataclass(slots=True)
 class Trace:
-    """What happened to a call, noted as it happens and shared by all its copies; read once, at the end."""
+    """What happened to a call, noted as it happens and shared by all its copies; read once, at the end.
+
+    Attributes:
+        target: the one that was asked last.
+        attempts: how often any was asked.
+    """
 
     target: Target | None = None
+    attempts: int = 0
 
 
 @frozen
@@ -43,7 +76,9 @@ class Call:
         received_at: arrival, in seconds since the epoch.
         client: the caller's address.
         headers: those of the request that a provider of the same dialect is to see too, by lower-case name.
-        target: where it goes; None until names are resolved.
+        route: what its name stands for; None until names are resolved.
+        target: where it goes; None until that is chosen.
+        deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
     """
 
     id: str
@@ -59,11 +94,20 @@ class Call:
     received_at: float
     client: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    deadline: float | None = None
+    route: Route | None = None
     target: Target | None = None
     trace: Trace = field(default_factory=Trace)
 
+    def routed(self, route: Route) -> "Call":
+        """The same call, with what its name stands for."""
+        return self._with(route, None)
+
     def aimed(self, target: Target) -> "Call":
         """The same call, with `target` to go to."""
+        return self._with(self.route, target)
+
+    def _with(self, route: Route | None, target: Target | None) -> "Call":
         # By hand, since `dataclasses.replace` takes eight times as long and every call comes by here.
         return Call(
             self.id,
@@ -79,6 +123,8 @@ class Call:
             self.received_at,
             self.client,
             self.headers,
+            self.deadline,
+            route,
             target,
             self.trace,
         )

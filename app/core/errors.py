@@ -174,3 +174,9 @@ class UpstreamTimeout(UpstreamFailure):
 
     status = 504
     code = "upstream_timeout"
+
+
+class DeadlineExceeded(UpstreamTimeout):
+    """The time that the caller or the operator gave to a call was over before the first byte of an answer."""
+
+    code = "deadline_exceeded"

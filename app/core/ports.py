@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from app.core.call import Call, Target
+from app.core.call import Call, Route, Target
 from app.core.record import CallRecord
 from app.core.reply import Reply
 
@@ -28,8 +28,8 @@ class Provider(Protocol):
 class Directory(Protocol):
     """Who has which model, answered from memory."""
 
-    def find(self, name: str) -> Target | None:
-        """The target that `name` stands for, as the client spells it."""
+    def find(self, name: str) -> Route | None:
+        """What `name` stands for, as the client spells it."""
 
     async def settled(self) -> None:
         """Return when every provider has been asked for its models once, or has had its time to answer."""

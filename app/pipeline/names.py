@@ -1,36 +1,36 @@
-"""The one place where names resolve: from what the client put into `model` to a target."""
+"""The one place where names resolve: from what the client put into `model` to the targets that it stands for."""
 
-from app.core.call import Call, Target
+from dataclasses import replace
+
+from app.core.call import Call, Route, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.ports import Directory, Handler
 from app.core.reply import Reply
 
 
 class Names:
-    """Aims each call at its target, if its principal may use it."""
+    """Finds out what a call is for, and whether its principal may use it."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
     async def handle(self, call: Call, call_next: Handler) -> Reply:
-        """Pass the call on with its target.
+        """Pass the call on with its route.
 
         Raises:
             UnknownModel: no provider has it; the nearest names are told.
             PermissionDenied: the token is not for it.
         """
-        target = self._directory.find(call.name) or await self._find_later(call.name)
-        if target is None:
+        route = self._directory.find(call.name) or await self._find_later(call.name)
+        if route is None:
             raise self._unknown(call)
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
-        call.trace.target = target
-        if call.principal.models and not _may_use(call, target):
-            raise PermissionDenied(
-                f"This token may not use the model {call.name!r}.", param="model", code="model_not_allowed"
-            )
-        return await call_next(call.aimed(target))
+        call.trace.target = route.choices[0].target
+        if call.principal.models:
+            route = _allowed(call, route)
+        return await call_next(call.routed(route))
 
-    async def _find_later(self, name: str) -> Target | None:
+    async def _find_later(self, name: str) -> Route | None:
         await self._directory.settled()
         return self._directory.find(name)
 
@@ -40,6 +40,16 @@ class Names:
         return UnknownModel(
             f"The model {call.name!r} does not exist here.{hint} GET /v1/models lists all.", param="model"
         )
+
+
+def _allowed(call: Call, route: Route) -> Route:
+    """`route` with the choices that the token is for."""
+    choices = tuple(choice for choice in route.choices if _may_use(call, choice.target))
+    if not choices:
+        raise PermissionDenied(
+            f"This token may not use the model {call.name!r}.", param="model", code="model_not_allowed"
+        )
+    return route if len(choices) == len(route.choices) else replace(route, choices=choices)
 
 
 def _may_use(call: Call, target: Target) -> bool:

@@ -13,7 +13,7 @@ from typing import Protocol
 import httpx
 
 from app.config import Config, ProviderConfig
-from app.core.call import Target
+from app.core.call import Choice, Route, Target
 from app.core.errors import RelayError
 from app.core.ports import Provider
 from app.providers.base import HttpProvider
@@ -75,7 +75,7 @@ class _Snapshot:
     config: Config
     providers: dict[str, Listing]
     states: tuple[ProviderState, ...]
-    targets: dict[str, Target] = field(default_factory=dict)
+    routes: dict[str, Route] = field(default_factory=dict)
     listed: tuple[ListedModel, ...] = ()
     spellings: dict[str, str] = field(default_factory=dict)
     open_lists: frozenset[str] = frozenset()
@@ -105,14 +105,17 @@ class Registry:
         self._discovered = discovered
         self._wake.set()
 
-    def find(self, name: str) -> Target | None:
-        """The target of `name`: `provider/model`, `provider-model`, or a model of any provider, in any case."""
+    def find(self, name: str) -> Route | None:
+        """What `name` stands for: `provider/model`, `provider-model`, or a model of any provider, in any case.
+
+        A model that several providers have by the same name goes to the next one where the first fails.
+        """
         now = self._now
         key, _, model = name.strip().partition("/")
         if model and key.lower() in now.open_lists:
             # Its list is not known (not yet, or it has none to give): the provider itself will say whether it has the model.
-            return Target(key.lower(), model)
-        return now.targets.get(normalise(name))
+            return Route((_choice(now.config, Target(key.lower(), model)),))
+        return now.routes.get(normalise(name))
 
     async def settled(self) -> None:
         """Return when every provider has been asked once, at the latest after `SETTLE_S`."""
@@ -197,13 +200,13 @@ def normalise(name: str) -> str:
 
 
 def _take_snapshot(config: Config, providers: dict[str, Listing], states: Sequence[ProviderState]) -> _Snapshot:
-    targets = _index(states)
-    listed = tuple(_list_models(states, targets))
+    routes = _index(config, states)
+    listed = tuple(_list_models(states, routes))
     return _Snapshot(
         config=config,
         providers=providers,
         states=tuple(states),
-        targets=targets,
+        routes=routes,
         listed=listed,
         spellings=_spell(listed),
         open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
@@ -219,14 +222,26 @@ def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, str 
     return ("ready" if secret else f"no key: set {' or '.join(entry.api_key_env)}"), secret
 
 
-def _index(states: Sequence[ProviderState]) -> dict[str, Target]:
-    """Every spelling of every model, the more telling ones first; among equals the earlier provider wins."""
-    ready = [(state.key, model) for state in states if state.ready for model in state.models or ()]
-    targets: dict[str, Target] = {}
-    for spelling in ("{0}/{1}", "{0}-{1}", "{1}"):
-        for key, model in ready:
-            targets.setdefault(normalise(spelling.format(key, model)), Target(key, model))
-    return targets
+def _index(config: Config, states: Sequence[ProviderState]) -> dict[str, Route]:
+    """Every spelling of every model, the more telling ones first; among equals the earlier provider comes first."""
+    ready = [
+        _choice(config, Target(state.key, model)) for state in states if state.ready for model in state.models or ()
+    ]
+    routes: dict[str, Route] = {}
+    for spelling in ("{0.provider}/{0.model}", "{0.provider}-{0.model}"):
+        for choice in ready:
+            routes.setdefault(normalise(spelling.format(choice.target)), Route((choice,)))
+    bare: dict[str, list[Choice]] = {}
+    for choice in ready:
+        bare.setdefault(normalise(choice.target.model), []).append(choice)
+    for name, choices in bare.items():
+        routes.setdefault(name, Route(tuple(choices)))
+    return routes
+
+
+def _choice(config: Config, target: Target) -> Choice:
+    entry = config.providers.get(target.provider)
+    return Choice(target, retries=entry.retries, breaker=entry.breaker) if entry else Choice(target)
 
 
 def _spell(listed: Sequence[ListedModel]) -> dict[str, str]:
@@ -240,8 +255,9 @@ def _pairs(name: str) -> frozenset[str]:
     return frozenset(map("".join, pairwise(name)))
 
 
-def _list_models(states: Sequence[ProviderState], targets: dict[str, Target]) -> Iterator[ListedModel]:
+def _list_models(states: Sequence[ProviderState], routes: dict[str, Route]) -> Iterator[ListedModel]:
     for state in states:
         for model in (state.models or ()) if state.ready else ():
             target = Target(state.key, model)
-            yield ListedModel(model if targets[normalise(model)] == target else str(target), target)
+            leads_here = routes[normalise(model)].choices[0].target == target
+            yield ListedModel(model if leads_here else str(target), target)

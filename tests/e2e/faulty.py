@@ -289,12 +289,14 @@ def faulty_config(port: int) -> dict[str, Any]:
     """Ways to a faulty provider on `port`, patient and hasty, and two providers that cannot be reached."""
     way = {"base_url": f"http://127.0.0.1:{port}/v1", "api_key_env": "FAULTY_KEY"}
     hasty = {"connect": 2.0, "first_byte": HASTY_S, "idle": HASTY_S}
-    return {
+    config: dict[str, Any] = {
         "faulty": way,
         "hasty": way | {"timeouts": hasty},
         "refused": {"base_url": f"http://127.0.0.1:{free_port()}/v1"},
         "nowhere": {"base_url": "http://no-such-host.invalid/v1"},
     }
+    # Each fault is to be seen once, whatever became of the calls before.
+    return {key: entry | {"retries": 0, "breaker": False} for key, entry in config.items()}
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from app.core.principal import Principal
 from app.core.record import CallRecord
 from app.core.reply import Outcome
 from app.pipeline import build_pipeline
+from app.pipeline.board import Board
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from tests.e2e.faulty import (
@@ -90,7 +91,7 @@ async def pinging() -> AsyncIterator[Pinging]:
         route = RelayRoute(
             CHAT,
             guard=guard,
-            handler=build_pipeline(registry, running),
+            handler=build_pipeline(registry, running, Board()),
             read_address=address_reader(()),
             max_body_bytes=1_000_000,
             ping_s=PING_S,

@@ -37,8 +37,8 @@ async def resolve(call: Call, directory: Registry) -> Target | None:
     rest = Next()
     reply = await Names(directory).handle(call, rest)
     assert reply is REPLY
-    (aimed,) = rest.calls
-    return aimed.target
+    (routed,) = rest.calls
+    return routed.route.choices[0].target if routed.route else None
 
 
 async def test_call_is_aimed_at_the_providers_own_name() -> None:
@@ -48,7 +48,7 @@ async def test_call_is_aimed_at_the_providers_own_name() -> None:
 
     assert target == Target("acme", "Gpt-X")
     assert call.trace.target == target
-    assert call.target is None
+    assert call.route is None
 
 
 async def test_unknown_name_is_refused_with_the_three_nearest() -> None:

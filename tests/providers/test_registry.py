@@ -71,6 +71,12 @@ async def running(registry: Registry) -> AsyncIterator[None]:
             await task
 
 
+def target_of(registry: Registry, name: str) -> Target | None:
+    """The first of the targets that a name stands for."""
+    route = registry.find(name)
+    return route.choices[0].target if route else None
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - what is waited for is a state that tells nobody
@@ -105,7 +111,7 @@ def quick_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_spelling_leads_to_the_providers_own(name: str) -> None:
     registry = open_registry(acme=provider("acme", "Meta-Llama-3.3"))
 
-    assert registry.find(name) == Target("acme", "Meta-Llama-3.3")
+    assert target_of(registry, name) == Target("acme", "Meta-Llama-3.3")
 
 
 @pytest.mark.parametrize(
@@ -117,47 +123,47 @@ def test_other_names_lead_nowhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["llama", "llama:latest", "LLAMA:latest", "acme/llama"])
 def test_latest_in_the_providers_own_spelling_is_kept(name: str) -> None:
-    assert open_registry(acme=provider("acme", "llama:latest")).find(name) == Target("acme", "llama:latest")
+    assert target_of(open_registry(acme=provider("acme", "llama:latest")), name) == Target("acme", "llama:latest")
 
 
 def test_bare_name_leads_to_the_first_provider_of_the_file() -> None:
     registry = open_registry(second=provider("b", "gpt"), first=provider("a", "GPT"))
 
-    assert registry.find("gpt") == Target("second", "gpt")
-    assert registry.find("first/gpt") == Target("first", "GPT")
+    assert target_of(registry, "gpt") == Target("second", "gpt")
+    assert target_of(registry, "first/gpt") == Target("first", "GPT")
 
 
 def test_prefix_goes_before_a_bare_name_that_looks_like_it() -> None:
     registry = open_registry(router=provider("r", "openai/gpt", "openai-gpt"), openai=provider("o", "gpt"))
 
-    assert registry.find("openai/gpt") == Target("openai", "gpt")
-    assert registry.find("openai-gpt") == Target("openai", "gpt")
-    assert registry.find("router/openai/gpt") == Target("router", "openai/gpt")
+    assert target_of(registry, "openai/gpt") == Target("openai", "gpt")
+    assert target_of(registry, "openai-gpt") == Target("openai", "gpt")
+    assert target_of(registry, "router/openai/gpt") == Target("router", "openai/gpt")
 
 
 def test_prefix_of_a_provider_without_key_is_left_to_who_has_a_model_of_that_name() -> None:
     registry = open_registry(openai=provider("o", "gpt", api_key_env=("NOT_SET",)), router=provider("r", "openai/gpt"))
 
-    assert registry.find("openai/gpt") == Target("router", "openai/gpt")
-    assert registry.find("gpt") is None
+    assert target_of(registry, "openai/gpt") == Target("router", "openai/gpt")
+    assert target_of(registry, "gpt") is None
 
 
 @pytest.mark.parametrize(("name", "model"), [("acme/New-One", "New-One"), (" ACME/a/b:latest ", "a/b:latest")])
 def test_provider_whose_list_is_not_known_is_asked_itself(name: str, model: str) -> None:
-    assert open_registry(acme=provider("acme")).find(name) == Target("acme", model)
+    assert target_of(open_registry(acme=provider("acme")), name) == Target("acme", model)
 
 
 def test_prefix_counts_also_while_its_list_is_not_known() -> None:
     registry = open_registry(router=provider("r", "openai/gpt"), openai=provider("o"))
 
-    assert registry.find("openai/gpt") == Target("openai", "gpt")
+    assert target_of(registry, "openai/gpt") == Target("openai", "gpt")
 
 
 def test_disabled_provider_has_no_names() -> None:
     registry = open_registry(acme=provider("acme", "gpt", enabled=False), beta=provider("beta", enabled=False))
 
-    assert registry.find("gpt") is None
-    assert registry.find("beta/gpt") is None
+    assert target_of(registry, "gpt") is None
+    assert target_of(registry, "beta/gpt") is None
 
 
 def test_nearest_names_are_three_and_the_best_first() -> None:
@@ -192,7 +198,7 @@ def test_each_model_is_listed_once_by_the_shortest_name_that_leads_to_it() -> No
     registry = open_registry(a=provider("a", "gpt", "x"), b=provider("b", "GPT", "y"), c=provider("c", "a/x"))
 
     assert [model.id for model in registry.models] == ["gpt", "x", "b/GPT", "y", "c/a/x", "demo"]
-    assert all(registry.find(model.id) == model.target for model in registry.models)
+    assert all(target_of(registry, model.id) == model.target for model in registry.models)
 
 
 def test_states_tell_what_is_missing() -> None:
@@ -235,17 +241,17 @@ async def test_models_are_asked_for_where_none_are_listed() -> None:
     registry = open_registry(transport, acme=provider("acme"), beta=provider("beta", "own"))
 
     async with running(registry):
-        assert registry.find("gpt-x") == Target("acme", "Gpt-X")
+        assert target_of(registry, "gpt-x") == Target("acme", "Gpt-X")
         assert [model.id for model in registry.models] == ["Gpt-X", "gpt-y", "own", "demo"]
         assert "beta" not in transport.asked
 
 
 async def test_known_list_closes_the_provider_to_other_names() -> None:
     registry = open_registry(Providers({"acme": ["gpt"]}), acme=provider("acme"))
-    assert registry.find("acme/other") is not None
+    assert target_of(registry, "acme/other") is not None
 
     async with running(registry):
-        assert registry.find("acme/other") is None
+        assert target_of(registry, "acme/other") is None
 
 
 @pytest.mark.parametrize(
@@ -269,16 +275,16 @@ async def test_last_good_list_stays_when_a_provider_fails_and_the_others_go_on(f
     async with running(registry):
         transport.answers["acme"] = failure
         transport.answers["beta"] = ["new"]
-        await until(lambda: registry.find("new") is not None)
+        await until(lambda: target_of(registry, "new") is not None)
 
-        assert registry.find("gpt") == Target("acme", "gpt")
+        assert target_of(registry, "gpt") == Target("acme", "gpt")
 
 
 async def test_bare_list_is_understood() -> None:
     registry = open_registry(Providers({"acme": httpx.Response(200, json=[{"id": "gpt"}])}), acme=provider("acme"))
 
     async with running(registry):
-        assert registry.find("gpt") == Target("acme", "gpt")
+        assert target_of(registry, "gpt") == Target("acme", "gpt")
 
 
 async def test_hanging_provider_holds_nobody_up() -> None:
@@ -288,11 +294,11 @@ async def test_hanging_provider_holds_nobody_up() -> None:
     )
     task = asyncio.create_task(registry.run())
 
-    await until(lambda: registry.find("gpt") is not None)
+    await until(lambda: target_of(registry, "gpt") is not None)
 
     assert [model.id for model in registry.models] == ["gpt", "demo"]
     hanging.set()
-    await until(lambda: registry.find("late") is not None)
+    await until(lambda: target_of(registry, "late") is not None)
     task.cancel()
 
 
@@ -321,8 +327,8 @@ async def test_key_that_can_no_longer_be_read_does_not_stop_discovery() -> None:
     secrets["B_KEY"] = "late"
 
     async with running(registry):
-        assert registry.find("m") == Target("a", "m")
-        assert registry.find("n") is None
+        assert target_of(registry, "m") == Target("a", "m")
+        assert target_of(registry, "n") is None
 
 
 # Reload.
@@ -335,8 +341,8 @@ async def test_reload_takes_new_providers_and_asks_them_at_once(monkeypatch: pyt
     async with running(registry):
         registry.reload(Config({"acme": provider("acme"), "beta": provider("beta")}), finder({}))
 
-        assert registry.find("gpt") == Target("acme", "gpt")
-        await until(lambda: registry.find("new") is not None)
+        assert target_of(registry, "gpt") == Target("acme", "gpt")
+        await until(lambda: target_of(registry, "new") is not None)
 
 
 async def test_reload_in_the_midst_of_a_round_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +356,7 @@ async def test_reload_in_the_midst_of_a_round_is_not_forgotten(monkeypatch: pyte
     registry.reload(Config({"beta": provider("beta")}), finder({}))
     hanging.set()
 
-    await until(lambda: registry.find("new") is not None)
+    await until(lambda: target_of(registry, "new") is not None)
     task.cancel()
 
 
@@ -372,7 +378,7 @@ async def test_reload_forgets_the_list_of_a_provider_that_moved() -> None:
     async with running(registry):
         registry.reload(Config({"acme": provider("elsewhere")}), finder({}))
 
-        assert registry.find("gpt") is None
+        assert target_of(registry, "gpt") is None
 
 
 async def test_call_that_is_under_way_ends_with_the_provider_it_began_with() -> None:
@@ -396,13 +402,13 @@ def test_reload_with_a_key_that_cannot_be_read_changes_nothing() -> None:
     with pytest.raises(InvalidSettings):
         registry.reload(Config({"beta": provider("beta", "new", api_key_env=("A_KEY",))}), fail)
 
-    assert registry.find("gpt") == Target("acme", "gpt")
+    assert target_of(registry, "gpt") == Target("acme", "gpt")
 
 
 def test_reload_takes_a_changed_key() -> None:
     registry = open_registry(acme=provider("acme", "gpt", api_key_env=("A_KEY",)))
-    assert registry.find("gpt") is None
+    assert target_of(registry, "gpt") is None
 
     registry.reload(Config({"acme": provider("acme", "gpt", api_key_env=("A_KEY",))}), finder({"A_KEY": "k"}))
 
-    assert registry.find("gpt") == Target("acme", "gpt")
+    assert target_of(registry, "gpt") == Target("acme", "gpt")

@@ -1,0 +1,152 @@
+"""The health board: how each target has been doing, when it is left alone for a while, and when it is tried again."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.core.call import Target
+
+CONSECUTIVE_FAILURES = 5
+WINDOW_CALLS = 20
+WINDOW_S = 60.0
+# Of the last calls within the window; below ten calls a rate says little.
+ERROR_RATE = 0.5
+LEAST_CALLS = 10
+OPEN_S = 10.0
+LONGEST_OPEN_S = 120.0
+# A tenth for each new first byte: some ten calls make a new average.
+_EWMA_WEIGHT = 0.1
+
+State = Literal["closed", "open", "half-open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One target as an operator sees it. `retry_s` is how long it is still left alone."""
+
+    state: State
+    calls: int
+    failures: int
+    under_way: int
+    first_byte_s: float | None
+    retry_s: float
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one target. `outcomes` are (monotonic time, failed) of its last calls."""
+
+    outcomes: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
+    consecutive: int = 0
+    open_until: float = 0.0
+    open_s: float = 0.0
+    probing: bool = False
+    under_way: int = 0
+    calls: int = 0
+    failures: int = 0
+    first_byte_s: float | None = None
+
+
+class Board:
+    """A breaker for each target.
+
+    It opens after `CONSECUTIVE_FAILURES`, or when `ERROR_RATE` of the last calls failed; it lets one call probe when its
+    time is over, closes when that one goes well, and stays open for twice as long when it does not.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[Target, _Entry] = {}
+
+    def enter(self, target: Target, *, always: bool = False) -> bool:
+        """Begin a call, `always` or unless the breaker is open. Who got True tells the end: `succeeded`, `failed` or `left`."""
+        entry = self._entries.get(target)
+        if entry is None:
+            entry = self._entries[target] = _Entry()
+        if entry.open_until and not always:
+            if entry.probing or self._clock() < entry.open_until:
+                return False
+            entry.probing = True
+        entry.under_way += 1
+        return True
+
+    def succeeded(self, target: Target, first_byte_s: float) -> None:
+        """The first byte came after so many seconds."""
+        entry = self._entries[target]
+        entry.under_way -= 1
+        entry.calls += 1
+        entry.consecutive = 0
+        entry.open_until = entry.open_s = 0.0
+        if entry.probing:
+            entry.probing = False
+            entry.outcomes.clear()
+        entry.outcomes.append((self._clock(), False))
+        before = entry.first_byte_s
+        entry.first_byte_s = first_byte_s if before is None else before + _EWMA_WEIGHT * (first_byte_s - before)
+
+    def failed(self, target: Target) -> None:
+        """The target failed."""
+        entry = self._entries[target]
+        entry.under_way -= 1
+        entry.calls += 1
+        self._count_failure(entry)
+
+    def broke(self, target: Target) -> None:
+        """A reply broke off after its first byte, which had been told as a success."""
+        if (entry := self._entries.get(target)) is not None:
+            self._count_failure(entry)
+
+    def left(self, target: Target) -> None:
+        """The call ended without saying anything about the target: the client left, or was at fault."""
+        entry = self._entries[target]
+        entry.under_way -= 1
+        entry.probing = False
+
+    def retry_s(self, target: Target) -> float:
+        """How long the target is still left alone, in seconds."""
+        entry = self._entries.get(target)
+        return 0.0 if entry is None else max(0.0, entry.open_until - self._clock())
+
+    def fastest_first(self, targets: Sequence[Target]) -> list[Target]:
+        """The better of two at random, then the others in their order: so that the best one does not get all calls."""
+        if len(targets) < 2:
+            return list(targets)
+        first, second = random.sample(targets, 2)
+        best = first if self._load(first) <= self._load(second) else second
+        return [best, *(target for target in targets if target != best)]
+
+    def healths(self) -> Mapping[Target, Health]:
+        """All targets that were called since the start."""
+        return {target: self._health(entry) for target, entry in self._entries.items()}
+
+    def _load(self, target: Target) -> float:
+        """What to expect of one more call. One that is not known is tried."""
+        entry = self._entries.get(target)
+        if entry is None or entry.first_byte_s is None:
+            return 0.0
+        return entry.first_byte_s * (entry.under_way + 1)
+
+    def _count_failure(self, entry: _Entry) -> None:
+        now = self._clock()
+        entry.failures += 1
+        entry.consecutive += 1
+        entry.outcomes.append((now, True))
+        young = [failed for at, failed in entry.outcomes if now - at <= WINDOW_S]
+        is_bad = entry.consecutive >= CONSECUTIVE_FAILURES or (
+            len(young) >= LEAST_CALLS and sum(young) >= ERROR_RATE * len(young)
+        )
+        if entry.probing or (is_bad and not entry.open_until):
+            entry.probing = False
+            entry.open_s = min(entry.open_s * 2 or OPEN_S, LONGEST_OPEN_S)
+            entry.open_until = now + entry.open_s
+
+    def _health(self, entry: _Entry) -> Health:
+        retry_s = max(0.0, entry.open_until - self._clock())
+        state: State = "closed" if not entry.open_until else "open" if retry_s else "half-open"
+        return Health(state, entry.calls, entry.failures, entry.under_way, entry.first_byte_s, retry_s)

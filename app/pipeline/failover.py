@@ -1,0 +1,200 @@
+"""Asks the targets of a call until one answers: again after a pause, then the next, and never after the first byte."""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from app.core.call import Call, Choice, Route, Target
+from app.core.errors import DeadlineExceeded, Unavailable, UpstreamError, UpstreamFailure, UpstreamTimeout
+from app.core.ports import Handler
+from app.core.reply import End, Outcome, Reply
+from app.pipeline.board import Board
+
+log = logging.getLogger(__name__)
+
+# With full jitter a pause is anything between nothing and twice the last one's bound.
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 8.0
+
+_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Error statuses that another attempt may not meet again."""
+_OUR_FAULT = frozenset({401, 402, 403})
+"""Our key or our credit: of no use to ask again, but another target has another key."""
+
+
+class Failover:
+    """Chooses among the targets of a call's route.
+
+    Args:
+        sleep: for so many seconds.
+    """
+
+    def __init__(self, board: Board, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._board = board
+        self._sleep = sleep
+
+    async def handle(self, call: Call, call_next: Handler) -> Reply:
+        """The reply of the first target that gives one.
+
+        Raises:
+            UpstreamFailure: all failed; the last one's words.
+            DeadlineExceeded: the deadline of the call came first.
+            Unavailable: all are left alone for a while, because they failed too often.
+        """
+        route = call.route
+        if route is None:
+            raise ValueError("a call is sent before its name is resolved")
+        failure: UpstreamFailure | None = None
+        for choice in self._in_order(route):
+            try:
+                reply = await self._try(call, choice, call_next)
+            except UpstreamFailure as exc:
+                if not _may_go_on(exc):
+                    raise
+                failure = exc
+            else:
+                if reply is not None:
+                    return reply
+        raise failure or self._all_open(route)
+
+    def _in_order(self, route: Route) -> Sequence[Choice]:
+        choices = route.choices
+        if len(choices) == 1 or route.strategy == "order":
+            return choices
+        if route.strategy == "weighted":
+            return sorted(choices, key=_by_lot)
+        by_target = {choice.target: choice for choice in choices}
+        return [by_target[target] for target in self._board.fastest_first(list(by_target))]
+
+    async def _try(self, call: Call, choice: Choice, call_next: Handler) -> Reply | None:
+        """The reply of one target; None where its breaker is open."""
+        target, bound_s = choice.target, FIRST_PAUSE_S
+        for retry in range(choice.retries + 1):
+            if not self._board.enter(target, always=not choice.breaker):
+                return None
+            try:
+                return await self._ask(call.aimed(target), target, call_next)
+            except UpstreamFailure as exc:
+                pause_s = _pause_s(exc, bound_s)
+                if retry == choice.retries or not _is_passing(exc) or not _fits(pause_s, call.deadline):
+                    raise
+                log.info("%s: %s failed, asked again in %.2f s: %s", call.id, target, pause_s, exc.message)
+                await self._sleep(pause_s)
+                bound_s = min(bound_s * 2, LONGEST_PAUSE_S)
+        return None
+
+    async def _ask(self, call: Call, target: Target, call_next: Handler) -> Reply:
+        """One attempt, told to the board."""
+        board, asked_at = self._board, time.monotonic()
+        call.trace.target = target
+        call.trace.attempts += 1
+        try:
+            reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
+        except UpstreamFailure as exc:
+            (board.failed if _may_go_on(exc) else board.left)(target)
+            exc.headers = (*exc.headers, *_told(call))
+            raise
+        except BaseException:
+            board.left(target)
+            raise
+        board.succeeded(target, time.monotonic() - asked_at)
+        reply.headers += [(name.encode(), value.encode()) for name, value in _told(call)]
+        reply.taps.append(_Watch(board, target))
+        return reply
+
+    def _all_open(self, route: Route) -> Unavailable:
+        wait_s = max(1, math.ceil(min(self._board.retry_s(choice.target) for choice in route.choices)))
+        names = ", ".join(str(choice.target) for choice in route.choices)
+        return Unavailable(
+            f"{names} failed too often and is left alone; it is tried again in {wait_s} s.",
+            headers=(("retry-after", str(wait_s)),),
+        )
+
+
+class _Watch:
+    """The tap that tells the board of a reply that broke off."""
+
+    __slots__ = ("_board", "_target")
+
+    def __init__(self, board: Board, target: Target) -> None:
+        self._board = board
+        self._target = target
+
+    def feed(self, chunk: bytes) -> None:
+        """Only the end is of interest."""
+
+    def close(self, end: End) -> None:
+        if end.outcome in (Outcome.CUT, Outcome.ERROR):
+            self._board.broke(self._target)
+
+
+def _told(call: Call) -> tuple[tuple[str, str], ...]:
+    target = call.target
+    provider = target.provider if target else ""
+    return (("x-relay-provider", provider), ("x-relay-attempts", str(call.trace.attempts)))
+
+
+def _may_go_on(failure: UpstreamFailure) -> bool:
+    """Whether another target may answer. What is the client's fault is so everywhere."""
+    if isinstance(failure, UpstreamError):
+        return failure.status >= 500 or failure.status in _PASSING or failure.status in _OUR_FAULT
+    return not isinstance(failure, DeadlineExceeded)
+
+
+def _is_passing(failure: UpstreamFailure) -> bool:
+    """Whether the same target may answer a moment later."""
+    return (
+        failure.status in _PASSING if isinstance(failure, UpstreamError) else not isinstance(failure, UpstreamTimeout)
+    )
+
+
+def _pause_s(failure: UpstreamFailure, bound_s: float) -> float:
+    """How long to wait before the same target is asked again; infinity where it says: longer than we wait."""
+    told = _retry_after_s(failure.retry_after) if isinstance(failure, UpstreamError) else None
+    if told is None:
+        return random.uniform(0, bound_s)
+    return told if told <= LONGEST_PAUSE_S else math.inf
+
+
+def _retry_after_s(text: str | None) -> float | None:
+    """`Retry-After` in seconds, from either of its forms (RFC 9110, 10.2.3)."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _fits(pause_s: float, deadline: float | None) -> bool:
+    return pause_s != math.inf and (deadline is None or time.monotonic() + pause_s < deadline)
+
+
+async def _before(deadline: float, call: Call, call_next: Handler) -> Reply:
+    """The reply, if its first byte comes before `deadline`; after it nothing is asked."""
+    left_s = deadline - time.monotonic()
+    if left_s > 0:
+        try:
+            async with asyncio.timeout(left_s) as limit:
+                return await call_next(call)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+    raise DeadlineExceeded(
+        "The call's time was over before the first byte of an answer (x-relay-timeout-ms, CALL_TIMEOUT_S)."
+    )
+
+
+def _by_lot(choice: Choice) -> float:
+    """Sorting by this draws without putting back, in proportion to the weights (Efraimidis and Spirakis, 2006)."""
+    return -(random.random() ** (1 / choice.weight)) if choice.weight > 0 else 1.0
