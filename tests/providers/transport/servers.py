@@ -10,7 +10,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from cryptography import x509
@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.providers.transport import Transport
+from app.providers.transport import IDLE_S, MAX_CONNECTIONS, MAX_IDLE, Transport, trusted
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+Kind = Literal["own", "httpx"]
 
 
 class Peer:
@@ -138,18 +140,30 @@ def after_request(*pieces: bytes, pause_s: float = 0.0) -> Script:
 
 
 @contextlib.asynccontextmanager
-async def transport_of(kind: str, **options: Any) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """Our transport ("own") or the one to compare it with ("httpx"), closed at the end."""
-    transport = Transport(**options) if kind == "own" else httpx.AsyncHTTPTransport(verify=_trusting(), **options)
+async def transport_of(
+    kind: Kind,
+    *,
+    ca_file: str | None = None,
+    max_connections: int = MAX_CONNECTIONS,
+    max_idle: int = MAX_IDLE,
+    idle_s: float = IDLE_S,
+) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Our transport ("own"), or httpx's as it is opened where a proxy is set ("httpx"); closed at the end."""
+    transport: httpx.AsyncBaseTransport
+    if kind == "own":
+        transport = Transport(ca_file=ca_file, max_connections=max_connections, max_idle=max_idle, idle_s=idle_s)
+    else:
+        limits = httpx.Limits(
+            max_connections=max_connections, max_keepalive_connections=max_idle, keepalive_expiry=idle_s
+        )
+        transport = httpx.AsyncHTTPTransport(verify=_trusted(ca_file), limits=limits)
     try:
         yield transport
     finally:
         await transport.aclose()
 
 
-@functools.cache
-def _trusting() -> ssl.SSLContext:
-    return ssl.create_default_context()  # takes 50 ms, which is too much for each test
+_trusted = functools.cache(trusted)  # takes 50 ms, which is too much for each test
 
 
 def request(
@@ -177,6 +191,13 @@ async def read_into(pieces: list[bytes], response: httpx.Response) -> None:
             pieces.append(piece)  # noqa: PERF401 - it must survive the error
     finally:
         await response.aclose()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait, for 3 s at most, until a condition holds."""
+    async with asyncio.timeout(3):
+        while not condition():  # noqa: ASYNC110 - what is waited for is the server's, which knows no events
+            await asyncio.sleep(0.005)
 
 
 class Authority:

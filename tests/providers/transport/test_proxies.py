@@ -9,7 +9,7 @@ import pytest
 
 from app.providers.proxies import read_proxies
 from app.providers.transport import Transport, open_transport
-from tests.providers.transport.servers import OK, Authority, Peer, Server, always, fetch, request, serve
+from tests.providers.transport.servers import OK, Authority, Peer, Server, after_request, always, fetch, request, serve
 
 
 @contextlib.asynccontextmanager
@@ -64,6 +64,29 @@ async def test_proxied_host_is_reached_through_the_proxy() -> None:
     assert seen == [b"POST http://api.example/v1 HTTP/1.1"]
     assert body == b"proxy"
     assert response.extensions["framing"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("answer", "method", "framing"),
+    [
+        pytest.param(OK, "POST", "length", id="length"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "POST", "chunked", id="chunked"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", "POST", "close", id="close"),
+        pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", "POST", "none", id="204"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "HEAD", "none", id="head"),
+    ],
+)
+async def test_proxied_response_says_how_the_end_of_its_body_is_known(answer: bytes, method: str, framing: str) -> None:
+    async with serve(after_request(answer)) as proxy:
+        transport = open_transport(environ={"HTTP_PROXY": proxy.url})
+        try:
+            response, _ = await fetch(transport, request(proxy, "http://api.example/", method=method))
+        finally:
+            await transport.aclose()
+
+    assert response.extensions["framing"] == framing
 
 
 async def test_encrypted_call_goes_through_a_tunnel(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from tests.providers.transport.servers import Authority, transport_of
+from tests.providers.transport.servers import Authority, Kind, transport_of
 
 APP = "tests.providers.transport.echo_app:app"
 NGINX = """
@@ -180,8 +180,8 @@ async def test_nginx_refuses_a_large_body_before_it_is_sent(transport: httpx.Asy
     assert response.status_code == 413
 
 
-async def test_nginx_is_trusted_when_its_authority_is(nginx: Nginx) -> None:
-    async with transport_of("own", ca_file=nginx.ca_file) as transport:
+async def test_nginx_is_trusted_when_its_authority_is(kind: Kind, nginx: Nginx) -> None:
+    async with transport_of(kind, ca_file=nginx.ca_file) as transport:
         for _ in range(5):
             response = await transport.handle_async_request(_get(f"{nginx.tls_url}/page.txt"))
             assert await response.aread() == nginx.page

@@ -8,7 +8,18 @@ import httpx
 import pytest
 
 from app.providers.transport import Transport
-from tests.providers.transport.servers import OK, Authority, Peer, always, fetch, request, serve, transport_of
+from tests.providers.transport.servers import (
+    OK,
+    Authority,
+    Kind,
+    Peer,
+    always,
+    fetch,
+    read_into,
+    request,
+    serve,
+    transport_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +28,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_server_of_our_own_authority_is_trusted(authority: Authority, host: str) -> None:
+async def test_server_of_our_own_authority_is_trusted(authority: Authority, kind: Kind, host: str) -> None:
     tls = authority.server_context("localhost", "127.0.0.1")
 
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(always(OK), tls=tls) as server:
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(always(OK), tls=tls) as server:
         for _ in range(2):
             response, body = await fetch(transport, request(server, f"https://{host}:{server.port}/"))
 
@@ -35,26 +46,26 @@ async def test_unknown_authority_is_a_connect_error(authority: Authority, transp
             await transport.handle_async_request(request(server))
 
 
-async def test_other_authority_is_a_connect_error(authority: Authority, tmp_path: Path) -> None:
+async def test_other_authority_is_a_connect_error(authority: Authority, kind: Kind, tmp_path: Path) -> None:
     other = Authority(tmp_path, "Other Authority")
 
     async with (
-        transport_of("own", ca_file=other.ca_file) as transport,
+        transport_of(kind, ca_file=other.ca_file) as transport,
         serve(always(OK), tls=authority.server_context("127.0.0.1")) as server,
     ):
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await transport.handle_async_request(request(server))
 
 
-async def test_certificate_of_another_host_is_a_connect_error(authority: Authority) -> None:
+async def test_certificate_of_another_host_is_a_connect_error(authority: Authority, kind: Kind) -> None:
     tls = authority.server_context("api.example.com")
 
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(always(OK), tls=tls) as server:
-        with pytest.raises(httpx.ConnectError, match=f"localhost:{server.port}"):
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(always(OK), tls=tls) as server:
+        with pytest.raises(httpx.ConnectError, match="not valid for 'localhost'"):
             await transport.handle_async_request(request(server, f"https://localhost:{server.port}/"))
 
 
-async def test_server_is_told_the_name_and_the_protocol_that_are_wanted(authority: Authority) -> None:
+async def test_server_is_told_the_name_and_the_protocol_that_are_wanted(authority: Authority, kind: Kind) -> None:
     told = []
     tls = authority.server_context("localhost")
     tls.set_alpn_protocols(["h2", "http/1.1"])
@@ -65,33 +76,33 @@ async def test_server_is_told_the_name_and_the_protocol_that_are_wanted(authorit
         chosen.append(peer.writer.get_extra_info("ssl_object").selected_alpn_protocol())
         await always(OK)(peer)
 
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
         await fetch(transport, request(server, f"https://localhost:{server.port}/"))
 
     assert told == ["localhost"]
     assert chosen == ["http/1.1"]
 
 
-async def test_plain_server_is_a_connect_error(own: Transport) -> None:
+async def test_plain_server_is_a_connect_error(transport: httpx.AsyncBaseTransport) -> None:
     async def script(peer: Peer) -> None:
         await peer.reader.read(100)
         await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     async with serve(script) as server:
         with pytest.raises(httpx.ConnectError):
-            await own.handle_async_request(request(server, server.url.replace("http:", "https:")))
+            await transport.handle_async_request(request(server, server.url.replace("http:", "https:")))
 
 
-async def test_server_that_leaves_in_the_handshake_is_a_connect_error(own: Transport) -> None:
+async def test_server_that_leaves_in_the_handshake_is_a_connect_error(transport: httpx.AsyncBaseTransport) -> None:
     async def script(peer: Peer) -> None:
         await peer.reader.read(100)
 
     async with serve(script) as server:
         with pytest.raises(httpx.ConnectError):
-            await own.handle_async_request(request(server, server.url.replace("http:", "https:")))
+            await transport.handle_async_request(request(server, server.url.replace("http:", "https:")))
 
 
-async def test_large_bodies_pass_both_ways_encrypted(authority: Authority) -> None:
+async def test_large_bodies_pass_both_ways_encrypted(authority: Authority, kind: Kind) -> None:
     large = bytes(range(256)) * 8_192  # 2 MiB
 
     async def script(peer: Peer) -> None:
@@ -99,24 +110,25 @@ async def test_large_bodies_pass_both_ways_encrypted(authority: Authority) -> No
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body), body)
 
     tls = authority.server_context("127.0.0.1")
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
         _, echoed = await fetch(transport, request(server, content=large))
 
     assert echoed == large
 
 
-async def test_cut_body_is_told_from_a_whole_one_when_encrypted(authority: Authority) -> None:
+async def test_cut_body_is_told_from_a_whole_one_when_encrypted(authority: Authority, kind: Kind) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
 
     tls = authority.server_context("127.0.0.1")
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
-        with pytest.raises(httpx.RemoteProtocolError, match="before the end of the body"):
-            await fetch(transport, request(server))
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
+        response = await transport.handle_async_request(request(server))
+        with pytest.raises(httpx.RemoteProtocolError):
+            await read_into([], response)
 
 
-async def test_server_that_closes_before_a_slow_reader_is_done_loses_nothing(authority: Authority) -> None:
+async def test_server_that_closes_before_a_slow_reader_is_done_loses_nothing(authority: Authority, kind: Kind) -> None:
     size = 3_000_000
 
     async def script(peer: Peer) -> None:
@@ -125,11 +137,11 @@ async def test_server_that_closes_before_a_slow_reader_is_done_loses_nothing(aut
 
     received = 0
     tls = authority.server_context("127.0.0.1")
-    async with transport_of("own", ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
+    async with transport_of(kind, ca_file=authority.ca_file) as transport, serve(script, tls=tls) as server:
         response = await transport.handle_async_request(request(server))
         async for piece in response.aiter_raw():
             received += len(piece)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.002)
 
     assert received == size
 
