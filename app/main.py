@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -16,10 +17,14 @@ from app import __version__
 from app.api.client_address import address_reader
 from app.api.errors import on_exception, on_http_exception, on_relay_error
 from app.api.front import Front
+from app.api.gemini import gemini_models_router, gemini_routes
 from app.api.health import health_router
-from app.api.openai import CHAT, models_router
+from app.api.listing import identifier
+from app.api.ollama import ollama_router
+from app.api.openai import models_router
 from app.api.openapi import describe
-from app.api.relay import RelayRoute
+from app.api.relay import RelayRoute, Surface
+from app.api.surfaces import SURFACES
 from app.auth.failures import FailureLimiter
 from app.auth.guard import Guard
 from app.auth.quota import Quota
@@ -93,20 +98,29 @@ def create_app(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
-    chat = RelayRoute(
-        CHAT,
-        guard=guard,
-        handler=build_pipeline(registry, writer, board),
-        read_address=read_address,
-        max_body_bytes=settings.max_body_bytes,
-    )
-    app.router.routes.append(Route("/v1/chat/completions", chat, methods=["POST"]))
-    app.include_router(models_router(guard, registry, read_address))
+    handler = build_pipeline(registry, writer, board)
+
+    def relay(surface: Surface) -> RelayRoute:
+        return RelayRoute(
+            surface,
+            guard=guard,
+            handler=handler,
+            read_address=read_address,
+            max_body_bytes=settings.max_body_bytes,
+        )
+
+    calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
+    app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
+    app.router.routes += gemini_routes(relay)
+    identify = identifier(guard, read_address)
+    app.include_router(models_router(identify, registry))
+    app.include_router(gemini_models_router(identify, registry))
+    app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
     app.include_router(health_router(database.ping, registry))
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
-    return Front(app, {"/v1/chat/completions": chat})
+    return Front(app, calls_by_path)
 
 
 def _calm_the_collector() -> None:

@@ -1,19 +1,30 @@
 """From the client's dialect to the provider's and back. No stage and no route knows which path is taken.
 
-Where the two dialects are the same, bodies are not rebuilt: requests are spliced, replies pass. So far there is one dialect;
-the crossing, by way of canonical values, has its place here.
+Where the two dialects are the same, bodies are not rebuilt: requests are spliced, replies pass. Where they differ, a
+request crosses by way of a canonical one, and a reply by way of events.
 """
 
+import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from app.core.call import Call
-from app.core.errors import UpstreamError
+from app.core.chat import Reasoning, Text, ToolCall, ToolResult
+from app.core.errors import InvalidRequest, UpstreamError
+from app.core.frozen import frozen
+from app.core.jsonio import InvalidJson, dumps
+from app.core.reply import JSON_TYPE
 from app.core.usage import Usage
-from app.dialects.openai import errors as openai_errors
+from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
+from app.dialects.dialect import About, Dialect, EventReader
+from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
+from app.dialects.openai.usage import estimate_tokens
 from app.dialects.openai.whole import WholeReply
-from app.dialects.splice import Additions
+from app.dialects.plain import Plain
+from app.dialects.registry import DIALECTS
+from app.dialects.splice import Additions, rewrite
 
 
 class Incoming(Protocol):
@@ -37,35 +48,127 @@ class Incoming(Protocol):
         """What was used up to now."""
 
 
-def outgoing(call: Call, model: str, additions: Additions) -> bytes:
-    """The body of `call` for a provider that calls the model `model`."""
-    return pass_request(
-        call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
-    )
+@frozen
+class Outgoing:
+    """A body for a provider. `unsupported` names what the client asked for and the provider's dialect cannot say."""
+
+    body: bytes
+    unsupported: Sequence[str] = ()
+
+
+def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPENAI.name) -> Outgoing:
+    """The body of `call` for a provider that speaks `dialect` and calls the model `model`.
+
+    Raises:
+        InvalidRequest: it cannot be read, or not be written for that provider.
+    """
+    if call.dialect == OPENAI.name == dialect:
+        return Outgoing(
+            pass_request(
+                call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
+            )
+        )
+    if call.dialect == dialect:
+        named = model if "model" in call.payload else None
+        return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))
+    encoded = DIALECTS[dialect].write_request(DIALECTS[call.dialect].read_request(call.payload), model, call.streamed)
+    try:
+        return Outgoing(dumps(additions.added_to(encoded.payload)), encoded.unsupported)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 
 
 def incoming(
-    call: Call, *, provider: str, model: str, secret: str | None = None, mender: Mender | None = None
+    call: Call,
+    *,
+    provider: str,
+    model: str,
+    dialect: str = OPENAI.name,
+    secret: str | None = None,
+    mender: Mender | None = None,
 ) -> Incoming:
-    """What turns the provider's reply to `call` into the client's. `secret` is kept out of what it says of errors."""
+    """What turns the reply of a provider that speaks `dialect` into the client's.
+
+    `secret` is kept out of what it says of errors; `mender` puts right what a provider of OpenAI's dialect does its own way.
+    """
     secrets = (secret,) if secret else ()
+
+    def pass_through(*, wants_usage: bool) -> ChatStream | WholeReply:
+        if not call.streamed:
+            return WholeReply(provider=provider, request=call.payload, mender=mender, secrets=secrets)
+        return ChatStream(
+            call_id=call.id,
+            model=model,
+            provider=provider,
+            wants_usage=wants_usage,
+            request=call.payload,
+            mender=mender,
+            secrets=secrets,
+        )
+
+    if call.dialect == OPENAI.name == dialect:
+        return pass_through(wants_usage=call.wants_usage)
+    if dialect not in DIALECTS:
+        return Plain()
+    source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
+
+    def estimate(characters: int) -> Usage:
+        asked = estimate_tokens(count_characters(call, goal))
+        return Usage(input=asked, output=estimate_tokens(characters), estimated=True)
+
+    if source is goal:
+        if call.streamed:
+            return PassedStream(source.read_stream(), provider=provider, estimate=estimate, secrets=secrets)
+        return PassedWhole(source, provider=provider, estimate=estimate, secrets=secrets)
+    about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
+    normalising = pass_through(wants_usage=True) if mender else None
     if not call.streamed:
-        return WholeReply(provider=provider, request=call.payload, mender=mender, secrets=secrets)
-    return ChatStream(
-        call_id=call.id,
-        model=model,
-        provider=provider,
-        wants_usage=call.wants_usage,
-        request=call.payload,
-        mender=mender,
-        secrets=secrets,
-    )
+        return CrossedWhole(
+            source, goal, about, provider=provider, estimate=estimate, secrets=secrets, normalising=normalising
+        )
+    reader: EventReader = source.read_stream()
+    if normalising is not None:
+        reader = NormalisedReader(normalising, reader)
+    return CrossedStream(reader, goal.write_stream(about), provider=provider, estimate=estimate, secrets=secrets)
 
 
 def incoming_error(
-    status: int, body: bytes, *, provider: str, retry_after: str | None, secret: str | None
+    status: int,
+    body: bytes,
+    *,
+    provider: str,
+    retry_after: str | None,
+    secret: str | None,
+    dialect: str = OPENAI.name,
+    goal: str = OPENAI.name,
 ) -> UpstreamError:
-    """A provider's error response as ours."""
-    return openai_errors.read_error(
-        status, body, provider=provider, retry_after=retry_after, secrets=(secret,) if secret else ()
-    )
+    """The error response of a provider that speaks `dialect` as ours, for a client that speaks `goal`."""
+    family = dialect.partition("-")[0]
+    error = DIALECTS[family].read_error(status, body, provider, retry_after, (secret,) if secret else ())
+    if goal.partition("-")[0] != family:
+        error.body = None  # its fields would say nothing to that client
+    return error
+
+
+def can_cross(dialect: str) -> bool:
+    """Whether what is said in `dialect` can be said in others."""
+    return dialect in DIALECTS
+
+
+def reply_type(call: Call) -> str | None:
+    """The media type of the reply; None where it is the provider's own."""
+    goal = DIALECTS.get(call.dialect)
+    if goal is None:
+        return None
+    return goal.stream_type if call.streamed else JSON_TYPE
+
+
+def count_characters(call: Call, dialect: Dialect) -> int:
+    """Characters of text in a request; images and other parts count nothing."""
+    total = 0
+    for message in dialect.read_request(call.payload).messages:
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            total += sum(len(piece.text) for piece in inner if isinstance(piece, Text | Reasoning))
+            total += len(part.arguments) if isinstance(part, ToolCall) else 0
+    return total

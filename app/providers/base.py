@@ -1,39 +1,45 @@
 """A provider that is reached by HTTP: where, how it is signed, how long it is waited for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 import httpx
 
 from app.config import ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import (
+    InvalidRequest,
     UpstreamCut,
     UpstreamFailure,
     UpstreamInvalid,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from app.core.jsonio import InvalidJson, loads
 from app.core.redaction import redact
-from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
-from app.dialects.convert import Incoming, incoming, incoming_error, outgoing
+from app.core.reply import Reply
+from app.dialects.convert import Incoming, can_cross, incoming, incoming_error, outgoing, reply_type
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
-from app.providers.answer import Answer
+from app.providers.answer import Answer, Post
+from app.providers.formats import FORMATS, read_model_list
 from app.providers.transport import open_post
+
+log = logging.getLogger(__name__)
 
 # An error body is for reading, not for filling memory.
 _MAX_ERROR_BYTES = 1024 * 1024
 # After the last event the body's own end mostly follows at once; waited for, so that the connection can be used again.
 _LINGER_S = 0.25
 _MODEL_LIST_S = 15.0
+# Of providers that name the model in the path there is an address a model; clients can make names up.
+_MAX_ADDRESSES = 1024
 
 
 class HttpProvider:
-    """An OpenAI-compatible provider, as an entry of the configuration describes it.
+    """A provider as an entry of the configuration describes it.
 
-    Subclasses set `mender` where the provider has ways of its own.
+    Subclasses set `mender` where a provider of OpenAI's dialect has ways of its own.
     """
 
     mender: Callable[[Call, str], Mender] | None = None
@@ -45,9 +51,15 @@ class HttpProvider:
         self.name = config.name or key
         self._secret = secret
         self._transport = transport
-        self._models_url = httpx.URL(f"{config.base_url}/models")
+        formats = [FORMATS[name] for name in config.api_format]
+        self._formats = formats
+        self._paths = {
+            dialect: (form.root(config.base_url), path) for form in formats for dialect, path in form.paths.items()
+        }
+        self._native = next(iter(formats[0].paths))
         self._headers = _headers(config, secret)
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
+        self._unsupported = config.unsupported_parameters
         limits = config.timeouts
         self._limits = {
             "connect": limits.connect,
@@ -56,35 +68,46 @@ class HttpProvider:
             "first_byte": limits.first_byte,
             "read": limits.idle,
         }
-        chat_url = httpx.URL(f"{config.base_url}/chat/completions")
-        self._post = open_post(transport, chat_url, self._headers, self._limits)
+        self._models_url = httpx.URL(formats[0].root(config.base_url) + formats[0].models_path)
+        self._posts: dict[str, Post] = {}
 
     async def send(self, call: Call, target: Target) -> Reply:
         """Send `call` and return as soon as the first bytes for the client are here; of a whole reply, all of them.
 
         Raises:
+            InvalidRequest: the provider cannot be asked that.
             UpstreamUnreachable: no connection within the connect timeout.
             UpstreamTimeout: nothing came within the first-byte timeout, or nothing more within the idle timeout.
             UpstreamError: the provider answered with an error status; it carries status, body and `Retry-After`.
             UpstreamInvalid: the answer is none.
             UpstreamCut: the answer broke off before the first byte for the client.
         """
-        body = outgoing(call, target.model, self._additions)
+        dialect = self._dialect_for(call)
+        sent = outgoing(call, target.model, self._additions, dialect=dialect)
+        headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []
         try:
-            answer = await self._post(body)
+            answer = await self._post(dialect, target.model, call.streamed)(sent.body, call.headers)
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=True) from exc
         try:
             if answer.status != 200 or (call.streamed and not _is_stream(answer)):
-                raise await self._read_refusal(answer)
+                raise await self._read_refusal(answer, dialect, call)
             mender = self.mender(call, target.model) if self.mender else None
-            reading = incoming(call, provider=self.name, model=target.model, secret=self._secret, mender=mender)
+            reading = incoming(
+                call, provider=self.name, model=target.model, dialect=dialect, secret=self._secret, mender=mender
+            )
             chunks = answer.chunks()
             pieces = self._read(chunks, answer, reading)
             if not call.streamed:
                 whole = b"".join([piece async for piece in pieces])
                 await answer.body.aclose()
-                return Reply(200, JSON_TYPE, first=whole, read_usage=reading.read_usage)
+                return Reply(
+                    200,
+                    reply_type(call) or answer.text(b"content-type"),
+                    first=whole,
+                    read_usage=reading.read_usage,
+                    headers=headers,
+                )
             first = await anext(pieces, b"")
         except BaseException:
             await answer.body.aclose()
@@ -100,12 +123,13 @@ class HttpProvider:
 
         return Reply(
             status=200,
-            media_type=EVENT_STREAM_TYPE,
+            media_type=reply_type(call) or answer.text(b"content-type"),
             first=first,
             rest=pieces,
             aclose=aclose,
             read_usage=reading.read_usage,
             read_failure=lambda: reading.failure,
+            headers=headers,
         )
 
     async def list_models(self) -> list[str]:
@@ -122,7 +146,7 @@ class HttpProvider:
                 answer = Answer.of(await self._transport.handle_async_request(request))
                 try:
                     if answer.status != 200:
-                        raise await self._read_refusal(answer)
+                        raise await self._read_refusal(answer, self._native)
                     body = b"".join([data async for data in answer.chunks()])
                 finally:
                     await answer.body.aclose()
@@ -132,7 +156,59 @@ class HttpProvider:
             raise UpstreamTimeout(f"{self.name} did not list its models within {_MODEL_LIST_S:g} s.") from None
         except httpx.TransportError as exc:
             raise UpstreamUnreachable(f"{self.name} cannot be reached: {exc}.") from exc
-        return _model_names(body, self.name)
+        return read_model_list(self._formats, body, self.name)
+
+    def _dialect_for(self, call: Call) -> str:
+        """The dialect in which the provider is asked.
+
+        Raises:
+            InvalidRequest: it has nothing of the kind.
+        """
+        if call.dialect in self._paths:
+            if call.dialect == "openai" and "responses" in self._paths and self._has_built_in_tools(call):
+                return "responses"  # Chat Completions knows functions only
+            return call.dialect
+        if can_cross(call.dialect):
+            return self._native
+        raise InvalidRequest(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
+
+    def _has_built_in_tools(self, call: Call) -> bool:
+        tools = call.payload.get("tools")
+        added = self._additions.extra.get("tools")
+        return any(
+            isinstance(tool, dict) and tool.get("type") not in ("function", "custom")
+            for tool in (*(tools if isinstance(tools, list) else ()), *(added if isinstance(added, list) else ()))
+        )
+
+    def _post(self, dialect: str, model: str, streamed: bool) -> Post:
+        root, path = self._paths[dialect]
+        address = root + path(model, streamed)
+        post = self._posts.get(address)
+        if post is None:
+            if len(self._posts) >= _MAX_ADDRESSES:
+                self._posts.clear()
+            post = open_post(self._transport, httpx.URL(address), self._headers, self._limits)
+            self._posts[address] = post
+        return post
+
+    def _judge(self, call: Call, target: Target, unsupported: Sequence[str]) -> list[tuple[bytes, bytes]]:
+        """What is told of parameters that the provider cannot take.
+
+        Raises:
+            InvalidRequest: it is to be refused.
+        """
+        names = ", ".join(unsupported)
+        if self._unsupported == "reject":
+            raise InvalidRequest(
+                f"{target} cannot take: {names}. Leave it out, or set unsupported_parameters of {self.key!r}.",
+                param=unsupported[0],
+                code="unsupported_parameter",
+            )
+        log.info("%s: %s cannot take %s", call.id, target, names)
+        if self._unsupported == "drop":
+            return []
+        words = f"{target} cannot take: {names}"
+        return [(b"x-relay-warnings", words.encode("ascii", "replace").translate(None, b"\r\n")[:1000])]
 
     async def _read(
         self, chunks: AsyncIterator[bytes], answer: Answer, reading: Incoming
@@ -151,7 +227,7 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=False) from exc
 
-    async def _read_refusal(self, answer: Answer) -> UpstreamFailure:
+    async def _read_refusal(self, answer: Answer, dialect: str, call: Call | None = None) -> UpstreamFailure:
         """The error that the provider's answer tells of, by its status or, where that is 200, by its body."""
         status = answer.status
         body = b""
@@ -164,13 +240,26 @@ class HttpProvider:
             pass  # the status says enough
         retry_after = answer.text(b"retry-after") or None
         if 400 <= status < 600:
-            return incoming_error(status, body, provider=self.name, retry_after=retry_after, secret=self._secret)
+            return self._error(status, body, retry_after, dialect, call)
         if status >= 300:
             return UpstreamInvalid(f"{self.name} answered with status {status}; is its base_url right?")
         if b'"error"' in body:
-            return incoming_error(200, body, provider=self.name, retry_after=retry_after, secret=self._secret)
+            return self._error(200, body, retry_after, dialect, call)
         media_type = answer.text(b"content-type") or "nothing"
         return UpstreamInvalid(f"{self.name} answered with status {status} and {media_type}, which is no completion.")
+
+    def _error(
+        self, status: int, body: bytes, retry_after: str | None, dialect: str, call: Call | None
+    ) -> UpstreamFailure:
+        return incoming_error(
+            status,
+            body,
+            provider=self.name,
+            retry_after=retry_after,
+            secret=self._secret,
+            dialect=dialect,
+            goal=call.dialect if call else dialect,
+        )
 
     def _as_failure(self, exc: httpx.TransportError, *, before_first_byte: bool) -> UpstreamFailure:
         words = redact(str(exc) or type(exc).__name__, (self._secret or "",)).rstrip(".")
@@ -193,14 +282,17 @@ class HttpProvider:
 
 
 def _headers(config: ProviderConfig, secret: str | None) -> list[tuple[bytes, bytes]]:
+    form = FORMATS[config.api_format[0]]
     headers = {
         "Host": httpx.URL(config.base_url).netloc.decode(),
         "Accept": "*/*",
         "Content-Type": "application/json",
         "User-Agent": "llm-relay",
+        **form.headers,
     }
     if secret:
-        headers["Authorization"] = f"Bearer {secret}"
+        name, scheme = form.key_header
+        headers[name] = scheme + secret
     lower = {name.lower() for name in config.headers}
     kept = {name: value for name, value in headers.items() if name.lower() not in lower}
     return [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
@@ -219,15 +311,3 @@ async def _linger(chunks: AsyncIterator[bytes]) -> None:
                 pass
     except (TimeoutError, httpx.TransportError, httpx.DecodingError):
         pass  # the client has all of it; the connection is simply not used again
-
-
-def _model_names(body: bytes, provider: str) -> list[str]:
-    try:
-        document = loads(body)
-    except InvalidJson:
-        raise UpstreamInvalid(f"The model list of {provider} is not valid JSON.") from None
-    # Together gives the bare list.
-    entries = document.get("data") if isinstance(document, dict) else document
-    if not isinstance(entries, list):
-        raise UpstreamInvalid(f"The model list of {provider} has no 'data'.")
-    return [entry["id"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]

@@ -6,12 +6,15 @@ import time
 from collections.abc import AsyncGenerator
 
 from app.core.call import Call, Target
-from app.core.jsonio import Json, dumps
-from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
+from app.core.errors import InvalidRequest
+from app.core.events import Event, Finished, Started, TextDelta, fold
+from app.core.jsonio import dumps
+from app.core.reply import JSON_TYPE, Reply
 from app.core.usage import Usage
-from app.dialects.framing import write_data
-from app.dialects.openai.stream import DONE
-from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, write_usage
+from app.dialects.convert import count_characters
+from app.dialects.dialect import About, EventWriter
+from app.dialects.openai.usage import estimate_tokens
+from app.dialects.registry import DIALECTS
 
 MODEL = "demo"
 ANSWER = (
@@ -31,43 +34,36 @@ class Demo:
     name = "Demo"
 
     async def send(self, call: Call, target: Target) -> Reply:
-        """Answer with `ANSWER`, word by word where a stream was asked for."""
+        """Answer with `ANSWER`, word by word where a stream was asked for.
+
+        Raises:
+            InvalidRequest: it was asked for something else than words.
+        """
+        goal = DIALECTS.get(call.dialect)
+        if goal is None:
+            raise InvalidRequest(f"The demo can only chat, not serve {call.surface!r}.", param="model")
         usage = Usage(
-            input=estimate_tokens(count_prompt_characters(call.payload)),
-            output=estimate_tokens(len(ANSWER)),
-            estimated=True,
+            input=estimate_tokens(count_characters(call, goal)), output=estimate_tokens(len(ANSWER)), estimated=True
         )
-        envelope = {"id": f"chatcmpl-{call.id}", "created": int(time.time()), "model": target.model}
-        if call.streamed:
-            first, *events = _write_stream(envelope, usage if call.wants_usage else None)
-            rest = _each(events)
-            return Reply(200, EVENT_STREAM_TYPE, first, rest, rest.aclose, lambda: usage)
-        return Reply(200, JSON_TYPE, _write_whole(envelope, usage), read_usage=lambda: usage)
+        about = About(call.id, target.model, int(time.time()), call.wants_usage, call.payload)
+        events: list[Event] = [
+            Started(),
+            *(TextDelta(word) for word in re.findall(r"\S+\s*", ANSWER)),
+            Finished("stop", usage),
+        ]
+        if not call.streamed:
+            return Reply(200, JSON_TYPE, dumps(goal.write_reply(fold(events), about)), read_usage=lambda: usage)
+        writer = goal.write_stream(about)
+        rest = _each(events[1:], writer)
+        return Reply(200, goal.stream_type, writer.write(events[0]), rest, rest.aclose, lambda: usage)
 
     async def list_models(self) -> list[str]:
         """One."""
         return [MODEL]
 
 
-def _write_whole(envelope: dict[str, Json], usage: Usage) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
-    return dumps({**envelope, "object": "chat.completion", "choices": [choice], "usage": write_usage(usage)})
-
-
-def _write_stream(envelope: dict[str, Json], usage: Usage | None) -> list[bytes]:
-    envelope = {**envelope, "object": "chat.completion.chunk"}
-    deltas: list[tuple[dict[str, Json], str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": word}, None) for word in re.findall(r"\S+\s*", ANSWER)]
-    deltas.append(({}, "stop"))
-    chunks: list[dict[str, Json]] = [
-        {**envelope, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas
-    ]
-    if usage is not None:
-        chunks.append({**envelope, "choices": [], "usage": write_usage(usage)})
-    return [write_data(dumps(chunk)) for chunk in chunks] + [write_data(DONE)]
-
-
-async def _each(events: list[bytes]) -> AsyncGenerator[bytes, None]:
+async def _each(events: list[Event], writer: EventWriter) -> AsyncGenerator[bytes, None]:
     for event in events:
         await asyncio.sleep(WORD_S)
-        yield event
+        if data := writer.write(event):
+            yield data

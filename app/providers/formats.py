@@ -135,7 +135,6 @@ FORMATS: dict[str, Format] = {
         other_folder="/v1",
         paths={
             "ollama": _fixed("/chat"),
-            "ollama-generate": _fixed("/generate"),
             "ollama-embed": _fixed("/embed"),
             "ollama-embeddings": _fixed("/embeddings"),
         },

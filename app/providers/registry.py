@@ -149,6 +149,15 @@ class Registry:
         """All models that can be used, each once."""
         return self._now.listed
 
+    def model(self, name: str) -> ListedModel | None:
+        """The listed model that `name` leads to, under that name.
+
+        A provider whose list is not known serves any name, but nobody can vouch for it.
+        """
+        route = self.find(name)
+        target = route.choices[0].target if route else None
+        return ListedModel(name, target) if target and any(each.target == target for each in self.models) else None
+
     async def run(self) -> None:
         """Ask providers for their models, now and then; a dead one costs the others nothing."""
         while True:

@@ -14,9 +14,9 @@ from tests.calls import make_call
 def test_request_goes_out_with_the_providers_model_and_its_additions() -> None:
     call = make_call({"model": "m"})
 
-    body = outgoing(call, "M-1", Additions(extra={"n": 1}))
+    sent = outgoing(call, "M-1", Additions(extra={"n": 1}))
 
-    assert json.loads(body) == {**call.payload, "model": "M-1", "n": 1}
+    assert json.loads(sent.body) == {**call.payload, "model": "M-1", "n": 1}
 
 
 @pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])

@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 
 from app.api.client_address import address_reader
-from app.api.openai import CHAT
 from app.api.relay import RelayRoute
+from app.api.surfaces import CHAT
 from app.auth.guard import Guard
 from app.auth.quota import Admission
 from app.config import parse_config

@@ -15,7 +15,7 @@ async def test_whole_answer_is_a_completion() -> None:
 
     document = json.loads(reply.first)
     assert (document["object"], document["model"]) == ("chat.completion", "demo")
-    assert document["choices"][0]["message"] == {"role": "assistant", "content": ANSWER}
+    assert document["choices"][0]["message"] == {"role": "assistant", "content": ANSWER, "refusal": None}
     assert document["choices"][0]["finish_reason"] == "stop"
     assert document["usage"]["total_tokens"] == reply.read_usage().total
 

@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: a socket that sends a request, waits for its answer and lets the body be read as it comes."""
 
 import asyncio
+import select
 import ssl
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import cast
@@ -43,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._transport = self._tcp  # the same, or TLS over it
         self._name = name
         self._alarm = Alarm(self._ring)
+        self._unread = select.poll()
         self._limits: Limits = {}
         self._limit = "idle"
         self._limit_s = 0.0
@@ -136,6 +138,13 @@ class Connection(asyncio.Protocol):
             and self._loop.time() - self._asked_at < _STALE_WINDOW_S
         )
 
+    def is_spoiled(self) -> bool:
+        """Whether something came while nobody asked, and the event loop has not seen it yet: it would pass for the next answer.
+
+        Servers that end an idle connection say so with a 408, or just close it.
+        """
+        return bool(self._unread.poll(0))
+
     def rest(self, idle_s: float) -> bool:
         """Wait for the next request, for at most `idle_s`; False where this connection cannot take one."""
         if self.closed or not (self._is_idle or self._is_clean()):
@@ -163,6 +172,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._tcp = self._transport = cast("asyncio.Transport", transport)
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         self.remote = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -69,8 +69,11 @@ class Pool:
         """
         while self._idle and not again:
             connection = self._idle.pop()
-            if not connection.closed:
+            if connection.closed:
+                continue
+            if not connection.is_spoiled():
                 return connection
+            connection.close()
         while self._slots_taken >= self._max_connections:
             handed = await self._queue(limits.get("pool"), first=again)
             if handed is None:

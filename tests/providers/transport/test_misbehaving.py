@@ -1,7 +1,11 @@
 """Servers that break the protocol, the connection or a promise."""
 
 import asyncio
+import contextlib
+import socket
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -376,6 +380,32 @@ async def test_bytes_on_an_idle_connection_end_it(own: Transport) -> None:
         await fetch(own, request(server))
 
         await until(lambda: not server.writers)
+
+
+async def test_answer_that_nobody_has_seen_yet_is_not_the_next_ones(transport: httpx.AsyncBaseTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as outside_of_the_loop:
+        served = outside_of_the_loop.submit(_answer_and_time_out, listening)
+        asked = httpx.Request("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        first = await transport.handle_async_request(asked)
+        assert await first.aread() == b"ok"
+        time.sleep(0.2)  # noqa: ASYNC251 - the loop must not see what comes meanwhile
+
+        second = await transport.handle_async_request(asked)
+
+        assert (second.status_code, await second.aread()) == (200, b"ok")
+        served.result()
+
+
+def _answer_and_time_out(listening: socket.socket) -> None:
+    """On each of two connections: an answer, and soon after it that nothing more was asked."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            connection = stack.enter_context(listening.accept()[0])
+            connection.recv(65536)
+            connection.sendall(OK)
+            time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 4\r\n\r\nevil")
 
 
 def _unasked(sent: asyncio.Event) -> Script:

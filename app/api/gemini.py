@@ -1,0 +1,79 @@
+"""Gemini's API beside the calls themselves: its list of models, and which of its paths is which call."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.api.front import Asgi
+from app.api.listing import Identify, respond_json, visible_model, visible_models
+from app.api.relay import RelayRoute, Scope, Surface
+from app.api.surfaces import GENERATE_CONTENT, STREAM_GENERATE_ARRAY, STREAM_GENERATE_CONTENT
+from app.core.errors import UnknownModel
+from app.core.jsonio import Json
+from app.providers.registry import ListedModel, Registry
+
+_VERSIONS = ("v1beta", "v1", "v1alpha")
+_METHODS = ["generateContent", "streamGenerateContent"]
+
+
+def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
+    """The calls; the model is a part of their path."""
+    sse, array = relay(STREAM_GENERATE_CONTENT), relay(STREAM_GENERATE_ARRAY)
+
+    async def stream(scope: Scope, receive: object, send: object) -> None:
+        route: Asgi = sse if scope["query_string"].find(b"alt=sse") >= 0 else array
+        await route(scope, receive, send)
+
+    endpoints: dict[str, Asgi] = {"generateContent": relay(GENERATE_CONTENT), "streamGenerateContent": stream}
+    return [
+        Route(f"/{version}/models/{{name:path}}:{method}", _App(endpoint), methods=["POST"])
+        for version in _VERSIONS
+        for method, endpoint in endpoints.items()
+    ]
+
+
+def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
+    """`/v1beta/models`, answered from memory; `/v1/models` is shared with OpenAI's API."""
+    router = APIRouter(tags=["gemini"])
+
+    @router.get("/v1beta/models", summary="The models that this token may use, as Gemini lists them")
+    async def list_models(request: Request) -> Response:
+        models = visible_models(registry, await identify(request))
+        return respond_json(listed(models))
+
+    @router.get("/v1beta/models/{name:path}", summary="One model", include_in_schema=False)
+    async def get_model(request: Request) -> Response:
+        name = request.path_params["name"]
+        model = visible_model(registry, await identify(request), name)
+        if model is None:
+            raise UnknownModel(f"The model {name!r} does not exist here. GET /v1beta/models lists all.")
+        return respond_json(entry(model))
+
+    return router
+
+
+class _App:
+    """An ASGI application, and to Starlette nothing that it would have to wrap."""
+
+    def __init__(self, app: Asgi) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        await self._app(scope, receive, send)
+
+
+def listed(models: Sequence[ListedModel]) -> dict[str, Json]:
+    """A list of models, as Gemini's API gives it."""
+    return {"models": [entry(model) for model in models]}
+
+
+def entry(model: ListedModel) -> dict[str, Json]:
+    """One of them."""
+    return {
+        "name": f"models/{model.id}",
+        "displayName": model.id,
+        "description": f"{model.target.model} at {model.target.provider}",
+        "supportedGenerationMethods": _METHODS,
+    }

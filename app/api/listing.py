@@ -1,0 +1,55 @@
+"""What the lists of models of all APIs have in common: who asks, what they may see, and how it is answered."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.api.client_address import ReadAddress
+from app.api.credentials import read_authorization
+from app.api.relay import new_request_id
+from app.auth.guard import Guard
+from app.core.jsonio import Json, dumps
+from app.core.principal import Principal
+from app.providers.registry import ListedModel, Registry
+
+Identify = Callable[[Request], Awaitable[Principal]]
+
+
+def identifier(guard: Guard, read_address: ReadAddress) -> Identify:
+    """Gives the function that tells who sent a request.
+
+    It raises `AuthenticationFailed` and `RateLimited`, as `Guard.identify` does.
+    """
+
+    async def identify(request: Request) -> Principal:
+        address = read_address(request.scope)
+        authorization = read_authorization(dict(request.scope["headers"]), request.scope["query_string"])
+        return await guard.identify(authorization, address)
+
+    return identify
+
+
+def visible_models(registry: Registry, principal: Principal) -> list[ListedModel]:
+    """The models that `principal` may use."""
+    return [model for model in registry.models if _may_see(principal, model)]
+
+
+def visible_model(registry: Registry, principal: Principal, name: str) -> ListedModel | None:
+    """The model that `name` leads to, if it is listed and `principal` may use it."""
+    model = registry.model(name)
+    return model if model is not None and _may_see(principal, model) else None
+
+
+def respond(body: bytes, media_type: str = "application/json") -> Response:
+    """A response of status 200."""
+    return Response(body, headers={"x-request-id": new_request_id()}, media_type=media_type)
+
+
+def respond_json(value: Json) -> Response:
+    """The same, of JSON."""
+    return respond(dumps(value))
+
+
+def _may_see(principal: Principal, model: ListedModel) -> bool:
+    return principal.may_use(str(model.target).lower(), model.target.model.lower())

@@ -1,0 +1,91 @@
+"""Ollama's API beside the calls themselves: what models there are, in the shapes of a server that holds them itself."""
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.api.listing import Identify, respond, respond_json, visible_model, visible_models
+from app.core.errors import InvalidRequest, UnknownModel
+from app.core.jsonio import InvalidJson, Json, loads
+from app.dialects.ollama.catalog import (
+    Listed,
+    write_ps,
+    write_pull_lines,
+    write_show,
+    write_tags,
+    write_version,
+)
+from app.providers.registry import ListedModel, Registry
+
+
+def ollama_router(identify: Identify, registry: Registry, started_at: int) -> APIRouter:
+    """`/api/tags`, `/api/show`, `/api/ps`, `/api/version` and `/api/pull`, answered from memory.
+
+    `started_at`, in seconds since the epoch, is the date that models have here.
+    """
+    router = APIRouter(tags=["ollama"], prefix="/api")
+
+    async def listed(request: Request) -> list[Listed]:
+        models = visible_models(registry, await identify(request))
+        return [_listed(model, started_at) for model in models]
+
+    @router.get("/tags", summary="The models that this token may use, as Ollama lists them")
+    async def tags(request: Request) -> Response:
+        return respond_json(write_tags(await listed(request)))
+
+    @router.get("/ps", summary="The same as running models")
+    async def ps(request: Request) -> Response:
+        return respond_json(write_ps(await listed(request)))
+
+    @router.get("/version", summary="The version of Ollama's API")
+    async def version() -> Response:
+        return respond_json(write_version())
+
+    @router.post("/show", summary="One model")
+    async def show(request: Request) -> Response:
+        principal = await identify(request)
+        name = _name(await _payload(request))
+        model = visible_model(registry, principal, name)
+        if model is None:
+            raise UnknownModel(f"model {name!r} not found")
+        return respond_json(write_show(_listed(model, started_at)))
+
+    @router.post("/pull", summary="Says that there is nothing to download")
+    async def pull(request: Request) -> Response:
+        await identify(request)
+        payload = await _payload(request)
+        lines = write_pull_lines(_name(payload))
+        if payload.get("stream") is False:
+            return respond(lines.rstrip(b"\n").rpartition(b"\n")[2])
+        return respond(lines, "application/x-ndjson")
+
+    return router
+
+
+async def _payload(request: Request) -> Mapping[str, Json]:
+    try:
+        payload = loads(await request.body())
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body is not valid JSON: {exc}.") from None
+    if not isinstance(payload, dict):
+        raise InvalidRequest("The request body must be a JSON object.")
+    return payload
+
+
+def _name(payload: Mapping[str, Json]) -> str:
+    name = payload.get("model") or payload.get("name")
+    if not isinstance(name, str):
+        raise InvalidRequest("'model' is missing: give a model's name.", param="model")
+    return name
+
+
+def _listed(model: ListedModel, started_at: int) -> Listed:
+    return Listed(
+        id=model.id,
+        provider=model.target.provider,
+        family=model.target.provider,
+        context_length=None,
+        capabilities=("completion", "tools"),
+        modified_at=started_at,
+    )

@@ -1,0 +1,131 @@
+"""The APIs by which models are called: their paths, how their requests are read, and what the gateway itself says in them."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from app.api.pump import Voice
+from app.api.relay import Scope, Surface
+from app.core.errors import InvalidRequest
+from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.dialects.anthropic.request import read_asked as read_anthropic
+from app.dialects.dialect import About, Asked
+from app.dialects.framing import comment
+from app.dialects.gemini.request import read_asked as read_gemini
+from app.dialects.gemini.stream import write_array_error
+from app.dialects.ollama import load
+from app.dialects.ollama.request import read_asked as read_ollama
+from app.dialects.ollama.request import read_asked_generate as read_ollama_generate
+from app.dialects.ollama.times import write_time
+from app.dialects.ollama.writing import Enclose, enclose_chat, enclose_generate
+from app.dialects.openai.request import MAX_NAME_LENGTH
+from app.dialects.openai.request import read_asked as read_openai
+from app.dialects.registry import DIALECTS
+from app.dialects.responses.request import read_asked as read_responses
+
+Read = Callable[[bytes], Asked]
+
+
+def _comment(_model: str) -> bytes:
+    return comment(b"ping")
+
+
+def _empty_line(enclose: Enclose) -> Callable[[str], bytes]:
+    """NDJSON has no comments, and Ollama's clients read every line: one that adds nothing."""
+
+    def write(model: str) -> bytes:
+        line = {"model": model, "created_at": write_time(int(time.time())), **enclose({}), "done": False}
+        return dumps(line) + b"\n"
+
+    return write
+
+
+def _voice(dialect: str, write_ping: Callable[[str], bytes] = _comment) -> Voice:
+    own = DIALECTS[dialect]
+    return Voice(own.write_error, own.write_error_event, own.stream_type.encode(), write_ping)
+
+
+def _load_reply(
+    is_load: Callable[[Mapping[str, Json]], bool], write: Callable[[About], bytes]
+) -> Callable[[Asked, str], bytes | None]:
+    def reply(asked: Asked, call_id: str) -> bytes | None:
+        if not is_load(asked.payload):
+            return None
+        return write(About(call_id, asked.name, int(time.time()), asked.wants_usage, asked.payload))
+
+    return reply
+
+
+def _surface(name: str, dialect: str, read: Read, voice: Voice, *forwards: bytes) -> Surface:
+    return Surface(name, dialect, lambda body, _scope: read(body), voice, frozenset(forwards))
+
+
+def _read_plain(fallback: str | None = None) -> Read:
+    """Reads requests of which only the model is of interest; `fallback` is what OpenAI takes where there is none."""
+
+    def read(body: bytes) -> Asked:
+        try:
+            payload = loads(body)
+        except InvalidJson as exc:
+            raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
+        if not isinstance(payload, dict):
+            raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+        name = payload.get("model", fallback)
+        if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+            raise InvalidRequest("'model' is missing or not valid: give a model's name.", param="model")
+        stream = payload.get("stream")
+        if stream is not None and not isinstance(stream, bool):
+            raise InvalidRequest("'stream' must be true or false.", param="stream")
+        return Asked(body, payload, name, stream is True, wants_usage=True)
+
+    return read
+
+
+_OPENAI = _voice("openai")
+CHAT = _surface("chat", "openai", read_openai, _OPENAI)
+MESSAGES = _surface(
+    "messages", "anthropic", read_anthropic, _voice("anthropic"), b"anthropic-version", b"anthropic-beta"
+)
+OLLAMA_CHAT = replace(
+    _surface("ollama-chat", "ollama", read_ollama, _voice("ollama", _empty_line(enclose_chat))),
+    reply=_load_reply(load.is_load, load.write_load),
+)
+OLLAMA_GENERATE = replace(
+    _surface(
+        "ollama-generate",
+        "ollama-generate",
+        read_ollama_generate,
+        _voice("ollama-generate", _empty_line(enclose_generate)),
+    ),
+    reply=_load_reply(load.is_generate_load, load.write_generate_load),
+)
+
+SURFACES: dict[str, Surface] = {
+    "/v1/chat/completions": CHAT,
+    "/api/chat/completions": CHAT,
+    "/v1/responses": _surface("responses", "responses", read_responses, _voice("responses")),
+    "/v1/messages": MESSAGES,
+    "/api/chat": OLLAMA_CHAT,
+    "/api/generate": OLLAMA_GENERATE,
+    "/v1/completions": _surface("completions", "openai-completions", _read_plain(), _OPENAI),
+    "/v1/embeddings": _surface("embeddings", "openai-embeddings", _read_plain(), _OPENAI),
+    "/v1/images/generations": _surface("images", "openai-images", _read_plain("gpt-image-1"), _OPENAI),
+    "/v1/audio/speech": _surface("speech", "openai-speech", _read_plain(), _OPENAI),
+    "/v1/moderations": _surface("moderations", "openai-moderations", _read_plain("omni-moderation-latest"), _OPENAI),
+}
+"""Those whose path is the whole address."""
+
+
+def _read_gemini(*, streamed: bool) -> Callable[[bytes, Scope], Asked]:
+    return lambda body, scope: read_gemini(body, scope["path_params"]["name"], streamed)
+
+
+_ARRAY_VOICE = Voice(
+    DIALECTS["gemini-array"].write_error,
+    write_array_error,
+    DIALECTS["gemini-array"].stream_type.encode(),
+    lambda _model: b" ",
+)
+GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=False), _voice("gemini"))
+STREAM_GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=True), _voice("gemini"))
+STREAM_GENERATE_ARRAY = Surface("generate", "gemini-array", _read_gemini(streamed=True), _ARRAY_VOICE)

@@ -1,0 +1,3 @@
+"""How this dialect is called where an origin is told."""
+
+NAME = "anthropic"

@@ -1,0 +1,1 @@
+"""Google's Gemini API: generateContent and streamGenerateContent, v1beta (https://ai.google.dev/api/generate-content)."""

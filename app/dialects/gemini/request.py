@@ -1,0 +1,99 @@
+"""A client's request: what the gateway must know of it, and all of it in no dialect."""
+
+from collections.abc import Callable, Mapping
+
+from app.core.chat import ChatRequest, ResponseFormat
+from app.core.errors import InvalidRequest
+from app.core.jsonio import InvalidJson, Json, loads
+from app.dialects.dialect import Asked
+from app.dialects.gemini.contents import as_contents, read_contents, read_system
+from app.dialects.gemini.fields import Fields, camel, read_fields, read_integer, read_number, read_text, read_texts
+from app.dialects.gemini.schema import read_schema
+from app.dialects.gemini.thinking import read_thinking
+from app.dialects.gemini.tools import read_tool_config, read_tools
+
+# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
+MAX_NAME_LENGTH = 512
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_CONFIG = "generationConfig"
+_SAMPLING: dict[str, tuple[str, Callable[[Json, str], Json]]] = {
+    "temperature": ("temperature", read_number),
+    "topP": ("top_p", read_number),
+    "topK": ("top_k", read_integer),
+    "maxOutputTokens": ("max_tokens", read_integer),
+    "stopSequences": ("stop", read_texts),
+    "seed": ("seed", read_integer),
+    "presencePenalty": ("presence_penalty", read_number),
+    "frequencyPenalty": ("frequency_penalty", read_number),
+}
+
+
+def read_asked(body: bytes, name: str, streamed: bool) -> Asked:
+    """Check what must be there; whatever else there is, is for the provider to judge.
+
+    Args:
+        body: the request's body.
+        name: the model, out of the URL.
+        streamed: the URL is that of `streamGenerateContent`.
+
+    Raises:
+        InvalidRequest: with the field at fault as `param`.
+    """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        payload = loads(body)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
+    if not isinstance(payload, dict):
+        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    if not name.strip() or len(name) > MAX_NAME_LENGTH:
+        raise InvalidRequest("The URL must name a model: /v1beta/models/demo:generateContent.", param="model")
+    as_contents(payload.get("contents"))
+    return Asked(body, payload, name, streamed, wants_usage=True)
+
+
+def read_request(payload: Mapping[str, Json]) -> ChatRequest:
+    """A payload as a canonical request; what only this API has is in `extras`, by its path.
+
+    Raises:
+        InvalidRequest: with the field as `param`.
+    """
+    fields = {camel(key): value for key, value in payload.items() if value is not None}
+    extras: dict[str, Json] = {}
+    system = read_system(fields.pop("systemInstruction", ""))
+    messages = read_contents(fields.pop("contents", None), extras)
+    said: dict[str, Json] = _read_config(fields.pop(_CONFIG, {}), extras)
+    if "tools" in fields:
+        said["tools"] = read_tools(fields.pop("tools"), extras)
+    if "toolConfig" in fields:
+        said["tool_choice"] = read_tool_config(fields.pop("toolConfig"), extras)
+    fields.pop("model", None)  # the one of the URL counts
+    return ChatRequest(messages=(*([system] if system else []), *messages), extras={**extras, **fields} or None, **said)
+
+
+def _read_config(value: Json, extras: dict[str, Json]) -> dict[str, Json]:
+    """The arguments of a `ChatRequest` that `generationConfig` tells."""
+    fields = read_fields(value, _CONFIG)
+    said: dict[str, Json] = {
+        name: read(fields.pop(key), f"{_CONFIG}.{key}") for key, (name, read) in _SAMPLING.items() if key in fields
+    }
+    if "thinkingConfig" in fields:
+        said["reasoning"] = read_thinking(fields.pop("thinkingConfig"), extras)
+    said["response_format"] = _read_format(fields)
+    extras.update({f"{_CONFIG}.{key}": field for key, field in fields.items()})
+    return said
+
+
+def _read_format(fields: Fields) -> ResponseFormat | None:
+    """The format that the answer is to have, taken out of `fields`; what is no format of others stays in."""
+    media_type = read_text(fields.get("responseMimeType", ""), f"{_CONFIG}.responseMimeType").lower()
+    if media_type not in ("", "text/plain", "application/json"):
+        return None
+    fields.pop("responseMimeType", None)
+    for key in ("responseJsonSchema", "responseSchema"):
+        if key in fields:
+            return ResponseFormat("schema", read_schema(fields.pop(key), f"{_CONFIG}.{key}"))
+    if media_type == "application/json":
+        return ResponseFormat("json")
+    return ResponseFormat("text") if media_type else None

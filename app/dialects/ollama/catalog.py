@@ -1,0 +1,113 @@
+"""What Ollama's clients are told of the models that the gateway has, in the shapes of a server that holds them itself."""
+
+import hashlib
+from collections.abc import Iterable
+
+from app.core.frozen import frozen
+from app.core.jsonio import Json, dumps
+from app.dialects.ollama.times import write_time
+
+# Clients compare it: Copilot asks for 0.6.4 or later.
+_VERSION = "0.12.6"
+# Nothing of the model is on a disk here; clients want a size above 0.
+_SIZE_BYTES = 1
+# What Ollama says of a model that it will never unload lies as far ahead.
+_NEVER = "2318-01-01T00:00:00Z"
+_TEMPLATE = "{{ .Prompt }}"
+
+
+@frozen
+class Listed:
+    """A model as it is listed.
+
+    Attributes:
+        id: the name by which clients call it, with or without a tag.
+        capabilities: in Ollama's words: `completion`, `tools`, `vision`, `thinking`, `embedding`.
+        context_length: in tokens, where it is known.
+        modified_at: seconds since the epoch.
+    """
+
+    id: str
+    provider: str
+    family: str
+    context_length: int | None
+    capabilities: tuple[str, ...]
+    modified_at: int
+
+
+def write_tags(models: Iterable[Listed]) -> dict[str, Json]:
+    """The answer to GET /api/tags."""
+    return {
+        "models": [
+            {
+                **_summary(model),
+                "modified_at": write_time(model.modified_at),
+                "capabilities": list(model.capabilities),
+            }
+            for model in models
+        ]
+    }
+
+
+def write_ps(models: Iterable[Listed]) -> dict[str, Json]:
+    """The answer to GET /api/ps: all that can be called count as loaded, and as using no memory of ours."""
+    return {
+        "models": [
+            {
+                **_summary(model),
+                "expires_at": _NEVER,
+                "size_vram": 0,
+                **({} if model.context_length is None else {"context_length": model.context_length}),
+            }
+            for model in models
+        ]
+    }
+
+
+def write_show(model: Listed) -> dict[str, Json]:
+    """The answer to POST /api/show."""
+    info: dict[str, Json] = {"general.architecture": model.family, "general.basename": model.id}
+    if model.context_length is not None:
+        info[f"{model.family}.context_length"] = model.context_length
+    return {
+        "modelfile": f"# Served by {model.provider}.\nFROM {model.id}\n",
+        "parameters": "" if model.context_length is None else f"num_ctx {model.context_length}",
+        "template": _TEMPLATE,
+        "license": "",
+        "details": _details(model),
+        "model_info": info,
+        "capabilities": list(model.capabilities),
+        "modified_at": write_time(model.modified_at),
+    }
+
+
+def write_version() -> dict[str, Json]:
+    """The answer to GET /api/version: the server's version that we can stand in for."""
+    return {"version": _VERSION}
+
+
+def write_pull_lines(name: str) -> bytes:
+    """The stream that answers POST /api/pull: `name` needs no pulling. Its last line is the answer where none is wanted."""
+    return b"".join([dumps({"status": status}) + b"\n" for status in (f"{name} is ready: nothing to pull", "success")])
+
+
+def _summary(model: Listed) -> dict[str, Json]:
+    name = model.id if ":" in model.id.rpartition("/")[2] else f"{model.id}:latest"
+    return {
+        "name": name,
+        "model": name,
+        "size": _SIZE_BYTES,
+        "digest": hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest(),
+        "details": _details(model),
+    }
+
+
+def _details(model: Listed) -> dict[str, Json]:
+    return {
+        "parent_model": "",
+        "format": "gguf",
+        "family": model.family,
+        "families": [model.family],
+        "parameter_size": "",
+        "quantization_level": "",
+    }

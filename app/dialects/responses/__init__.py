@@ -1,0 +1,1 @@
+"""OpenAI's Responses, which xAI and OpenRouter speak too."""
