@@ -22,6 +22,7 @@ from app.dialects.ollama.extension import read_citations, read_redacted, read_si
 from app.dialects.ollama.images import read_image
 from app.dialects.ollama.times import read_time
 from app.dialects.ollama.usage import read_usage
+from app.dialects.think_tag import ThinkTag
 
 # `load` and `unload` end a reply that only moved a model; the last four are no words of Ollama's own, but of others that
 # speak its dialect, this gateway among them.
@@ -49,6 +50,7 @@ class ObjectReader:
         self.started = False
         self.ended = False
         self._call_ids: set[str] = set()
+        self._think = ThinkTag()  # older servers leave the tags in the text
 
     def read(self, document: Json) -> list[Event]:
         """The events of the next object; none where it is of a kind that we do not know.
@@ -73,11 +75,12 @@ class ObjectReader:
     def finish(self, document: Mapping[str, Json]) -> list[Event]:
         """The last event, as the last object has it; an empty one stands for a last object that never came."""
         self.ended = True
+        held = self._think.close()
         word = document.get("done_reason")
         reason = _REASONS.get(word, "stop") if isinstance(word, str) else "stop"
         if reason == "stop" and self._call_ids:
             reason = "tool_calls"
-        return [Finished(reason, read_usage(document))]
+        return [*held, Finished(reason, read_usage(document))]
 
     def _start(self, document: Mapping[str, Json]) -> list[Event]:
         if self.started:
@@ -88,6 +91,8 @@ class ObjectReader:
         return [Started(model=named, created=read_time(document.get("created_at")))]
 
     def _read_said(self, said: Mapping[str, Json]) -> Iterator[Event]:
+        if not self._think.over and any(said.get(key) for key in said if key not in ("role", "content")):
+            yield from self._think.close()
         if thinking := _text(said, "thinking"):
             yield ReasoningDelta(thinking)
         if signature := read_signature(said.get("thinking_signature")):
@@ -95,7 +100,7 @@ class ObjectReader:
         for redacted in read_redacted(said):
             yield ReasoningSigned(redacted, redacted=True)
         if content := _text(said, "content"):
-            yield TextDelta(content)
+            yield from [TextDelta(content)] if self._think.over else self._think.feed(content)
         for data in _list(said, "images"):
             if not isinstance(data, str):
                 raise UpstreamInvalid("The provider sent a picture that is no text.")

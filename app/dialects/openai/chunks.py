@@ -19,8 +19,8 @@ from app.dialects.openai.citations import Citations
 from app.dialects.openai.failures import read_failure
 from app.dialects.openai.media import read_image
 from app.dialects.openai.reasoning import read_details
-from app.dialects.openai.think_tag import ThinkTag
 from app.dialects.openai.usage import read_usage
+from app.dialects.think_tag import ThinkTag
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",

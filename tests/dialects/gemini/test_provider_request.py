@@ -100,6 +100,7 @@ def test_instructions_alone_are_what_the_user_says() -> None:
         ),
         (Document(url="https://e.com/a"), {"fileData": {"mimeType": "application/pdf", "fileUri": "https://e.com/a"}}),
         (Document(text="words"), {"text": "words"}),
+        (Image("aGk=", "image/png", detail="auto"), {"inlineData": {"mimeType": "image/png", "data": "aGk="}}),
         (Foreign("gemini", {"executableCode": {}}), {"executableCode": {}}),
     ],
 )
@@ -413,6 +414,10 @@ def test_newer_models_are_told_of_functions_beside_built_in_tools() -> None:
         "functionCallingConfig": {"mode": "VALIDATED"},
         "includeServerSideToolInvocations": True,
     }
+
+
+def test_older_models_are_not_told_of_what_they_do_not_know() -> None:
+    assert "toolConfig" not in write(model="gemini-2.5-flash", tools=(FUNCTION, WebSearch("openai", {}))).payload
 
 
 def test_what_is_of_this_api_goes_back_to_its_path() -> None:

@@ -328,6 +328,17 @@ def test_error_event_of_the_provider_is_told_with_its_status(
     assert (last.message, last.status, last.type) == (failed.message, failed.status, failed.type)
 
 
+def test_error_that_the_end_of_the_body_completes_is_told() -> None:
+    reader = StreamReader()
+    reader.feed(chunk({"text": "x"}) + b'data: {"error":{"code":503,"message":"No"}}')
+
+    [failed] = reader.close(certain=False)
+
+    assert isinstance(failed, Failed)
+    assert reader.ended
+    assert reader.feed(chunk({"text": "never"})) == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

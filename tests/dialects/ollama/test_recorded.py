@@ -52,10 +52,13 @@ def heard_by_client(body: bytes, *, generate: bool, streamed: bool) -> Said:
         calls = [call for reply in replies for call in reply.message.tool_calls or []]
     last = replies[-1]
     assert [reply.done for reply in replies] == [False] * (len(replies) - 1) + [True]
+    text, reasoning = "".join(text or "" for text in texts), "".join(thought or "" for thought in thoughts)
+    if text.startswith("<think>"):  # an old server leaves in the text what the client takes for it
+        reasoning, _, text = (side.strip() for side in text.removeprefix("<think>").partition("</think>"))
     return {
         "model": last.model,
-        "text": "".join(text or "" for text in texts),
-        "reasoning": "".join(thought or "" for thought in thoughts),
+        "text": text,
+        "reasoning": reasoning,
         "calls": [(call.function.name, dict(call.function.arguments)) for call in calls],
         "reason": last.done_reason,
         "usage": Usage(input=last.prompt_eval_count or 0, output=last.eval_count or 0),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.events import Event, ReasoningDelta, TextDelta, merge
-from app.dialects.openai.think_tag import ThinkTag
+from app.dialects.think_tag import ThinkTag
 
 
 def read(pieces: list[str]) -> list[Event]:
