@@ -28,12 +28,21 @@ def test_shipped_configuration_is_in_order() -> None:
 
     assert list(providers) == [
         "openai",
+        "anthropic",
+        "google",
         "xai",
         "perplexity",
         "sambanova",
         "together",
         "parallelai",
         "openrouter",
+        "deepseek",
+        "groq",
+        "mistral",
+        "fireworks",
+        "deepinfra",
+        "cerebras",
+        "cohere",
         "ollama",
     ]
 

@@ -12,11 +12,18 @@ def _described(description: str, schema: str) -> dict[str, Any]:
     """A response whose body is one of `_SCHEMAS`."""
     return {
         "description": description,
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+        "content": {"application/json": {"schema": _ref(schema)}},
     }
 
 
+def _ref(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
 _ERROR = _described("OpenAI's error object.", "Error")
+_GEMINI_ERROR = _described("Google's error object.", "Object")
+_OLLAMA_ERROR = _described("Ollama's error object.", "OllamaError")
+_MODEL_REQUEST = {"required": True, "content": {"application/json": {"schema": _ref("ModelRequest")}}}
 
 _CHAT = {
     "post": {
@@ -46,6 +53,20 @@ _RESPONSES: dict[str, Any] = {
     "/v1/models/{name}": {
         "200": _described("The model.", "Model"),
         **{str(status): _ERROR for status in (401, 404, 429)},
+    },
+    "/v1beta/models": {"200": _described("The models.", "Object"), "401": _GEMINI_ERROR, "429": _GEMINI_ERROR},
+    "/api/tags": {"200": _described("The models.", "Object"), "401": _OLLAMA_ERROR, "429": _OLLAMA_ERROR},
+    "/api/ps": {"200": _described("The models.", "Object"), "401": _OLLAMA_ERROR, "429": _OLLAMA_ERROR},
+    "/api/show": {
+        "200": _described("The model.", "Object"),
+        **{str(status): _OLLAMA_ERROR for status in (400, 401, 404, 429)},
+    },
+    "/api/pull": {
+        "200": {
+            "description": "There is nothing to download.",
+            "content": {"application/x-ndjson": {}, "application/json": {"schema": _ref("Object")}},
+        },
+        **{str(status): _OLLAMA_ERROR for status in (400, 401, 429)},
     },
     "/healthz": {"200": _described("It runs.", "Health")},
     "/readyz": {"200": _described("It can serve.", "Health"), "503": _described("It cannot, and why.", "Health")},
@@ -96,6 +117,13 @@ _SCHEMAS: dict[str, Any] = {
             "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}},
         },
     },
+    "Object": {"type": "object"},
+    "ModelRequest": {
+        "type": "object",
+        "required": ["model"],
+        "properties": {"model": {"type": "string", "minLength": 1}},
+    },
+    "OllamaError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
     "Health": {
         "type": "object",
         "required": ["status"],
@@ -133,7 +161,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 operation["responses"] = _RESPONSES.get(path, operation["responses"])
-                if path.startswith("/v1/"):
+                if path.startswith(("/v1/", "/v1beta/", "/api/")) and path != "/api/version":
                     operation["security"] = [{"token": []}]
+                if path in ("/api/show", "/api/pull"):
+                    operation["requestBody"] = _MODEL_REQUEST
         app.openapi_schema = document
     return app.openapi_schema

@@ -164,9 +164,13 @@ def reply_type(call: Call) -> str | None:
 
 
 def count_characters(call: Call, dialect: Dialect) -> int:
-    """Characters of text in a request; images and other parts count nothing."""
+    """Characters of text in a request; images and other parts count nothing, nor does what cannot be read."""
+    try:
+        messages = dialect.read_request(call.payload).messages
+    except InvalidRequest:  # it passed as it was, and its provider took it
+        return 0
     total = 0
-    for message in dialect.read_request(call.payload).messages:
+    for message in messages:
         for part in message.parts:
             inner = part.parts if isinstance(part, ToolResult) else (part,)
             total += sum(len(piece.text) for piece in inner if isinstance(piece, Text | Reasoning))

@@ -12,7 +12,7 @@ _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a provider's configuration puts into every body: `extra` over what the client said, `defaults` under it."""
+    """What a provider's configuration puts into every body: `extra` over what the client said (`tools` beside), `defaults` under it."""
 
     extra: Mapping[str, Json] = field(default_factory=dict)
     defaults: Mapping[str, Json] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Additions:
         """`payload` with all of it."""
         added = {**self.defaults, **payload}
         for key, value in self.extra.items():
-            added[key] = merged(added.get(key), value)
+            added[key] = _joined(key, added.get(key), value)
         return added
 
 
@@ -57,9 +57,9 @@ def rewrite(
             inserted.setdefault(key, value)
     for key, value in additions.extra.items():
         if key in payload:
-            changed[key] = merged(changed.get(key, payload[key]), value)
+            changed[key] = _joined(key, changed.get(key, payload[key]), value)
         else:
-            inserted[key] = merged(inserted.get(key), value)
+            inserted[key] = _joined(key, inserted.get(key), value)
     if not changed and (spliced := _splice(body, name, model, inserted)) is not None:
         return spliced
     named = {} if model is None else {"model": model}
@@ -74,6 +74,13 @@ def merged(under: Json, over: Json) -> Json:
     if isinstance(under, dict) and isinstance(over, dict):
         return {**under, **{key: merged(under.get(key), value) for key, value in over.items()}}
     return over
+
+
+def _joined(key: str, under: Json, over: Json) -> Json:
+    """The same of one member; tools of the configuration come to those of the client, which it could not do without."""
+    if key == "tools" and isinstance(under, list) and isinstance(over, list):
+        return [*under, *over]
+    return merged(under, over)
 
 
 def _splice(body: bytes, name: str, model: str | None, inserts: Mapping[str, Json]) -> bytes | None:

@@ -260,7 +260,7 @@ async def test_provider_without_a_list_is_in_order_where_its_models_are_configur
     [
         pytest.param(answering("404 Not Found", ""), "set supported_models", id="no-list"),
         pytest.param(answering("200 OK", "<html>"), "is not valid JSON", id="html"),
-        pytest.param(answering("200 OK", '{"models": []}'), "has no 'data'", id="another-list"),
+        pytest.param(answering("200 OK", '{"models": []}'), "holds no models", id="another-list"),
         pytest.param(always(b"garbage\r\n\r\n"), "Setting: base_url", id="no-http"),
     ],
 )

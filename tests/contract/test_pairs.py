@@ -19,6 +19,7 @@ from tests.contract.crossing import (
     read_recorded,
 )
 from tests.contract.losses import as_said_in
+from tests.contract.table import PAGE, page
 from tests.recordings import FOLDER, Recording
 
 ANSWERS = [
@@ -85,3 +86,8 @@ def told_to(client: str, recording: Recording) -> str:
     except UpstreamError as error:
         return error.message
     return failure.message if failure else ""
+
+
+@pytest.mark.skipif(not chat_recordings(), reason=f"no recordings in {FOLDER}")
+def test_page_on_compatibility_tells_how_it_is() -> None:
+    assert PAGE.read_text() == page(), "write it anew: python -m tests.contract.table"

@@ -77,6 +77,11 @@ def merged(under: Any, over: Any) -> Any:
     return over
 
 
+def meaning(data: bytes) -> Any:
+    """The value, its integers beyond 64 bits as floats: which of both they become depends on the parser that was needed."""
+    return json.loads(data, parse_int=lambda digits: int(digits) if abs(int(digits)) < 2**63 else float(digits))
+
+
 def written(body: bytes, model: str, additions: Additions = NO_ADDITIONS, *, streamed: bool = False) -> bytes:
     payload = loads(body)
     return pass_request(body, payload, name=payload["model"], model=model, streamed=streamed, additions=additions)
@@ -94,7 +99,7 @@ def test_spliced_request_means_what_a_rebuilt_one_means(body: bytes, model: str)
 
     out = written(body, model)
 
-    assert loads(out) == loads(dumps(rebuilt(payload, model, streamed=False)))
+    assert meaning(out) == meaning(dumps(rebuilt(payload, model, streamed=False)))
 
 
 @settings(deadline=None, max_examples=80)
@@ -115,7 +120,7 @@ def test_additions_mean_the_same_spliced_and_rebuilt(
 
     out = written(body, model, additions, streamed=True)
 
-    assert loads(out) == loads(dumps(rebuilt(payload, model, additions, streamed=True)))
+    assert meaning(out) == meaning(dumps(rebuilt(payload, model, additions, streamed=True)))
 
 
 @given(st.text(max_size=20), st.sampled_from(["", " ", "\n\t"]))
