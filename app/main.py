@@ -107,6 +107,7 @@ def create_app(
             handler=handler,
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
+            call_timeout_s=settings.call_timeout_s,
         )
 
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
@@ -116,7 +117,7 @@ def create_app(
     app.include_router(models_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
-    app.include_router(health_router(database.ping, registry))
+    app.include_router(health_router(database.ping, registry, board, identify))
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)

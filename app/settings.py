@@ -28,6 +28,7 @@ class Settings:
         config_path: the file of providers.
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
+        call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -44,6 +45,7 @@ class Settings:
     log_file: Path | None = None
     trusted_proxies: tuple[Network, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
+    call_timeout_s: float | None = None
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -83,6 +85,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         log_file=_path(env, "LOG_FILE"),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
+        call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )

@@ -9,13 +9,13 @@ from starlette.routing import Route
 from app.api.front import Asgi
 from app.api.listing import Identify, respond_json, visible_model, visible_models
 from app.api.relay import RelayRoute, Scope, Surface
-from app.api.surfaces import GENERATE_CONTENT, STREAM_GENERATE_ARRAY, STREAM_GENERATE_CONTENT
+from app.api.surfaces import GEMINI_COUNT, GENERATE_CONTENT, STREAM_GENERATE_ARRAY, STREAM_GENERATE_CONTENT
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
 from app.providers.registry import ListedModel, Registry
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
-_METHODS = ["generateContent", "streamGenerateContent"]
+_METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
 
 
 def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
@@ -26,7 +26,11 @@ def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
         route: Asgi = sse if scope["query_string"].find(b"alt=sse") >= 0 else array
         await route(scope, receive, send)
 
-    endpoints: dict[str, Asgi] = {"generateContent": relay(GENERATE_CONTENT), "streamGenerateContent": stream}
+    endpoints: dict[str, Asgi] = {
+        "generateContent": relay(GENERATE_CONTENT),
+        "streamGenerateContent": stream,
+        "countTokens": relay(GEMINI_COUNT),
+    }
     return [
         Route(f"/{version}/models/{{name:path}}:{method}", _App(endpoint), methods=["POST"])
         for version in _VERSIONS

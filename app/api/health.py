@@ -2,17 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app import __version__
+from app.api.listing import Identify, may_see, respond_json
+from app.core.call import Target
+from app.core.jsonio import Json
+from app.pipeline.board import Board, Health
 from app.providers.registry import Registry
 
 Ping = Callable[[], Awaitable[None]]
 
 
-def health_router(ping_database: Ping, registry: Registry) -> APIRouter:
-    """`/healthz` (liveness), `/readyz` (readiness) and `/`."""
+def health_router(ping_database: Ping, registry: Registry, board: Board, identify: Identify) -> APIRouter:
+    """`/healthz` (liveness), `/readyz` (readiness), `/v1/health/providers` and `/`."""
     router = APIRouter(tags=["health"])
 
     @router.head("/healthz", include_in_schema=False)
@@ -27,11 +31,31 @@ def health_router(ping_database: Ping, registry: Registry) -> APIRouter:
         ready = all(state == "ok" for state in checks.values())
         return JSONResponse({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
 
+    @router.get("/v1/health/providers", summary="How the models that were called have been doing")
+    async def providers(request: Request) -> Response:
+        principal = await identify(request)
+        healths = [(target, health) for target, health in board.healths().items() if may_see(principal, target)]
+        return respond_json({"object": "list", "data": [_entry(target, health) for target, health in healths]})
+
     @router.api_route("/", methods=["GET", "HEAD"], summary="A greeting", include_in_schema=False)
     async def root() -> Response:
-        return PlainTextResponse(f"LLM Relay {__version__} is running.\n")
+        return PlainTextResponse("Ollama is running")  # by these words its clients know that they are right here
 
     return router
+
+
+def _entry(target: Target, health: Health) -> dict[str, Json]:
+    first_byte_s = health.first_byte_s
+    return {
+        "provider": target.provider,
+        "model": target.model,
+        "state": health.state,
+        "calls": health.calls,
+        "failures": health.failures,
+        "under_way": health.under_way,
+        "first_byte_ms": None if first_byte_s is None else round(first_byte_s * 1000),
+        "retry_s": round(health.retry_s, 1),
+    }
 
 
 async def _check(ping: Ping) -> str:

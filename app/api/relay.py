@@ -16,7 +16,7 @@ from app.api.pump import SHUT_DOWN, Client, RawHeaders, Receive, Send, Voice, pu
 from app.api.vigil import Rounds
 from app.auth.guard import Guard
 from app.core.call import Call
-from app.core.errors import Headers, RelayError, Unavailable
+from app.core.errors import Headers, InvalidRequest, RelayError, Unavailable
 from app.core.ports import Handler
 from app.dialects.dialect import Asked
 
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # Proxies and browsers close what is silent for a minute; half of their half is safe.
 PING_S = 15.0
+_MOST_TIMEOUT_MS = 86_400_001
 
 Scope = Mapping[str, Any]
 
@@ -37,6 +38,7 @@ class Surface:
         dialect: how requests and replies are written.
         read_asked: the facts of a request's body; some APIs tell a part of them in the path, which the scope has.
         forwards: headers that a provider of the same dialect is to see too.
+        free: calls cost nothing of the quota.
         reply: the gateway's own answer to a request that needs no model, by its request id; None for all others.
     """
 
@@ -45,6 +47,7 @@ class Surface:
     read_asked: Callable[[bytes, Scope], Asked]
     voice: Voice
     forwards: frozenset[bytes] = frozenset()
+    free: bool = False
     reply: Callable[[Asked, str], bytes | None] | None = None
 
 
@@ -59,6 +62,7 @@ class RelayRoute:
         handler: Handler,
         read_address: ReadAddress,
         max_body_bytes: int,
+        call_timeout_s: float | None = None,
         ping_s: float = PING_S,
     ) -> None:
         self._surface = surface
@@ -66,6 +70,7 @@ class RelayRoute:
         self._handler = handler
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
+        self._call_timeout_s = call_timeout_s
         self._rounds = Rounds(ping_s)
         self._ids = _count_ids()
 
@@ -91,8 +96,9 @@ class RelayRoute:
                 await client.answer(200, own, [(b"content-type", b"application/json")])
                 return
             client.model = asked.name
-            admission = await self._guard.admit(principal)
-            client.headers += _raw(admission.headers())
+            if not self._surface.free:
+                admission = await self._guard.admit(principal)
+                client.headers += _raw(admission.headers())
             call = Call(
                 id=call_id,
                 principal=principal,
@@ -107,9 +113,10 @@ class RelayRoute:
                 received_at=received_at,
                 client=address,
                 headers=self._forwarded(headers) if self._surface.forwards else (),
+                deadline=self._deadline(headers.get(b"x-relay-timeout-ms"), started_at),
             )
             error = await pump(call, self._handler, client, receive, self._rounds)
-            if error is not None and not error.charged:
+            if error is not None and not error.charged and admission is not None:
                 self._guard.give_back(admission)
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
@@ -127,6 +134,19 @@ class RelayRoute:
             if admission is not None and not client.started:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
+
+    def _deadline(self, timeout_ms: bytes | None, started_at: float) -> float | None:
+        """When the first byte has to be here, by the client's wish or by the operator's; the earlier of both.
+
+        Raises:
+            InvalidRequest: the client's is no number of milliseconds.
+        """
+        limits_s = [] if self._call_timeout_s is None else [self._call_timeout_s]
+        if timeout_ms is not None:
+            if not timeout_ms.isdigit() or not 0 < int(timeout_ms[:10]) < _MOST_TIMEOUT_MS:
+                raise InvalidRequest("The header x-relay-timeout-ms must be a number of milliseconds, a day at most.")
+            limits_s.append(int(timeout_ms) / 1000)
+        return started_at + min(limits_s) if limits_s else None
 
     def _forwarded(self, headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
         return tuple((name, headers[name]) for name in sorted(self._surface.forwards) if name in headers)

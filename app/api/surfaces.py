@@ -9,6 +9,7 @@ from app.api.relay import Scope, Surface
 from app.core.errors import InvalidRequest
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.dialects.anthropic.request import read_asked as read_anthropic
+from app.dialects.anthropic.request import read_asked_count as read_anthropic_count
 from app.dialects.dialect import About, Asked
 from app.dialects.framing import comment
 from app.dialects.gemini.request import read_asked as read_gemini
@@ -60,16 +61,21 @@ def _surface(name: str, dialect: str, read: Read, voice: Voice, *forwards: bytes
     return Surface(name, dialect, lambda body, _scope: read(body), voice, frozenset(forwards))
 
 
+def _read_plain_object(body: bytes) -> dict[str, Json]:
+    try:
+        payload = loads(body)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
+    if not isinstance(payload, dict):
+        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    return payload
+
+
 def _read_plain(fallback: str | None = None) -> Read:
     """Reads requests of which only the model is of interest; `fallback` is what OpenAI takes where there is none."""
 
     def read(body: bytes) -> Asked:
-        try:
-            payload = loads(body)
-        except InvalidJson as exc:
-            raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-        if not isinstance(payload, dict):
-            raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+        payload = _read_plain_object(body)
         name = payload.get("model", fallback)
         if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
             raise InvalidRequest("'model' is missing or not valid: give a model's name.", param="model")
@@ -85,6 +91,9 @@ _OPENAI = _voice("openai")
 CHAT = _surface("chat", "openai", read_openai, _OPENAI)
 MESSAGES = _surface(
     "messages", "anthropic", read_anthropic, _voice("anthropic"), b"anthropic-version", b"anthropic-beta"
+)
+COUNT_TOKENS = replace(
+    MESSAGES, name="count", dialect="anthropic-count", read_asked=lambda body, _: read_anthropic_count(body), free=True
 )
 OLLAMA_CHAT = replace(
     _surface("ollama-chat", "ollama", read_ollama, _voice("ollama", _empty_line(enclose_chat))),
@@ -105,6 +114,7 @@ SURFACES: dict[str, Surface] = {
     "/api/chat/completions": CHAT,
     "/v1/responses": _surface("responses", "responses", read_responses, _voice("responses")),
     "/v1/messages": MESSAGES,
+    "/v1/messages/count_tokens": COUNT_TOKENS,
     "/api/chat": OLLAMA_CHAT,
     "/api/generate": OLLAMA_GENERATE,
     "/v1/completions": _surface("completions", "openai-completions", _read_plain(), _OPENAI),
@@ -129,3 +139,13 @@ _ARRAY_VOICE = Voice(
 GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=False), _voice("gemini"))
 STREAM_GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=True), _voice("gemini"))
 STREAM_GENERATE_ARRAY = Surface("generate", "gemini-array", _read_gemini(streamed=True), _ARRAY_VOICE)
+
+
+def _read_gemini_count(body: bytes, scope: Scope) -> Asked:
+    """A body may hold the whole request that is to be counted, instead of its parts."""
+    asked = _read_plain_object(body)
+    inner = asked.get("generateContentRequest")
+    return read_gemini(dumps(inner) if isinstance(inner, dict) else body, scope["path_params"]["name"], False)
+
+
+GEMINI_COUNT = Surface("count", "gemini-count", _read_gemini_count, _voice("gemini"), free=True)

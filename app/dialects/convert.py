@@ -5,7 +5,8 @@ request crosses by way of a canonical one, and a reply by way of events.
 """
 
 import time
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.core.call import Call
@@ -15,8 +16,12 @@ from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, dumps
 from app.core.reply import JSON_TYPE
 from app.core.usage import Usage
+from app.dialects.anthropic.dialect import ANTHROPIC
+from app.dialects.anthropic.tokens import write_count as write_anthropic_count
 from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
 from app.dialects.dialect import About, Dialect, EventReader
+from app.dialects.gemini.dialect import GEMINI
+from app.dialects.gemini.tokens import write_count as write_gemini_count
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
@@ -24,7 +29,16 @@ from app.dialects.openai.usage import estimate_tokens
 from app.dialects.openai.whole import WholeReply
 from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS
+from app.dialects.responses.dialect import RESPONSES
+from app.dialects.responses.request import needs_state
 from app.dialects.splice import Additions, rewrite
+
+_COUNTS: dict[str, tuple[Callable[[int], bytes], Dialect]] = {
+    "anthropic-count": (write_anthropic_count, ANTHROPIC),
+    "gemini-count": (write_gemini_count, GEMINI),
+}
+_FOREIGN = (b'"lr.', b'"' + b64encode(b"lr."))
+"""How a signature begins that another dialect's provider made (`dialects.signatures`); Gemini's API wants base64."""
 
 
 class Incoming(Protocol):
@@ -68,9 +82,15 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
                 call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
             )
         )
-    if call.dialect == dialect:
+    if call.dialect == dialect and (dialect not in DIALECTS or not _holds_foreign_signature(call.body)):
         named = model if "model" in call.payload else None
         return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))
+    if call.dialect == RESPONSES.name != dialect and (kept := needs_state(call.payload)) is not None:
+        raise InvalidRequest(
+            f"{kept!r} needs a provider that keeps the state of conversations; that of this model does not.",
+            param=kept,
+            code="unsupported_parameter",
+        )
     encoded = DIALECTS[dialect].write_request(DIALECTS[call.dialect].read_request(call.payload), model, call.streamed)
     try:
         return Outgoing(dumps(additions.added_to(encoded.payload)), encoded.unsupported)
@@ -132,6 +152,14 @@ def incoming(
     return CrossedStream(reader, goal.write_stream(about), provider=provider, estimate=estimate, secrets=secrets)
 
 
+def count_tokens(call: Call) -> bytes | None:
+    """An estimate where a client asks how many tokens a request has, for providers that do not count; None for all else."""
+    if (written := _COUNTS.get(call.dialect)) is None:
+        return None
+    write, dialect = written
+    return write(estimate_tokens(count_characters(call, dialect)))
+
+
 def incoming_error(
     status: int,
     body: bytes,
@@ -161,6 +189,11 @@ def reply_type(call: Call) -> str | None:
     if goal is None:
         return None
     return goal.stream_type if call.streamed else JSON_TYPE
+
+
+def _holds_foreign_signature(body: bytes) -> bool:
+    """Whether the history holds what only another provider can read: this one would refuse it, so it must be taken out."""
+    return any(body.find(mark) >= 0 for mark in _FOREIGN)
 
 
 def count_characters(call: Call, dialect: Dialect) -> int:

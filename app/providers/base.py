@@ -17,8 +17,8 @@ from app.core.errors import (
     UpstreamUnreachable,
 )
 from app.core.redaction import redact
-from app.core.reply import Reply
-from app.dialects.convert import Incoming, can_cross, incoming, incoming_error, outgoing, reply_type
+from app.core.reply import JSON_TYPE, Reply
+from app.dialects.convert import Incoming, can_cross, count_tokens, incoming, incoming_error, outgoing, reply_type
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
@@ -82,6 +82,8 @@ class HttpProvider:
             UpstreamInvalid: the answer is none.
             UpstreamCut: the answer broke off before the first byte for the client.
         """
+        if call.dialect not in self._paths and (count := count_tokens(call)) is not None:
+            return Reply(200, JSON_TYPE, count)
         dialect = self._dialect_for(call)
         sent = outgoing(call, target.model, self._additions, dialect=dialect)
         headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []

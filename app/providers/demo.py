@@ -11,7 +11,7 @@ from app.core.events import Event, Finished, Started, TextDelta, fold
 from app.core.jsonio import dumps
 from app.core.reply import JSON_TYPE, Reply
 from app.core.usage import Usage
-from app.dialects.convert import count_characters
+from app.dialects.convert import count_characters, count_tokens
 from app.dialects.dialect import About, EventWriter
 from app.dialects.openai.usage import estimate_tokens
 from app.dialects.registry import DIALECTS
@@ -39,6 +39,8 @@ class Demo:
         Raises:
             InvalidRequest: it was asked for something else than words.
         """
+        if (count := count_tokens(call)) is not None:
+            return Reply(200, JSON_TYPE, count)
         goal = DIALECTS.get(call.dialect)
         if goal is None:
             raise InvalidRequest(f"The demo can only chat, not serve {call.surface!r}.", param="model")

@@ -53,6 +53,19 @@ def read_asked(body: bytes) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
+    asked = read_asked_count(body)
+    limit = asked.payload.get("max_tokens")
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise wrong("max_tokens", "there, and a whole number: how many tokens the answer may have")
+    return asked
+
+
+def read_asked_count(body: bytes) -> Asked:
+    """The same of a request to count its tokens, which has no limit for an answer.
+
+    Raises:
+        InvalidRequest: with the field at fault as `param`.
+    """
     body = body.removeprefix(_BYTE_ORDER_MARK)
     try:
         payload = loads(body)
@@ -72,9 +85,6 @@ def read_asked(body: bytes) -> Asked:
     stream = payload.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise wrong("stream", "true or false")
-    limit = payload.get("max_tokens")
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-        raise wrong("max_tokens", "there, and a whole number: how many tokens the answer may have")
     return Asked(body, payload, name, stream is True, wants_usage=True)
 
 
