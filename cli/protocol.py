@@ -29,6 +29,7 @@ class Exchange(RequestResponseCycle):
     """
 
     _head = b""
+    _until_close = False
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Take one of ASGI's messages."""
@@ -38,35 +39,40 @@ class Exchange(RequestResponseCycle):
             return
         if self.response_started:
             body, more = message.get("body", b""), message.get("more_body", False)
-            if more and body and self.chunked_encoding and not self._head:
+            if more and body and self.chunked_encoding and not self._head and not self.response_complete:
                 self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
             else:
                 self._write(body, more=more)
         else:
+            self._head = self._write_head(message["status"], message.get("headers", ()))
             self.response_started = True
             self.waiting_for_100_continue = False
-            self._head = self._write_head(message["status"], message.get("headers", ()))
 
     def _write_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         lines = [STATUS_LINE[status]]
+        length = None
         for name, value in (*self.default_headers, *headers):
             lines.append(b"%b: %b\r\n" % (name, value))
             if name == b"content-length":
-                self.chunked_encoding = False
-                self.expected_content_length = int(value)
+                length = int(value)
             elif name == b"connection" and b"close" in value.lower():
                 self.keep_alive = False
+        is_bodiless = self.scope["method"] == "HEAD" or status in (204, 304)
+        chunked = length is None and not is_bodiless
+        if (
+            chunked and self.scope["http_version"] == "1.0"
+        ):  # it knows no chunks: the end of the connection is the end (RFC 9112, 6.1)
+            chunked = self.keep_alive = False
+            self._until_close = True
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        if self.scope["method"] == "HEAD" or status in (204, 304):
-            self.chunked_encoding = False
-            self.expected_content_length = 0
-        elif self.chunked_encoding is None:
-            self.chunked_encoding = True
+        if chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
         head = b"".join(lines)
-        if not head.count(b"\r") == head.count(b"\n") == len(lines):
-            raise RuntimeError("a line break in a response header")
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) or head.find(b"\0") >= 0:
+            raise RuntimeError("a line break or NUL in a response header")
+        self.chunked_encoding = chunked
+        self.expected_content_length = 0 if is_bodiless else length or 0
         return head + b"\r\n"
 
     def _write(self, body: bytes, *, more: bool) -> None:
@@ -81,7 +87,7 @@ class Exchange(RequestResponseCycle):
             body = b""
         elif self.scope["method"] == "HEAD":
             body = b""
-        else:
+        elif not self._until_close:
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (self.expected_content_length and not more):
                 raise RuntimeError("a response is longer or shorter than its content-length")
@@ -100,13 +106,14 @@ class GatewayProtocol(HttpToolsProtocol):
     - A client that leaves ends its running call also where it had sent a further request behind it; uvicorn tells only the
       last one.
     - `Upgrade: h2c`, which Java's client sends by default, is ignored and the body read (RFC 9110, 7.8); llhttp stops there.
-    - A request head is bounded: it is read before anybody is authenticated.
+    - Heads, chunk sizes and trailers are bounded: they are read before anybody is authenticated.
     - What is not HTTP is refused in OpenAI's shape too.
     """
 
     _running: RequestResponseCycle | None = None
     _in_head = True
     _head_bytes = 0
+    _is_broken = False
     _ignored_upgrade = False
     _body_bytes_left = 0
 
@@ -120,12 +127,13 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes."""
+        if self._is_broken:
+            return
         if self._ignored_upgrade:
             self._take_body(data)
             return
         self._unset_keepalive_if_required()
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)  # set to 0 where a head or a piece of body was among it
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -138,6 +146,11 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"The request's headers are larger than {MAX_HEAD_BYTES} bytes."))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, but no trailer, which may say anything (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin to serve the request, or put it behind the one that is being served."""
@@ -171,9 +184,15 @@ class GatewayProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of body."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is here, and the next head may come; of an ignored upgrade, the body is still to come."""
         self._in_head = True
+        self._head_bytes = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -194,6 +213,16 @@ class GatewayProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _refuse(self, error: RelayError) -> None:
+        """Say what is wrong and close; behind a request that is being served, only close when that one is answered."""
+        self._is_broken = True
+        running = self._running
+        if running is not None and not running.response_complete:
+            if not running.more_body:
+                running.keep_alive = False
+                return
+            if running.response_started:
+                self.transport.close()
+                return
         body = write_error(error)
         head = (
             f"HTTP/1.1 {error.status} Refused\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"

@@ -99,7 +99,11 @@ class Client:
 
     async def _start(self, status: int, headers: RawHeaders) -> None:
         self.started = True
-        await self.send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
+        try:
+            await self.send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
+        except RuntimeError:  # the server refuses a header: nothing has gone out
+            self.started = False
+            raise
 
 
 async def pump(call: Call, handler: Handler, client: Client, receive: Receive, rounds: Rounds) -> RelayError | None:
@@ -175,5 +179,5 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
             tap.feed(chunk)
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await vigil.settle()
+    vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early, and nothing may come after the end
     await client.finish()
-    vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early

@@ -110,11 +110,20 @@ class Unavailable(RelayError):
     code = "unavailable"
 
 
+class NotServed(InvalidRequest):
+    """The provider has the model, but not the API that the client calls."""
+
+
 class UpstreamFailure(RelayError):
-    """The provider could not be reached, or failed."""
+    """The provider could not be reached, or failed.
+
+    Attributes:
+        may_pass: the same provider may well answer a moment later.
+    """
 
     status = 502
     type = "upstream_error"
+    may_pass = True
 
 
 class UpstreamError(UpstreamFailure):
@@ -157,6 +166,14 @@ class UpstreamUnreachable(UpstreamFailure):
     code = "upstream_unreachable"
 
 
+class UpstreamBusy(UpstreamUnreachable):
+    """All connections to the provider that this gateway allows itself are in use; no fault of the provider's."""
+
+    status = 503
+    code = "upstream_busy"
+    may_pass = False
+
+
 class UpstreamInvalid(UpstreamFailure):
     """The provider's answer is not what its API promises."""
 
@@ -174,6 +191,7 @@ class UpstreamTimeout(UpstreamFailure):
 
     status = 504
     code = "upstream_timeout"
+    may_pass = False
 
 
 class DeadlineExceeded(UpstreamTimeout):

@@ -17,6 +17,7 @@ ERROR_RATE = 0.5
 LEAST_CALLS = 10
 OPEN_S = 10.0
 LONGEST_OPEN_S = 120.0
+MOST_ENTRIES = 4096
 # A tenth for each new first byte: some ten calls make a new average.
 _EWMA_WEIGHT = 0.1
 
@@ -49,6 +50,11 @@ class _Entry:
     failures: int = 0
     first_byte_s: float | None = None
 
+    @property
+    def retried_later(self) -> bool:
+        """Its breaker is open."""
+        return self.open_until > 0
+
 
 class Board:
     """A breaker for each target.
@@ -68,8 +74,10 @@ class Board:
         """Begin a call, `always` or unless the breaker is open. Who got True tells the end: `succeeded`, `failed` or `left`."""
         entry = self._entries.get(target)
         if entry is None:
+            if len(self._entries) >= MOST_ENTRIES:
+                self._tidy()
             entry = self._entries[target] = _Entry()
-        if entry.open_until and not always:
+        if entry.retried_later and not always:
             if entry.probing or self._clock() < entry.open_until:
                 return False
             entry.probing = True
@@ -124,6 +132,12 @@ class Board:
     def healths(self) -> Mapping[Target, Health]:
         """All targets that were called since the start."""
         return {target: self._health(entry) for target, entry in self._entries.items()}
+
+    def _tidy(self) -> None:
+        """Forget what is in order and not in use: clients can make up names of models without end."""
+        self._entries = {
+            target: entry for target, entry in self._entries.items() if entry.under_way or entry.retried_later
+        }
 
     def _load(self, target: Target) -> float:
         """What to expect of one more call. One that is not known is tried."""

@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from app.core.call import Call, Choice, Route, Target
-from app.core.errors import DeadlineExceeded, Unavailable, UpstreamError, UpstreamFailure, UpstreamTimeout
+from app.core.errors import (
+    DeadlineExceeded,
+    NotServed,
+    RelayError,
+    Unavailable,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamFailure,
+)
 from app.core.ports import Handler
 from app.core.reply import End, Outcome, Reply
 from app.pipeline.board import Board
@@ -49,7 +57,7 @@ class Failover:
         route = call.route
         if route is None:
             raise ValueError("a call is sent before its name is resolved")
-        failure: UpstreamFailure | None = None
+        failure: RelayError | None = None
         for choice in self._in_order(route):
             try:
                 reply = await self._try(call, choice, call_next)
@@ -57,6 +65,8 @@ class Failover:
                 if not _may_go_on(exc):
                     raise
                 failure = exc
+            except NotServed as exc:
+                failure = failure or exc
             else:
                 if reply is not None:
                     return reply
@@ -74,18 +84,22 @@ class Failover:
     async def _try(self, call: Call, choice: Choice, call_next: Handler) -> Reply | None:
         """The reply of one target; None where its breaker is open."""
         target, bound_s = choice.target, FIRST_PAUSE_S
+        failure: UpstreamFailure | None = None
         for retry in range(choice.retries + 1):
             if not self._board.enter(target, always=not choice.breaker):
-                return None
+                break
             try:
                 return await self._ask(call.aimed(target), target, call_next)
             except UpstreamFailure as exc:
+                failure = exc
                 pause_s = _pause_s(exc, bound_s)
                 if retry == choice.retries or not _is_passing(exc) or not _fits(pause_s, call.deadline):
                     raise
                 log.info("%s: %s failed, asked again in %.2f s: %s", call.id, target, pause_s, exc.message)
                 await self._sleep(pause_s)
                 bound_s = min(bound_s * 2, LONGEST_PAUSE_S)
+        if failure is not None:
+            raise failure
         return None
 
     async def _ask(self, call: Call, target: Target, call_next: Handler) -> Reply:
@@ -96,7 +110,7 @@ class Failover:
         try:
             reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
         except UpstreamFailure as exc:
-            (board.failed if _may_go_on(exc) else board.left)(target)
+            (board.failed if _is_targets_fault(exc) else board.left)(target)
             exc.headers = (*exc.headers, *_told(call))
             raise
         except BaseException:
@@ -146,11 +160,16 @@ def _may_go_on(failure: UpstreamFailure) -> bool:
     return not isinstance(failure, DeadlineExceeded)
 
 
+def _is_targets_fault(failure: UpstreamFailure) -> bool:
+    """Whether it tells of the target's health: not what it says of a request, of our key or of our rate."""
+    if isinstance(failure, UpstreamError):
+        return failure.status >= 500
+    return not isinstance(failure, DeadlineExceeded | UpstreamBusy)
+
+
 def _is_passing(failure: UpstreamFailure) -> bool:
     """Whether the same target may answer a moment later."""
-    return (
-        failure.status in _PASSING if isinstance(failure, UpstreamError) else not isinstance(failure, UpstreamTimeout)
-    )
+    return failure.status in _PASSING if isinstance(failure, UpstreamError) else failure.may_pass
 
 
 def _pause_s(failure: UpstreamFailure, bound_s: float) -> float:
@@ -166,14 +185,16 @@ def _retry_after_s(text: str | None) -> float | None:
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError):
         return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _fits(pause_s: float, deadline: float | None) -> bool:

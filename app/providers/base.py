@@ -10,19 +10,23 @@ from app.config import ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import (
     InvalidRequest,
+    NotServed,
+    UpstreamBusy,
     UpstreamCut,
     UpstreamFailure,
     UpstreamInvalid,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from app.core.frozen import frozen
 from app.core.redaction import redact
 from app.core.reply import JSON_TYPE, Reply
 from app.dialects.convert import Incoming, can_cross, count_tokens, incoming, incoming_error, outgoing, reply_type
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
-from app.providers.formats import FORMATS, read_model_list
+from app.providers.formats import FORMATS, Format, Path, read_model_list
+from app.providers.http1.outgoing import Headers
 from app.providers.transport import open_post
 
 log = logging.getLogger(__name__)
@@ -53,11 +57,12 @@ class HttpProvider:
         self._transport = transport
         formats = [FORMATS[name] for name in config.api_format]
         self._formats = formats
-        self._paths = {
-            dialect: (form.root(config.base_url), path) for form in formats for dialect, path in form.paths.items()
+        self._ways = {
+            dialect: _Way(form.root(config.base_url), path, _headers(config, form, secret), _usual(config, form))
+            for form in formats
+            for dialect, path in form.paths.items()
         }
         self._native = next(iter(formats[0].paths))
-        self._headers = _headers(config, secret)
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
         self._unsupported = config.unsupported_parameters
         limits = config.timeouts
@@ -82,13 +87,13 @@ class HttpProvider:
             UpstreamInvalid: the answer is none.
             UpstreamCut: the answer broke off before the first byte for the client.
         """
-        if call.dialect not in self._paths and (count := count_tokens(call)) is not None:
+        if call.dialect not in self._ways and (count := count_tokens(call)) is not None:
             return Reply(200, JSON_TYPE, count)
         dialect = self._dialect_for(call)
         sent = outgoing(call, target.model, self._additions, dialect=dialect)
         headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []
         try:
-            answer = await self._post(dialect, target.model, call.streamed)(sent.body, call.headers)
+            answer = await self._post(dialect, target.model, call.streamed)(sent.body, self._further(call, dialect))
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=True) from exc
         try:
@@ -141,7 +146,10 @@ class HttpProvider:
             UpstreamFailure: it did not tell.
         """
         request = httpx.Request(
-            "GET", self._models_url, headers=self._headers, extensions={"timeout": dict(self._limits)}
+            "GET",
+            self._models_url,
+            headers=[*self._ways[self._native].headers, *self._ways[self._native].usual],
+            extensions={"timeout": dict(self._limits)},
         )
         try:
             async with asyncio.timeout(_MODEL_LIST_S):
@@ -166,13 +174,13 @@ class HttpProvider:
         Raises:
             InvalidRequest: it has nothing of the kind.
         """
-        if call.dialect in self._paths:
-            if call.dialect == "openai" and "responses" in self._paths and self._has_built_in_tools(call):
+        if call.dialect in self._ways:
+            if call.dialect == "openai" and "responses" in self._ways and self._has_built_in_tools(call):
                 return "responses"  # Chat Completions knows functions only
             return call.dialect
         if can_cross(call.dialect):
             return self._native
-        raise InvalidRequest(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
+        raise NotServed(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
 
     def _has_built_in_tools(self, call: Call) -> bool:
         tools = call.payload.get("tools")
@@ -183,15 +191,23 @@ class HttpProvider:
         )
 
     def _post(self, dialect: str, model: str, streamed: bool) -> Post:
-        root, path = self._paths[dialect]
-        address = root + path(model, streamed)
+        way = self._ways[dialect]
+        address = way.root + way.path(model, streamed)
         post = self._posts.get(address)
         if post is None:
             if len(self._posts) >= _MAX_ADDRESSES:
                 self._posts.clear()
-            post = open_post(self._transport, httpx.URL(address), self._headers, self._limits)
+            post = open_post(self._transport, httpx.URL(address), way.headers, self._limits)
             self._posts[address] = post
         return post
+
+    def _further(self, call: Call, dialect: str) -> Headers:
+        """The headers that are another call's another: the client's own, where it speaks the provider's dialect, else the usual."""
+        usual = self._ways[dialect].usual
+        if not call.headers or call.dialect != dialect:
+            return usual
+        names = {name for name, _ in call.headers}
+        return (*call.headers, *(header for header in usual if header[0] not in names))
 
     def _judge(self, call: Call, target: Target, unsupported: Sequence[str]) -> list[tuple[bytes, bytes]]:
         """What is told of parameters that the provider cannot take.
@@ -266,11 +282,13 @@ class HttpProvider:
     def _as_failure(self, exc: httpx.TransportError, *, before_first_byte: bool) -> UpstreamFailure:
         words = redact(str(exc) or type(exc).__name__, (self._secret or "",)).rstrip(".")
         if isinstance(exc, httpx.PoolTimeout):
-            return UpstreamUnreachable(f"Too many calls to {self.name} are under way: {words}.")
+            return UpstreamBusy(f"Too many calls to {self.name} are under way: {words}.")
         if isinstance(exc, httpx.ConnectTimeout):
-            return UpstreamUnreachable(
+            failure = UpstreamUnreachable(
                 f"{self.name} cannot be reached: {words}. Setting: timeouts.connect of {self.key!r}."
             )
+            failure.may_pass = False  # it took its time already
+            return failure
         if isinstance(exc, httpx.TimeoutException):
             setting = "first_byte" if before_first_byte and not isinstance(exc, httpx.WriteTimeout) else "idle"
             return UpstreamTimeout(f"{self.name} is too slow: {words}. Setting: timeouts.{setting} of {self.key!r}.")
@@ -283,14 +301,22 @@ class HttpProvider:
         return UpstreamCut(f"{self.name} broke off: {words}.")
 
 
-def _headers(config: ProviderConfig, secret: str | None) -> list[tuple[bytes, bytes]]:
-    form = FORMATS[config.api_format[0]]
+@frozen
+class _Way:
+    """How the provider is asked in one dialect. `usual` are headers of which a client of that dialect may bring its own."""
+
+    root: str
+    path: Path
+    headers: Headers
+    usual: Headers
+
+
+def _headers(config: ProviderConfig, form: Format, secret: str | None) -> Headers:
     headers = {
         "Host": httpx.URL(config.base_url).netloc.decode(),
         "Accept": "*/*",
         "Content-Type": "application/json",
         "User-Agent": "llm-relay",
-        **form.headers,
     }
     if secret:
         name, scheme = form.key_header
@@ -298,6 +324,11 @@ def _headers(config: ProviderConfig, secret: str | None) -> list[tuple[bytes, by
     lower = {name.lower() for name in config.headers}
     kept = {name: value for name, value in headers.items() if name.lower() not in lower}
     return [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
+
+
+def _usual(config: ProviderConfig, form: Format) -> Headers:
+    lower = {name.lower() for name in config.headers}
+    return tuple((name.encode(), value.encode()) for name, value in form.headers.items() if name not in lower)
 
 
 def _is_stream(answer: Answer) -> bool:

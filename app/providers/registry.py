@@ -89,6 +89,7 @@ class Registry:
         self._discovered: dict[str, tuple[str, ...]] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
+        self._retired: dict[str, Listing] = {}  # for calls that wait to try one again which is no longer there
         self._now = self._build(config, find_secret, {})
 
     def reload(self, config: Config, find_secret: FindSecret) -> None:
@@ -101,6 +102,7 @@ class Registry:
         discovered = {
             key: models for key, models in self._discovered.items() if config.providers.get(key) == before.get(key)
         }
+        self._retired |= self._now.providers
         self._now = self._build(config, find_secret, discovered)
         self._discovered = discovered
         self._wake.set()
@@ -136,8 +138,8 @@ class Registry:
         return list(dict.fromkeys(self._now.spellings[spelling] for spelling in close))[:most]
 
     def provider(self, key: str) -> Listing:
-        """The provider with that key; it must be ready."""
-        return self._now.providers[key]
+        """The provider with that key; it must be ready, or have been when its target was found."""
+        return self._now.providers.get(key) or self._retired[key]
 
     @property
     def states(self) -> Sequence[ProviderState]:

@@ -16,6 +16,7 @@ from app.store.tables import METADATA
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 7_310_041  # any number that nothing else on the server uses
 _LOCK_POLL_S = 0.02
+_NEWER = "The database has a schema that this version does not know; it was last used by a newer one."
 
 
 async def upgrade(db: Database) -> None:
@@ -26,17 +27,26 @@ async def upgrade(db: Database) -> None:
     Raises:
         UnusableDatabase: it cannot be opened, is no database of ours, or was written by a newer version.
     """
-    try:
-        async with _alone(db):
-            async with db.read() as connection:
-                version = await connection.run_sync(_read_version)
-            if version == HEAD:
-                return
-            async with db.begin() as connection:
-                await connection.run_sync(_create if version is None else migrate)
-    except DatabaseUnavailable as exc:
-        where = repr(str(db.path)) if db.path else db.engine.url.render_as_string(hide_password=True)
-        raise UnusableDatabase(f"Cannot use the database {where}: {_reason(exc)}.") from exc
+    async with _told(db), _alone(db):
+        async with db.read() as connection:
+            version = await connection.run_sync(_read_version)
+        if version == HEAD:
+            return
+        async with db.begin() as connection:
+            await connection.run_sync(_create if version is None else migrate)
+
+
+async def is_current(db: Database) -> bool:
+    """Whether the database has the schema of this version already. Nothing is changed.
+
+    Raises:
+        UnusableDatabase: as `upgrade`.
+    """
+    async with _told(db), db.read() as connection:
+        version = await connection.run_sync(_read_version)
+    if version not in (None, "", HEAD) and version not in _known_versions():
+        raise UnusableDatabase(_NEWER)
+    return version == HEAD
 
 
 def migrate(connection: Connection) -> None:
@@ -54,9 +64,7 @@ def migrate(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as exc:
-        raise UnusableDatabase(
-            f"The database has a schema that this version does not know; it was last used by a newer one. ({exc})"
-        ) from exc
+        raise UnusableDatabase(f"{_NEWER} ({exc})") from exc
 
 
 def _read_version(connection: Connection) -> str | None:
@@ -82,6 +90,22 @@ def _create(connection: Connection) -> None:
         )
     )
     connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+def _known_versions() -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
+@asynccontextmanager
+async def _told(db: Database) -> AsyncIterator[None]:
+    """Says which database it is that cannot be used."""
+    try:
+        yield
+    except DatabaseUnavailable as exc:
+        where = repr(str(db.path)) if db.path else db.engine.url.render_as_string(hide_password=True)
+        raise UnusableDatabase(f"Cannot use the database {where}: {_reason(exc)}.") from exc
 
 
 @asynccontextmanager

@@ -118,3 +118,50 @@ def test_what_is_not_http_is_refused_in_openais_shape(gateway: Gateway) -> None:
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["type"] == "invalid_request_error"
+
+
+def test_trailers_are_bounded_and_no_headers(gateway: Gateway) -> None:
+    head = post(gateway, "Connection: close").removesuffix(BODY).decode()
+    chunked = "\r\n".join(
+        "Transfer-Encoding: chunked" if line.startswith("Content-Length") else line for line in head.split("\r\n")
+    )
+    body = f"{len(BODY):x}\r\n".encode() + BODY + b"\r\n0\r\n"
+
+    with connect(gateway) as connection:
+        connection.sendall(chunked.encode() + body + b"Authorization: Bearer nope\r\n\r\n")
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+    with connect(gateway) as connection:
+        connection.sendall(chunked.encode() + body + b"X-A: " + b"a" * 100)
+        time.sleep(0.1)
+        connection.sendall(b"a" * 100_000)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+def test_garbage_behind_a_call_does_not_disturb_its_answer(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(post(gateway) + b"\x00garbage\r\n\r\n")
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert answer.endswith(b"\r\n0\r\n\r\n")
+
+
+def test_client_of_http_1_0_gets_no_chunks(gateway: Gateway) -> None:
+    body = BODY[:-1] + b',"stream":true}'
+    request = post(gateway).replace(b"HTTP/1.1", b"HTTP/1.0")
+    request = (
+        request.replace(f"Length: {len(BODY)}".encode(), f"Length: {len(body)}".encode()).removesuffix(BODY) + body
+    )
+
+    with connect(gateway) as connection:
+        connection.sendall(request)
+        answer = read_all(connection)
+
+    head, _, stream = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert stream.startswith(b"data: {")
+    assert stream.endswith(b"data: [DONE]\n\n")

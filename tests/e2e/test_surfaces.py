@@ -178,6 +178,14 @@ def test_headers_of_anthropics_clients_reach_anthropic(client: httpx.Client, sta
     assert standin.posts[0].headers["anthropic-version"] == "2024"
 
 
+def test_headers_of_anthropics_clients_reach_nobody_else(client: httpx.Client, standin: StandIn) -> None:
+    standin.answer = Answer.json(COMPLETION)
+
+    client.post("/v1/messages", json=MESSAGE, headers={"anthropic-beta": "b"})
+
+    assert "anthropic-beta" not in standin.posts[0].headers
+
+
 def test_signature_that_another_provider_made_does_not_reach_this_one(client: httpx.Client, standin: StandIn) -> None:
     standin.answer = Answer.json({"error": {"message": "seen"}}, 400)
     history = [

@@ -3,7 +3,15 @@
 import pytest
 
 from app.core.call import Target
-from app.pipeline.board import CONSECUTIVE_FAILURES, LEAST_CALLS, LONGEST_OPEN_S, OPEN_S, WINDOW_S, Board
+from app.pipeline.board import (
+    CONSECUTIVE_FAILURES,
+    LEAST_CALLS,
+    LONGEST_OPEN_S,
+    MOST_ENTRIES,
+    OPEN_S,
+    WINDOW_S,
+    Board,
+)
 
 ACME = Target("acme", "m")
 OTHER = Target("other", "m")
@@ -178,3 +186,14 @@ def test_fastest_of_many_keeps_every_target_once(monkeypatch: pytest.MonkeyPatch
     ordered = Board(clock=Clock()).fastest_first(targets)
 
     assert ordered == [targets[3], targets[0], targets[1], targets[2], targets[4]]
+
+
+def test_names_without_end_do_not_fill_the_board() -> None:
+    board = Board(clock=Clock())
+    fail(board, target=OTHER)
+
+    for number in range(3 * MOST_ENTRIES):
+        succeed(board, target=Target("open", str(number)))
+
+    assert len(board.healths()) <= MOST_ENTRIES + 1
+    assert not board.enter(OTHER)

@@ -14,8 +14,10 @@ from app.core.call import Call, Choice, Route, Target
 from app.core.errors import (
     DeadlineExceeded,
     InvalidRequest,
+    NotServed,
     RelayError,
     Unavailable,
+    UpstreamBusy,
     UpstreamCut,
     UpstreamError,
     UpstreamFailure,
@@ -111,6 +113,46 @@ async def test_clients_own_fault_goes_back_at_once_and_says_nothing_about_the_ta
     assert ("x-relay-provider", "one") in caught.value.headers
 
 
+async def test_error_that_opens_the_breaker_is_still_told() -> None:
+    board = Board()
+    failover = Failover(board, sleep=Pauses().sleep)
+    providers = Providers({ONE: [error(500)] * 9})
+
+    for _ in range(2):  # the fifth failure comes amid the retries of the second call
+        with pytest.raises(UpstreamError) as caught:
+            await failover.handle(routed(ONE, retries=2), providers)
+        assert caught.value.status == 500
+
+    assert len(providers.asked) == CONSECUTIVE_FAILURES
+
+
+@pytest.mark.parametrize("failure", [error(401), error(403), error(429), UpstreamBusy("all in use")])
+async def test_what_says_nothing_about_a_targets_health_opens_no_breaker(failure: UpstreamFailure) -> None:
+    board = Board()
+    providers = Providers({ONE: [failure] * CONSECUTIVE_FAILURES})
+
+    for _ in range(CONSECUTIVE_FAILURES):
+        with pytest.raises(type(failure)):
+            await Failover(board).handle(routed(ONE), providers)
+
+    assert (board.healths()[ONE].failures, board.healths()[ONE].state) == (0, "closed")
+
+
+async def test_target_without_the_api_makes_way_for_the_next() -> None:
+    providers = Providers({ONE: [NotServed("no embeddings")]})
+
+    await Failover(Board()).handle(routed(ONE, TWO), providers)
+
+    assert providers.asked == [ONE, TWO]
+
+
+async def test_when_no_target_has_the_api_that_is_told() -> None:
+    providers = Providers({ONE: [NotServed("one has none")], TWO: [NotServed("two has none")]})
+
+    with pytest.raises(NotServed, match="one has none"):
+        await Failover(Board()).handle(routed(ONE, TWO), providers)
+
+
 @pytest.mark.parametrize("failure", [error(401), error(402), error(403), UpstreamTimeout("slow"), error(501)])
 async def test_what_would_not_pass_goes_to_the_next_target_at_once(failure: UpstreamFailure) -> None:
     providers, pauses = Providers({ONE: [failure]}), Pauses()
@@ -172,7 +214,9 @@ async def test_longer_retry_after_than_we_wait_is_not_waited_for() -> None:
     assert (providers.asked, pauses) == ([ONE, TWO], [])
 
 
-@pytest.mark.parametrize("retry_after", ["soon", "", "Wed, 99 Foo"])
+@pytest.mark.parametrize(
+    "retry_after", ["soon", "", "Wed, 99 Foo", "nan", "inf", "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"]
+)
 async def test_retry_after_that_says_nothing_is_left_out(retry_after: str) -> None:
     providers, pauses = Providers({ONE: [error(429, retry_after)]}), Pauses()
 

@@ -13,6 +13,7 @@ import pytest
 from app.config import ProviderConfig, Timeouts
 from app.core.call import Call, Target
 from app.core.errors import (
+    UpstreamBusy,
     UpstreamCut,
     UpstreamError,
     UpstreamFailure,
@@ -296,7 +297,7 @@ async def test_status_that_is_neither_success_nor_error_is_a_bad_gateway(status:
     [
         (httpx.ConnectError("refused"), UpstreamUnreachable, 502),
         (httpx.ConnectTimeout("5 s"), UpstreamUnreachable, 502),
-        (httpx.PoolTimeout("busy"), UpstreamUnreachable, 502),
+        (httpx.PoolTimeout("busy"), UpstreamBusy, 503),
         (httpx.ProxyError("407"), UpstreamUnreachable, 502),
         (httpx.UnsupportedProtocol("x"), UpstreamUnreachable, 502),
         (httpx.ReadTimeout("60 s"), UpstreamTimeout, 504),

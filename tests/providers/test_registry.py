@@ -412,3 +412,13 @@ def test_reload_takes_a_changed_key() -> None:
     registry.reload(Config({"acme": provider("acme", "gpt", api_key_env=("A_KEY",))}), finder({"A_KEY": "k"}))
 
     assert target_of(registry, "gpt") == Target("acme", "gpt")
+
+
+def test_provider_that_was_taken_away_ends_the_calls_that_it_began() -> None:
+    registry = open_registry(acme=provider("acme", "gpt"))
+    before = registry.provider("acme")
+
+    registry.reload(Config({}), finder({}))
+
+    assert registry.find("acme/gpt") is None
+    assert registry.provider("acme") is before

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from app.store import schema
 from app.store.db import Database, UnusableDatabase
 from app.store.migrations import HEAD
-from app.store.schema import migrate, upgrade
+from app.store.schema import is_current, migrate, upgrade
 from app.store.tables import METADATA
 from tests.store import processes
 
@@ -82,6 +82,24 @@ async def test_older_database_is_migrated(tmp_path: Path, open_another: Opener) 
 
     await database.ping()
     assert "request_logs" in read_schema(tmp_path / "relay.db")
+
+
+async def test_current_database_is_known_as_such_and_an_empty_one_is_left_empty(
+    database: Database, tmp_path: Path, open_another: Opener
+) -> None:
+    empty = open_another("empty.db")
+
+    assert await is_current(database)
+    assert not await is_current(empty)
+    assert (tmp_path / "empty.db").stat().st_size == 0
+
+
+async def test_database_of_a_newer_version_is_none_of_ours(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
+
+    with pytest.raises(UnusableDatabase, match="newer"):
+        await is_current(database)
 
 
 async def test_database_of_a_newer_version_is_refused_and_left_alone(database: Database) -> None:
