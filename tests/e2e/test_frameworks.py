@@ -1,8 +1,10 @@
 """What people build with, before the gateway and a real model: LangChain for four APIs, and the command line tool `llm`."""
 
+import gc
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,6 @@ from tests.real_model import MODEL, missing, running_model
 pytestmark = [
     pytest.mark.xdist_group("real_model"),
     pytest.mark.skipif(missing() is not None, reason=f"no real model: {missing()}"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 APIS = ("openai", "responses", "anthropic", "ollama")
@@ -36,6 +37,15 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open() -> Iterator[None]:
+    """LangChain's models have no way to close their connections: they go here, not in the midst of another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def chat_model(api: str, relay: Gateway) -> Any:
