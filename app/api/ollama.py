@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.api.listing import Identify, respond, respond_json, visible_model, visible_models
 from app.core.errors import InvalidRequest, UnknownModel
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.ollama.catalog import (
     Listed,
     write_ps,
@@ -16,6 +16,7 @@ from app.dialects.ollama.catalog import (
     write_tags,
     write_version,
 )
+from app.dialects.opening import open_body
 from app.providers.registry import ListedModel, Registry
 
 
@@ -64,13 +65,7 @@ def ollama_router(identify: Identify, registry: Registry, started_at: int) -> AP
 
 
 async def _payload(request: Request) -> Mapping[str, Json]:
-    try:
-        payload = loads(await request.body())
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.")
-    return payload
+    return open_body(await request.body())[1]
 
 
 def _name(payload: Mapping[str, Json]) -> str:

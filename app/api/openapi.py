@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app import __version__
-from app.dialects.openai.request import MAX_NAME_LENGTH
+from app.dialects.opening import MAX_NAME_LENGTH
 
 
 def _described(description: str, schema: str) -> dict[str, Any]:

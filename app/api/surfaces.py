@@ -7,7 +7,7 @@ from dataclasses import replace
 from app.api.pump import Voice
 from app.api.relay import Scope, Surface
 from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.jsonio import Json, dumps
 from app.dialects.anthropic.request import read_asked as read_anthropic
 from app.dialects.anthropic.request import read_asked_count as read_anthropic_count
 from app.dialects.dialect import About, Asked
@@ -19,8 +19,8 @@ from app.dialects.ollama.request import read_asked as read_ollama
 from app.dialects.ollama.request import read_asked_generate as read_ollama_generate
 from app.dialects.ollama.times import write_time
 from app.dialects.ollama.writing import Enclose, enclose_chat, enclose_generate
-from app.dialects.openai.request import MAX_NAME_LENGTH
 from app.dialects.openai.request import read_asked as read_openai
+from app.dialects.opening import is_name, open_body
 from app.dialects.registry import DIALECTS
 from app.dialects.responses.request import read_asked as read_responses
 
@@ -61,23 +61,13 @@ def _surface(name: str, dialect: str, read: Read, voice: Voice, *forwards: bytes
     return Surface(name, dialect, lambda body, _scope: read(body), voice, frozenset(forwards))
 
 
-def _read_plain_object(body: bytes) -> dict[str, Json]:
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
-    return payload
-
-
 def _read_plain(fallback: str | None = None) -> Read:
     """Reads requests of which only the model is of interest; `fallback` is what OpenAI takes where there is none."""
 
     def read(body: bytes) -> Asked:
-        payload = _read_plain_object(body)
+        body, payload = open_body(body)
         name = payload.get("model", fallback)
-        if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+        if not is_name(name):
             raise InvalidRequest("'model' is missing or not valid: give a model's name.", param="model")
         stream = payload.get("stream")
         if stream is not None and not isinstance(stream, bool):
@@ -143,8 +133,8 @@ STREAM_GENERATE_ARRAY = Surface("generate", "gemini-array", _read_gemini(streame
 
 def _read_gemini_count(body: bytes, scope: Scope) -> Asked:
     """A body may hold the whole request that is to be counted, instead of its parts."""
-    asked = _read_plain_object(body)
-    inner = asked.get("generateContentRequest")
+    body, payload = open_body(body)
+    inner = payload.get("generateContentRequest")
     return read_gemini(dumps(inner) if isinstance(inner, dict) else body, scope["path_params"]["name"], False)
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from app.core.chat import ChatRequest, Encoded, Message, ResponseFormat
-from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.anthropic.blocks import read_content
 from app.dialects.anthropic.fields import as_integer, as_list, as_number, as_object, as_text, as_texts, optional, wrong
 from app.dialects.anthropic.models import traits_of
@@ -13,9 +12,8 @@ from app.dialects.anthropic.thinking import ANSWER_TOKENS, Thinking, read_thinki
 from app.dialects.anthropic.tools import read_tool_choice, read_tools, write_tool_choice, write_tools
 from app.dialects.anthropic.turns import write_messages, write_system
 from app.dialects.dialect import Asked
-from app.dialects.openai.request import MAX_NAME_LENGTH
+from app.dialects.opening import is_name, open_body
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ROLES = ("user", "assistant", "system")
 _FIELDS = frozenset(
     (
@@ -66,15 +64,9 @@ def read_asked_count(body: bytes) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    body, payload = open_body(body)
     name = payload.get("model")
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+    if not is_name(name):
         raise wrong("model", "a model's name, such as 'demo'")
     messages = payload.get("messages")
     if not isinstance(messages, list) or not messages:

@@ -4,18 +4,15 @@ from collections.abc import Callable, Mapping
 
 from app.core.chat import ChatRequest, ResponseFormat
 from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.dialect import Asked
 from app.dialects.gemini.contents import as_contents, read_contents, read_system
 from app.dialects.gemini.fields import Fields, camel, read_fields, read_integer, read_number, read_text, read_texts
 from app.dialects.gemini.schema import read_schema
 from app.dialects.gemini.thinking import read_thinking
 from app.dialects.gemini.tools import read_tool_config, read_tools
+from app.dialects.opening import is_name, open_body
 
-# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
-MAX_NAME_LENGTH = 512
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CONFIG = "generationConfig"
 _SAMPLING: dict[str, tuple[str, Callable[[Json, str], Json]]] = {
     "temperature": ("temperature", read_number),
@@ -40,14 +37,8 @@ def read_asked(body: bytes, name: str, streamed: bool) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
-    if not name.strip() or len(name) > MAX_NAME_LENGTH:
+    body, payload = open_body(body)
+    if not is_name(name):
         raise InvalidRequest("The URL must name a model: /v1beta/models/demo:generateContent.", param="model")
     as_contents(payload.get("contents"))
     return Asked(body, payload, name, streamed, wants_usage=True)

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from app.core.chat import ChatRequest, Encoded, Message, Text
-from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.dialect import Asked
 from app.dialects.ollama.fields import read_list, read_text, wrong
 from app.dialects.ollama.messages import read_images, read_messages, write_messages
@@ -19,11 +18,7 @@ from app.dialects.ollama.options import (
     write_think,
     write_tools,
 )
-
-# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
-MAX_NAME_LENGTH = 512
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from app.dialects.opening import is_name, open_body
 
 _COMMON = frozenset({"model", "name", "stream", "options", "think", "format"})
 _OF_CHAT = _COMMON | {"messages", "tools"}
@@ -98,16 +93,10 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
 
 
 def _read_asked(body: bytes) -> Asked:
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    body, payload = open_body(body)
     # `name` is what old clients say.
     name = payload.get("model") or payload.get("name")
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+    if not is_name(name):
         raise wrong("model", "a model's name, such as 'demo'")
     stream = payload.get("stream")
     if stream is not None and not isinstance(stream, bool):

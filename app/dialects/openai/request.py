@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 
 from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.dialect import Asked
+from app.dialects.opening import MAX_NAME_LENGTH as MAX_NAME_LENGTH
+from app.dialects.opening import is_name, open_body
 from app.dialects.splice import Additions, rewrite
 
-# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
-MAX_NAME_LENGTH = 512
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ASK_FOR_USAGE = {"include_usage": True}
 
 
@@ -20,15 +18,9 @@ def read_asked(body: bytes) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    body, payload = open_body(body)
     name = payload.get("model")
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+    if not is_name(name):
         raise _missing_or_wrong(payload, "model", "a model's name, such as 'demo'")
     messages = payload.get("messages")
     if not isinstance(messages, list) or not messages:

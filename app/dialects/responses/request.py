@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import cast
 
 from app.core.chat import ChatRequest, Effort, Message, ReasoningWish, ResponseFormat, Text
-from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import Json
 from app.dialects.dialect import Asked
 from app.dialects.efforts import EFFORTS
+from app.dialects.opening import is_name, open_body
 from app.dialects.responses.fields import (
     find_count,
     find_flag,
@@ -23,10 +23,6 @@ from app.dialects.responses.fields import (
 from app.dialects.responses.messages import is_reference, read_input
 from app.dialects.responses.tools import read_tool_choice, read_tools
 
-# Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
-MAX_NAME_LENGTH = 512
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STATEFUL = ("previous_response_id", "conversation", "prompt")
 # What is read into fields of its own; all else is an extra.
 _READ = frozenset(
@@ -60,15 +56,9 @@ def read_asked(body: bytes) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
-    body = body.removeprefix(_BYTE_ORDER_MARK)
-    try:
-        payload = loads(body)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body is not valid JSON: {exc}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
+    body, payload = open_body(body)
     name = payload.get("model")
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+    if not is_name(name):
         raise wrong("model", "a model's name, such as 'demo'")
     # The conversation that the provider keeps may be all that there is to say.
     given = payload.get("input")
