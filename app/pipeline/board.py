@@ -22,6 +22,8 @@ MOST_ENTRIES = 4096
 _EWMA_WEIGHT = 0.1
 
 State = Literal["closed", "open", "half-open"]
+Ticket = int
+"""Tells one call to a target from the others; 0 is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,18 @@ class Health:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one target. `outcomes` are (monotonic time, failed) of its last calls."""
+    """What is known of one target. `outcomes` are (monotonic time, failed) of its last calls.
+
+    Tickets are counted up: those up to `opened_at` were given before the breaker last opened. `probe` is 0 where nobody probes.
+    """
 
     outcomes: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=WINDOW_CALLS))
     consecutive: int = 0
     open_until: float = 0.0
     open_s: float = 0.0
-    probing: bool = False
+    tickets: int = 0
+    opened_at: int = 0
+    probe: int = 0
     under_way: int = 0
     calls: int = 0
     failures: int = 0
@@ -60,7 +67,8 @@ class Board:
     """A breaker for each target.
 
     It opens after `CONSECUTIVE_FAILURES`, or when `ERROR_RATE` of the last calls failed; it lets one call probe when its
-    time is over, closes when that one goes well, and stays open for twice as long when it does not.
+    time is over, closes when that one goes well, and stays open for twice as long when it does not. Calls that began before it
+    opened and end later change nothing about it: they tell of the time before.
 
     Args:
         clock: monotonic seconds.
@@ -70,51 +78,59 @@ class Board:
         self._clock = clock
         self._entries: dict[Target, _Entry] = {}
 
-    def enter(self, target: Target, *, always: bool = False) -> bool:
-        """Begin a call, `always` or unless the breaker is open. Who got True tells the end: `succeeded`, `failed` or `left`."""
+    def enter(self, target: Target, *, always: bool = False) -> Ticket:
+        """Begin a call, `always` or unless the breaker is open; then the ticket is 0.
+
+        Who got another tells the end with it: `succeeded`, `failed` or `left`.
+        """
         entry = self._entries.get(target)
         if entry is None:
             if len(self._entries) >= MOST_ENTRIES:
                 self._tidy()
             entry = self._entries[target] = _Entry()
+        ticket = entry.tickets + 1
         if entry.retried_later and not always:
-            if entry.probing or self._clock() < entry.open_until:
-                return False
-            entry.probing = True
+            if entry.probe or self._clock() < entry.open_until:
+                return 0
+            entry.probe = ticket
+        entry.tickets = ticket
         entry.under_way += 1
-        return True
+        return ticket
 
-    def succeeded(self, target: Target, first_byte_s: float) -> None:
+    def succeeded(self, target: Target, ticket: Ticket, first_byte_s: float) -> None:
         """The first byte came after so many seconds."""
         entry = self._entries[target]
         entry.under_way -= 1
         entry.calls += 1
-        entry.consecutive = 0
-        entry.open_until = entry.open_s = 0.0
-        if entry.probing:
-            entry.probing = False
-            entry.outcomes.clear()
-        entry.outcomes.append((self._clock(), False))
         before = entry.first_byte_s
         entry.first_byte_s = first_byte_s if before is None else before + _EWMA_WEIGHT * (first_byte_s - before)
+        if ticket <= entry.opened_at:
+            return
+        entry.consecutive = 0
+        entry.open_until = entry.open_s = 0.0
+        if ticket == entry.probe:
+            entry.probe = 0
+            entry.outcomes.clear()
+        entry.outcomes.append((self._clock(), False))
 
-    def failed(self, target: Target) -> None:
+    def failed(self, target: Target, ticket: Ticket) -> None:
         """The target failed."""
         entry = self._entries[target]
         entry.under_way -= 1
         entry.calls += 1
-        self._count_failure(entry)
+        self._count_failure(entry, ticket)
 
-    def broke(self, target: Target) -> None:
+    def broke(self, target: Target, ticket: Ticket) -> None:
         """A reply broke off after its first byte, which had been told as a success."""
         if (entry := self._entries.get(target)) is not None:
-            self._count_failure(entry)
+            self._count_failure(entry, ticket)
 
-    def left(self, target: Target) -> None:
+    def left(self, target: Target, ticket: Ticket) -> None:
         """The call ended without saying anything about the target: the client left, or was at fault."""
         entry = self._entries[target]
         entry.under_way -= 1
-        entry.probing = False
+        if ticket == entry.probe:
+            entry.probe = 0
 
     def retry_s(self, target: Target) -> float:
         """How long the target is still left alone, in seconds."""
@@ -146,17 +162,20 @@ class Board:
             return 0.0
         return entry.first_byte_s * (entry.under_way + 1)
 
-    def _count_failure(self, entry: _Entry) -> None:
-        now = self._clock()
+    def _count_failure(self, entry: _Entry, ticket: Ticket) -> None:
         entry.failures += 1
+        if ticket <= entry.opened_at:
+            return
+        now = self._clock()
         entry.consecutive += 1
         entry.outcomes.append((now, True))
         young = [failed for at, failed in entry.outcomes if now - at <= WINDOW_S]
         is_bad = entry.consecutive >= CONSECUTIVE_FAILURES or (
             len(young) >= LEAST_CALLS and sum(young) >= ERROR_RATE * len(young)
         )
-        if entry.probing or (is_bad and not entry.open_until):
-            entry.probing = False
+        if ticket == entry.probe or (is_bad and not entry.open_until):
+            entry.probe = 0
+            entry.opened_at = entry.tickets
             entry.open_s = min(entry.open_s * 2 or OPEN_S, LONGEST_OPEN_S)
             entry.open_until = now + entry.open_s
 

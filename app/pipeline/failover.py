@@ -21,7 +21,7 @@ from app.core.errors import (
 )
 from app.core.ports import Handler
 from app.core.reply import End, Outcome, Reply
-from app.pipeline.board import Board
+from app.pipeline.board import Board, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +86,11 @@ class Failover:
         target, bound_s = choice.target, FIRST_PAUSE_S
         failure: UpstreamFailure | None = None
         for retry in range(choice.retries + 1):
-            if not self._board.enter(target, always=not choice.breaker):
+            ticket = self._board.enter(target, always=not choice.breaker)
+            if not ticket:
                 break
             try:
-                return await self._ask(call.aimed(target), target, call_next)
+                return await self._ask(call.aimed(target), target, ticket, call_next)
             except UpstreamFailure as exc:
                 failure = exc
                 pause_s = _pause_s(exc, bound_s)
@@ -102,7 +103,7 @@ class Failover:
             raise failure
         return None
 
-    async def _ask(self, call: Call, target: Target, call_next: Handler) -> Reply:
+    async def _ask(self, call: Call, target: Target, ticket: Ticket, call_next: Handler) -> Reply:
         """One attempt, told to the board."""
         board, asked_at = self._board, time.monotonic()
         call.trace.target = target
@@ -110,15 +111,15 @@ class Failover:
         try:
             reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
         except UpstreamFailure as exc:
-            (board.failed if _is_targets_fault(exc) else board.left)(target)
+            (board.failed if _is_targets_fault(exc) else board.left)(target, ticket)
             exc.headers = (*exc.headers, *_told(call))
             raise
         except BaseException:
-            board.left(target)
+            board.left(target, ticket)
             raise
-        board.succeeded(target, time.monotonic() - asked_at)
+        board.succeeded(target, ticket, time.monotonic() - asked_at)
         reply.headers += [(name.encode(), value.encode()) for name, value in _told(call)]
-        reply.taps.append(_Watch(board, target))
+        reply.taps.append(_Watch(board, target, ticket))
         return reply
 
     def _all_open(self, route: Route) -> Unavailable:
@@ -133,18 +134,19 @@ class Failover:
 class _Watch:
     """The tap that tells the board of a reply that broke off."""
 
-    __slots__ = ("_board", "_target")
+    __slots__ = ("_board", "_target", "_ticket")
 
-    def __init__(self, board: Board, target: Target) -> None:
+    def __init__(self, board: Board, target: Target, ticket: Ticket) -> None:
         self._board = board
         self._target = target
+        self._ticket = ticket
 
     def feed(self, chunk: bytes) -> None:
         """Only the end is of interest."""
 
     def close(self, end: End) -> None:
         if end.outcome in (Outcome.CUT, Outcome.ERROR):
-            self._board.broke(self._target)
+            self._board.broke(self._target, self._ticket)
 
 
 def _told(call: Call) -> tuple[tuple[str, str], ...]:

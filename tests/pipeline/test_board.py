@@ -29,14 +29,16 @@ class Clock:
 
 def fail(board: Board, times: int = CONSECUTIVE_FAILURES, target: Target = ACME) -> None:
     for _ in range(times):
-        assert board.enter(target)
-        board.failed(target)
+        ticket = board.enter(target)
+        assert ticket
+        board.failed(target, ticket)
 
 
 def succeed(board: Board, times: int = 1, target: Target = ACME, first_byte_s: float = 0.1) -> None:
     for _ in range(times):
-        assert board.enter(target)
-        board.succeeded(target, first_byte_s)
+        ticket = board.enter(target)
+        assert ticket
+        board.succeeded(target, ticket, first_byte_s)
 
 
 def test_opens_after_failures_in_a_row_and_for_that_target_only() -> None:
@@ -128,19 +130,89 @@ def test_probe_that_says_nothing_makes_way_for_another() -> None:
     board = Board(clock=clock)
     fail(board)
     clock.now += OPEN_S
+    probe = board.enter(ACME)
+    assert probe
+
+    board.left(ACME, probe)
+
     assert board.enter(ACME)
 
-    board.left(ACME)
 
+@pytest.mark.parametrize("probing", [False, True])
+def test_call_from_before_the_opening_does_not_close_it(probing: bool) -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    early = board.enter(ACME)
+    fail(board)
+    clock.now += OPEN_S if probing else OPEN_S / 2
+    assert bool(board.enter(ACME)) is probing
+
+    board.succeeded(ACME, early, 0.1)
+
+    assert board.healths()[ACME].state == ("half-open" if probing else "open")
+    assert not board.enter(ACME)
+
+
+def test_call_from_before_the_opening_does_not_fail_the_probe() -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    early, breaking = board.enter(ACME), board.enter(ACME)
+    board.succeeded(ACME, breaking, 0.1)
+    fail(board)
+    clock.now += OPEN_S
+    probe = board.enter(ACME)
+
+    board.failed(ACME, early)
+    board.broke(ACME, breaking)
+    assert board.retry_s(ACME) == 0
+    board.succeeded(ACME, probe, 0.1)
+
+    assert board.healths()[ACME].state == "closed"
+
+
+def test_call_from_before_the_opening_that_leaves_lets_no_second_one_probe() -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    early = board.enter(ACME)
+    fail(board)
+    clock.now += OPEN_S
     assert board.enter(ACME)
+
+    board.left(ACME, early)
+
+    assert not board.enter(ACME)
+
+
+def test_calls_from_before_the_opening_do_not_open_it_again_after_a_good_probe() -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    early = [board.enter(ACME) for _ in range(LEAST_CALLS)]
+    fail(board)
+    clock.now += OPEN_S
+    succeed(board)
+
+    for ticket in early:
+        board.failed(ACME, ticket)
+
+    assert board.healths()[ACME].state == "closed"
+    assert board.healths()[ACME].failures == CONSECUTIVE_FAILURES + LEAST_CALLS
+
+
+def test_call_that_asks_always_closes_it_when_it_goes_well() -> None:
+    board = Board(clock=Clock())
+    fail(board)
+
+    board.succeeded(ACME, board.enter(ACME, always=True), 0.1)
+
+    assert board.healths()[ACME].state == "closed"
 
 
 def test_replies_that_break_off_count_as_failures() -> None:
     board = Board(clock=Clock())
     for _ in range(LEAST_CALLS):
-        if board.enter(ACME):
-            board.succeeded(ACME, 0.1)
-            board.broke(ACME)
+        if ticket := board.enter(ACME):
+            board.succeeded(ACME, ticket, 0.1)
+            board.broke(ACME, ticket)
 
     assert board.healths()[ACME].state == "open"
 
@@ -148,8 +220,7 @@ def test_replies_that_break_off_count_as_failures() -> None:
 def test_calls_under_way_are_counted() -> None:
     board = Board(clock=Clock())
     board.enter(ACME)
-    board.enter(ACME)
-    board.left(ACME)
+    board.left(ACME, board.enter(ACME))
 
     assert board.healths()[ACME].under_way == 1
 

@@ -333,8 +333,7 @@ async def test_weights_decide_who_is_asked_first() -> None:
 async def test_fastest_is_asked_first() -> None:
     board = Board()
     for target, seconds in ((ONE, 1.0), (TWO, 0.1)):
-        board.enter(target)
-        board.succeeded(target, seconds)
+        board.succeeded(target, board.enter(target), seconds)
     providers = Providers()
 
     await Failover(board).handle(routed(ONE, TWO, strategy="fastest"), providers)
