@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -58,7 +59,9 @@ _RULES = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
+    "missing": "is missing",
     "string_too_short": "must not be empty",
+    "too_short": "must name at least one",
 }
 _KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
 
@@ -217,14 +220,85 @@ class ProviderConfig(BaseModel):
     enabled: bool = True
 
 
+def _target_name(text: str) -> str:
+    key, slash, model = text.partition("/")
+    if not (key and slash and model):
+        raise ValueError("use PROVIDER/MODEL, such as openai/gpt-4.1")
+    return text
+
+
+def _as_target(value: Any) -> Any:
+    return {"target": value} if isinstance(value, str) else value
+
+
+class NamedTarget(BaseModel):
+    """One of the targets of a name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    target: Annotated[NonEmpty, AfterValidator(_target_name)] = Field(
+        description="As provider/model, such as openai/gpt-4.1."
+    )
+    weight: float = Field(
+        1.0, ge=0, le=1_000_000, description="Its share of the calls; 0: only when all others have failed."
+    )
+
+    @property
+    def provider(self) -> str:
+        """The provider's key."""
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        """The provider's own name for the model."""
+        return self.target.partition("/")[2]
+
+
+class NameConfig(BaseModel):
+    """A name of your own for one or more targets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    targets: Annotated[
+        tuple[
+            Annotated[
+                NamedTarget,
+                BeforeValidator(_as_target),
+                WithJsonSchema({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/NamedTarget"}]}),
+            ],
+            ...,
+        ],
+        Field(min_length=1),
+    ] = Field(description="What it stands for.")
+    strategy: Literal["order", "weighted", "fastest"] = Field(
+        "order",
+        description="How to choose: in their order, by lot with their weights, or the fastest to the first byte.",
+    )
+    retries: int | None = Field(
+        None, ge=0, le=10, description="How often to ask each target again; absent: as its provider's entry says."
+    )
+    rescue: Literal["off", "continue"] = Field(
+        "off",
+        description="When a stream breaks off after text: tell the client, or let the next target go on from that text.",
+    )
+
+
 @dataclass(frozen=True)
 class Config:
-    """All providers by key, in the order of the file, which is the order of the search for a model."""
+    """What the file says.
+
+    Attributes:
+        providers: by key, in the order of the file, which is the order of the search for a model.
+        names: what the operator calls targets, by the name.
+    """
 
     providers: dict[str, ProviderConfig]
+    names: Mapping[str, NameConfig] = field(default_factory=dict)
 
 
+_NAMES_KEY = "$names"
 _PROVIDERS: TypeAdapter[dict[str, ProviderConfig]] = TypeAdapter(dict[ProviderKey, ProviderConfig])
+_NAMES: TypeAdapter[dict[str, NameConfig]] = TypeAdapter(dict[NonEmpty, NameConfig])
 
 
 def load_config(path: Path) -> Config:
@@ -249,28 +323,35 @@ def parse_config(text: str, origin: str = "config.json") -> Config:
     if not isinstance(document, dict):
         raise InvalidConfig(f"{origin}: must be an object of providers by key, not {_kind(document)}")
     document.pop("$schema", None)
+    named = document.pop(_NAMES_KEY, {})
     try:
         providers = _PROVIDERS.validate_json(json.dumps(document))
     except ValidationError as exc:
-        raise InvalidConfig("\n".join(f"{origin}: {fault}" for fault in _faults(exc))) from exc
-    missing = [key for key, provider in providers.items() if not provider.base_url and provider.enabled]
-    if missing:
-        raise InvalidConfig("\n".join(f"{origin}: {key}.base_url: is missing" for key in missing))
-    return Config(providers)
+        raise _invalid(origin, _faults(exc)) from exc
+    try:
+        names = _NAMES.validate_json(json.dumps(named))
+    except ValidationError as exc:
+        raise _invalid(origin, _faults(exc, _NAMES_KEY)) from exc
+    if faults := [*_without_address(providers), *_wrong_names(names, providers)]:
+        raise _invalid(origin, faults)
+    return Config(providers, names)
 
 
 def config_schema() -> dict[str, Any]:
     """The JSON schema (2020-12) of `config.json`."""
-    schema = ProviderConfig.model_json_schema(ref_template="#/$defs/{model}")
-    definitions = schema.pop("$defs", {})
+    models = [(model, "validation") for model in (ProviderConfig, NameConfig, NamedTarget)]
+    definitions = models_json_schema(models, ref_template="#/$defs/{model}")[1]["$defs"]  # type: ignore[arg-type] # a Literal, to mypy a str
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "LLM Relay: config.json",
         "type": "object",
-        "properties": {"$schema": {"type": "string"}},
+        "properties": {
+            "$schema": {"type": "string"},
+            _NAMES_KEY: {"type": "object", "additionalProperties": {"$ref": "#/$defs/NameConfig"}},
+        },
         "patternProperties": {r"^[a-z][a-z0-9_.-]*$": {"$ref": "#/$defs/ProviderConfig"}},
         "additionalProperties": False,
-        "$defs": {"ProviderConfig": schema, **definitions},
+        "$defs": definitions,
     }
 
 
@@ -287,9 +368,31 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
+def _without_address(providers: Mapping[str, ProviderConfig]) -> Iterator[str]:
+    for key, provider in providers.items():
+        if not provider.base_url and provider.enabled:
+            yield f"{key}.base_url: is missing"
+
+
+def _wrong_names(names: Mapping[str, NameConfig], providers: Mapping[str, ProviderConfig]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for name, entry in names.items():
+        if (twin := seen.setdefault(name.lower(), name)) != name:
+            yield f"{_dotted((_NAMES_KEY, name))}: is there already as {twin!r}; capitals make no difference"
+        for index, target in enumerate(entry.targets):
+            if target.provider not in (*providers, "demo"):
+                near = get_close_matches(target.provider, providers, n=1, cutoff=0.0)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield f"{_dotted((_NAMES_KEY, name, 'targets', index))}: there is no provider {target.provider!r}{hint}"
+
+
+def _invalid(origin: str, faults: Iterable[str]) -> InvalidConfig:
+    return InvalidConfig("\n".join(f"{origin}: {fault}" for fault in faults))
+
+
+def _faults(error: ValidationError, *above: str) -> Iterator[str]:
     for fault in error.errors(include_url=False):
-        path = [part for part in fault["loc"] if part != "[key]"]
+        path = [*above, *(part for part in fault["loc"] if part != "[key]")]
         yield f"{_dotted(path)}: {_sentence(fault, path)}" if path else _sentence(fault, path)
 
 
@@ -306,14 +409,20 @@ def _step(part: int | str) -> str:
 def _sentence(fault: ErrorDetails, path: Sequence[int | str]) -> str:
     kind = fault["type"]
     if kind == "extra_forbidden":
-        known = Timeouts.model_fields if "timeouts" in path[:-1] else ProviderConfig.model_fields
-        near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.0)
+        known = _known_keys(path)
+        near = get_close_matches(str(path[-1]), list(known), n=1, cutoff=0.0)
         return f"unknown key; did you mean {near[0]!r}? Known are {', '.join(known)}"
     if kind in _EXPECTED:
         return f"must be {_taken(path) or _EXPECTED[kind]}, not {_kind(fault['input'])}"
     if kind in _RULES:
         return _RULES[kind].format(**fault.get("ctx", {}))
     return fault["msg"].removeprefix("Value error, ")
+
+
+def _known_keys(path: Sequence[int | str]) -> Iterable[str]:
+    if path[0] == _NAMES_KEY:
+        return NamedTarget.model_fields if "targets" in path[2:-1] else NameConfig.model_fields
+    return Timeouts.model_fields if "timeouts" in path[:-1] else ProviderConfig.model_fields
 
 
 def _taken(path: Sequence[int | str]) -> str | None:

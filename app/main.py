@@ -32,6 +32,7 @@ from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
 from app.config import Config, load_config
 from app.core.errors import RelayError
+from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.calllog import CallLog
 from app.metering.rows import insert_records
@@ -98,7 +99,7 @@ def create_app(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
-    handler = build_pipeline(registry, writer, board)
+    handler = build_pipeline(registry, writer, board, open_rescue)
 
     def relay(surface: Surface) -> RelayRoute:
         return RelayRoute(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,8 @@ from cli.address import try_address
 
 if TYPE_CHECKING:
     import httpx
+
+    from app.providers.base import HttpProvider
 
 
 class Verdict(StrEnum):
@@ -140,24 +142,39 @@ async def _examine_providers(settings: Settings, config: Config, *, offline: boo
 async def _examine_provider(
     settings: Settings, key: str, entry: ProviderConfig, transport: "httpx.AsyncBaseTransport", offline: bool
 ) -> Finding:
-    from app.core.errors import RelayError, UpstreamError
     from app.providers.base import HttpProvider
+    from app.providers.registry import split_secrets
 
     subject = f"provider {key}"
     if not entry.enabled:
         return Finding(Verdict.NOTE, subject, "disabled")
     try:
-        secret = settings.secret(entry.api_key_env)
+        secrets = split_secrets(settings.secret(entry.api_key_env))
     except InvalidSettings as exc:
         return Finding(Verdict.ERROR, subject, str(exc))
-    if entry.api_key_env and not secret:
+    if entry.api_key_env and not secrets:
         return Finding(Verdict.NOTE, subject, f"no key: set {' or '.join(entry.api_key_env)}")
     if offline:
-        return Finding(Verdict.OK, subject, "has its key" if secret else "needs no key")
+        return Finding(Verdict.OK, subject, _count_keys(len(secrets)))
+    providers = [HttpProvider(key, entry, secret, transport) for secret in secrets or (None,)]
+    findings = [await _ask_provider(subject, entry, provider) for provider in providers]
+    for number, finding in enumerate(findings, 1):
+        if finding.verdict is not Verdict.OK and len(findings) > 1:
+            return replace(finding, words=f"key {number} of {len(findings)}: {finding.words}")
+    return findings[0]
+
+
+def _count_keys(count: int) -> str:
+    return {0: "needs no key", 1: "has its key"}.get(count) or f"has {count} keys"
+
+
+async def _ask_provider(subject: str, entry: ProviderConfig, provider: "HttpProvider") -> Finding:
+    from app.core.errors import RelayError, UpstreamError
+
     # Whoever needs no key is on somebody's own machine, and may well be off.
-    missing = Verdict.ERROR if secret else Verdict.NOTE
+    missing = Verdict.ERROR if entry.api_key_env else Verdict.NOTE
     try:
-        models = await HttpProvider(key, entry, secret, transport).list_models()
+        models = await provider.list_models()
     except UpstreamError as exc:
         if exc.status in (401, 403):
             return Finding(Verdict.ERROR, subject, f"refuses the key: {exc.message}")

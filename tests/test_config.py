@@ -361,3 +361,72 @@ def test_schema_takes_the_shipped_configuration() -> None:
 )
 def test_schema_refuses_what_the_gateway_refuses(document: Any) -> None:
     assert not jsonschema_rs.Draft202012Validator(config_schema()).is_valid(document)
+
+
+def names_of(**names: Any) -> Config:
+    return parse_config(json.dumps({"acme": {"base_url": "http://a"}, "$names": names}))
+
+
+def test_name_stands_for_targets_with_weights() -> None:
+    fast = names_of(
+        fast={
+            "targets": ["acme/m", {"target": "acme/vendor/other", "weight": 2.5}],
+            "strategy": "weighted",
+            "rescue": "continue",
+        }
+    ).names["fast"]
+
+    assert [(each.provider, each.model, each.weight) for each in fast.targets] == [
+        ("acme", "m", 1.0),
+        ("acme", "vendor/other", 2.5),
+    ]
+    assert (fast.strategy, fast.retries, fast.rescue) == ("weighted", None, "continue")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], "$names: must be an object, not a list"),
+        ({"fast": {"targets": []}}, "$names.fast.targets: must name at least one"),
+        ({"fast": {}}, "$names.fast.targets: is missing"),
+        ({"fast": {"targets": ["m"]}}, "$names.fast.targets[0].target: use PROVIDER/MODEL, such as openai/gpt-4.1"),
+        ({"fast": {"targets": [7]}}, "$names.fast.targets[0]: must be an object, not a number"),
+        (
+            {"fast": {"targets": ["acm/m"]}},
+            "$names.fast.targets[0]: there is no provider 'acm'; did you mean 'acme'?",
+        ),
+        (
+            {"fast": {"targets": ["acme/m"], "stategy": "order"}},
+            "$names.fast.stategy: unknown key; did you mean 'strategy'? Known are targets, strategy, retries, rescue",
+        ),
+        (
+            {"fast": {"targets": [{"target": "acme/m", "wieght": 1}]}},
+            "$names.fast.targets[0].wieght: unknown key; did you mean 'weight'? Known are target, weight",
+        ),
+        ({"fast": {"targets": ["acme/m"], "strategy": "any"}}, "$names.fast.strategy: must be 'order', 'weighted' or"),
+        (
+            {"fast": {"targets": ["acme/m"]}, "FAST": {"targets": ["acme/m"]}},
+            "$names.FAST: is there already as 'fast'; capitals make no difference",
+        ),
+    ],
+)
+def test_fault_in_a_name_is_told_with_its_path(names: Any, words: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse_config(json.dumps({"acme": {"base_url": "http://a"}, "$names": names}))
+
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "is_valid"),
+    [
+        ({"fast": {"targets": ["acme/m", {"target": "acme/n", "weight": 2}]}}, True),
+        ({"fast": {"targets": []}}, False),
+        ({"fast": {"targets": [{"weight": 2}]}}, False),
+        ({"fast": {"targets": ["acme/m"], "strategy": "any"}}, False),
+    ],
+)
+def test_schema_knows_names(names: Any, is_valid: bool) -> None:
+    validator = jsonschema_rs.validator_for(config_schema())
+
+    assert validator.is_valid({"acme": {"base_url": "http://a"}, "$names": names}) == is_valid

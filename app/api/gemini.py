@@ -78,6 +78,6 @@ def entry(model: ListedModel) -> dict[str, Json]:
     return {
         "name": f"models/{model.id}",
         "displayName": model.id,
-        "description": f"{model.target.model} at {model.target.provider}",
+        "description": ", ".join(dict.fromkeys(str(choice.target) for choice in model.route.choices)),
         "supportedGenerationMethods": _METHODS,
     }

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app import __version__
-from app.api.listing import Identify, may_see, respond_json
+from app.api.listing import Identify, respond_json
 from app.core.call import Target
 from app.core.jsonio import Json
 from app.pipeline.board import Board, Health
@@ -34,7 +34,7 @@ def health_router(ping_database: Ping, registry: Registry, board: Board, identif
     @router.get("/v1/health/providers", summary="How the models that were called have been doing")
     async def providers(request: Request) -> Response:
         principal = await identify(request)
-        healths = [(target, health) for target, health in board.healths().items() if may_see(principal, target)]
+        healths = [(target, health) for target, health in board.healths().items() if target.is_for(principal)]
         return respond_json({"object": "list", "data": [_entry(target, health) for target, health in healths]})
 
     @router.api_route("/", methods=["GET", "HEAD"], summary="A greeting", include_in_schema=False)
@@ -49,6 +49,7 @@ def _entry(target: Target, health: Health) -> dict[str, Json]:
     return {
         "provider": target.provider,
         "model": target.model,
+        "key": target.secret + 1,
         "state": health.state,
         "calls": health.calls,
         "failures": health.failures,

@@ -9,7 +9,6 @@ from app.api.client_address import ReadAddress
 from app.api.credentials import read_authorization
 from app.api.relay import new_request_id
 from app.auth.guard import Guard
-from app.core.call import Target
 from app.core.jsonio import Json, dumps
 from app.core.principal import Principal
 from app.providers.registry import ListedModel, Registry
@@ -33,13 +32,13 @@ def identifier(guard: Guard, read_address: ReadAddress) -> Identify:
 
 def visible_models(registry: Registry, principal: Principal) -> list[ListedModel]:
     """The models that `principal` may use."""
-    return [model for model in registry.models if may_see(principal, model.target)]
+    return [model for model in registry.models if model.route.choices_for(principal)]
 
 
 def visible_model(registry: Registry, principal: Principal, name: str) -> ListedModel | None:
     """The model that `name` leads to, if it is listed and `principal` may use it."""
     model = registry.model(name)
-    return model if model is not None and may_see(principal, model.target) else None
+    return model if model is not None and model.route.choices_for(principal) else None
 
 
 def respond(body: bytes, media_type: str = "application/json") -> Response:
@@ -50,8 +49,3 @@ def respond(body: bytes, media_type: str = "application/json") -> Response:
 def respond_json(value: Json) -> Response:
     """The same, of JSON."""
     return respond(dumps(value))
-
-
-def may_see(principal: Principal, target: Target) -> bool:
-    """Whether `principal` may use `target`, and so know of it."""
-    return principal.may_use(str(target).lower(), target.model.lower())

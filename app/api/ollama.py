@@ -78,8 +78,8 @@ def _name(payload: Mapping[str, Json]) -> str:
 def _listed(model: ListedModel, started_at: int) -> Listed:
     return Listed(
         id=model.id,
-        provider=model.target.provider,
-        family=model.target.provider,
+        provider=model.owner,
+        family=model.owner,
         context_length=None,
         capabilities=("completion", "tools"),
         modified_at=started_at,

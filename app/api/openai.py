@@ -41,7 +41,7 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
 
 def _entry(model: ListedModel) -> dict[str, Json]:
     # OpenAI's type demands a date; most providers give none that is true.
-    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.target.provider}
+    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}
 
 
 def _anthropic_entry(model: ListedModel) -> dict[str, Json]:

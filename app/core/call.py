@@ -8,23 +8,41 @@ from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.principal import Principal
 
+Strategy = Literal["order", "weighted", "fastest"]
+
 
 @frozen
 class Target:
-    """A provider, by its key in the configuration, and its own name for a model."""
+    """A provider, by its key in the configuration, and its own name for a model.
+
+    `secret` tells, counted from 0, by which of the provider's API keys it is asked.
+    """
 
     provider: str
     model: str
+    secret: int = 0
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}"
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What is the same for all API keys."""
+        return self.provider, self.model
+
+    def is_for(self, principal: Principal) -> bool:
+        """Whether `principal` may use it, and so know of it."""
+        return principal.may_use(str(self).lower(), self.model.lower())
 
 
 @frozen
 class Choice:
     """One of the targets that a name stands for.
 
-    `retries` is how often it is asked again after it failed; `breaker` whether it is left alone when it fails too often.
+    Attributes:
+        retries: how often it is asked again after it failed.
+        weight: its share of the calls; with 0 it is asked when all others have failed.
+        breaker: it is left alone when it fails too often.
     """
 
     target: Target
@@ -38,12 +56,22 @@ class Route:
     """What a name stands for.
 
     Attributes:
-        choices: at least one.
-        strategy: `order` takes them one after the other, `weighted` by lot, `fastest` by their time to the first byte.
+        choices: at least one, in their order.
+        strategy: `order` takes them so, but the API keys of one provider by lot; `weighted` by lot, `fastest` by their time to the first byte.
+        name: where it was given one in the configuration.
+        rescue: a stream that breaks off is to be carried on by another choice.
     """
 
     choices: tuple[Choice, ...]
-    strategy: Literal["order", "weighted", "fastest"] = "order"
+    strategy: Strategy = "order"
+    name: str | None = None
+    rescue: bool = False
+
+    def choices_for(self, principal: Principal) -> tuple[Choice, ...]:
+        """The choices that `principal` may use: all where its token is for the name, else those that it is for."""
+        if self.name is not None and principal.may_use(self.name.lower()):
+            return self.choices
+        return tuple(choice for choice in self.choices if choice.target.is_for(principal))
 
 
 @dataclass(slots=True)
@@ -53,10 +81,12 @@ class Trace:
     Attributes:
         target: the one that was asked last.
         attempts: how often any was asked.
+        rescued: a stream that broke off was carried on by another target.
     """
 
     target: Target | None = None
     attempts: int = 0
+    rescued: bool = False
 
 
 @frozen

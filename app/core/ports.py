@@ -6,6 +6,7 @@ from typing import Protocol
 from app.core.call import Call, Route, Target
 from app.core.record import CallRecord
 from app.core.reply import Reply
+from app.core.usage import Usage
 
 Handler = Callable[[Call], Awaitable[Reply]]
 """Takes a call inward and gives its reply."""
@@ -37,8 +38,37 @@ class Directory(Protocol):
     def nearest(self, name: str, most: int = 3) -> Sequence[str]:
         """The names most like `name`, best first."""
 
-    def provider(self, key: str) -> Provider:
-        """The provider with that key."""
+    def provider(self, key: str, secret: int = 0) -> Provider:
+        """The provider with that key in the configuration, to be asked by that one of its API keys."""
+
+
+class Rescue(Protocol):
+    """One stream, read and written anew, so that it can break off and be carried on by another target.
+
+    Attributes:
+        call: what the first target is asked.
+        media_type: of the client's stream.
+    """
+
+    call: Call
+    media_type: str
+
+    def feed(self, data: bytes) -> bytes:
+        """The client's bytes for a piece of a reply.
+
+        Raises:
+            UpstreamFailure: the provider reports an error in the midst of it.
+        """
+
+    def close(self) -> bytes:
+        """The client's last bytes, when the reply is at its end."""
+
+    def carry_on(self, used: Usage) -> Call | None:
+        """What the next target is asked, after the last one broke off and had used so much; None where it cannot go on."""
+
+
+OpenRescue = Callable[[Call], Rescue | None]
+"""None where the call cannot be understood well enough."""
 
 
 class Recorder(Protocol):

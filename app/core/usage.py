@@ -26,6 +26,19 @@ class Usage:
         """All tokens, of every class."""
         return self.input + self.cache_read + self.cache_write + self.output + self.reasoning
 
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together."""
+        costs = [usage.cost for usage in (self, other) if usage.cost is not None]
+        return Usage(
+            self.input + other.input,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+            sum(costs[1:], costs[0]) if costs else None,
+            self.estimated or other.estimated,
+        )
+
 
 NO_USAGE = Usage()
 """Nothing was used: the call never reached a model."""

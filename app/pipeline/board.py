@@ -56,6 +56,7 @@ class _Entry:
     calls: int = 0
     failures: int = 0
     first_byte_s: float | None = None
+    limited_until: float = 0.0
 
     @property
     def retried_later(self) -> bool:
@@ -131,6 +132,15 @@ class Board:
         entry.under_way -= 1
         if ticket == entry.probe:
             entry.probe = 0
+
+    def limited(self, target: Target, seconds: float) -> None:
+        """The target said that it takes no more calls for so long."""
+        self._entries[target].limited_until = self._clock() + seconds
+
+    def is_limited(self, target: Target) -> bool:
+        """Whether that time is not over. It may be asked, but others had better be asked before."""
+        entry = self._entries.get(target)
+        return entry is not None and entry.limited_until > self._clock()
 
     def retry_s(self, target: Target) -> float:
         """How long the target is still left alone, in seconds."""

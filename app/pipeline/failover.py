@@ -5,6 +5,7 @@ import logging
 import math
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,9 +20,10 @@ from app.core.errors import (
     UpstreamError,
     UpstreamFailure,
 )
-from app.core.ports import Handler
+from app.core.ports import Handler, OpenRescue
 from app.core.reply import End, Outcome, Reply
 from app.pipeline.board import Board, Ticket
+from app.pipeline.rescue import rescued
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ LONGEST_PAUSE_S = 8.0
 
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Error statuses that another attempt may not meet again."""
+_RATE_LIMITED = 429
 _OUR_FAULT = frozenset({401, 402, 403})
 """Our key or our credit: of no use to ask again, but another target has another key."""
 
@@ -39,11 +42,19 @@ class Failover:
     """Chooses among the targets of a call's route.
 
     Args:
+        open_rescue: for streams that are to be carried on by another target when they break off.
         sleep: for so many seconds.
     """
 
-    def __init__(self, board: Board, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        board: Board,
+        open_rescue: OpenRescue = lambda _call: None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._board = board
+        self._open_rescue = open_rescue
         self._sleep = sleep
 
     async def handle(self, call: Call, call_next: Handler) -> Reply:
@@ -57,10 +68,23 @@ class Failover:
         route = call.route
         if route is None:
             raise ValueError("a call is sent before its name is resolved")
+        choices = deque(self._in_order(route))
+
+        async def ask(asked: Call) -> Reply:
+            return await self._first_of(asked, route, choices, call_next)
+
+        if route.rescue and call.streamed and (rescue := self._open_rescue(call)) is not None:
+            return await rescued(call, rescue, ask)
+        return await ask(call)
+
+    async def _first_of(self, call: Call, route: Route, choices: deque[Choice], call_next: Handler) -> Reply:
+        """The reply of the first of `choices` that gives one; those behind it stay there."""
         failure: RelayError | None = None
-        for choice in self._in_order(route):
+        while choices:
+            choice = choices.popleft()
+            has_other_key = bool(choices) and choices[0].target.name == choice.target.name
             try:
-                reply = await self._try(call, choice, call_next)
+                reply = await self._try(call, choice, call_next, waits=not has_other_key)
             except UpstreamFailure as exc:
                 if not _may_go_on(exc):
                     raise
@@ -73,16 +97,21 @@ class Failover:
         raise failure or self._all_open(route)
 
     def _in_order(self, route: Route) -> Sequence[Choice]:
-        choices = route.choices
-        if len(choices) == 1 or route.strategy == "order":
+        choices: Sequence[Choice] = route.choices
+        if len(choices) == 1:
             return choices
-        if route.strategy == "weighted":
-            return sorted(choices, key=_by_lot)
-        by_target = {choice.target: choice for choice in choices}
-        return [by_target[target] for target in self._board.fastest_first(list(by_target))]
+        match route.strategy:
+            case "order":
+                choices = _shared_by_keys(choices)
+            case "weighted":
+                choices = sorted(choices, key=_by_lot)
+            case "fastest":
+                by_target = {choice.target: choice for choice in choices}
+                choices = [by_target[target] for target in self._board.fastest_first(list(by_target))]
+        return sorted(choices, key=lambda choice: self._board.is_limited(choice.target))
 
-    async def _try(self, call: Call, choice: Choice, call_next: Handler) -> Reply | None:
-        """The reply of one target; None where its breaker is open."""
+    async def _try(self, call: Call, choice: Choice, call_next: Handler, *, waits: bool) -> Reply | None:
+        """The reply of one target; None where its breaker is open. `waits` when the API key's rate is used up."""
         target, bound_s = choice.target, FIRST_PAUSE_S
         failure: UpstreamFailure | None = None
         for retry in range(choice.retries + 1):
@@ -93,8 +122,9 @@ class Failover:
                 return await self._ask(call.aimed(target), target, ticket, call_next)
             except UpstreamFailure as exc:
                 failure = exc
-                pause_s = _pause_s(exc, bound_s)
-                if retry == choice.retries or not _is_passing(exc) or not _fits(pause_s, call.deadline):
+                pause_s = self._pause_s(exc, target, bound_s)
+                is_last = retry == choice.retries or (exc.status == _RATE_LIMITED and not waits)
+                if is_last or not _is_passing(exc) or not _fits(pause_s, call.deadline):
                     raise
                 log.info("%s: %s failed, asked again in %.2f s: %s", call.id, target, pause_s, exc.message)
                 await self._sleep(pause_s)
@@ -102,6 +132,14 @@ class Failover:
         if failure is not None:
             raise failure
         return None
+
+    def _pause_s(self, failure: UpstreamFailure, target: Target, bound_s: float) -> float:
+        """How long to wait before the same target is asked again; infinity where it says: longer than we wait."""
+        told = _retry_after_s(failure.retry_after) if isinstance(failure, UpstreamError) else None
+        if told is None:
+            return random.uniform(0, bound_s)
+        self._board.limited(target, told)
+        return told if told <= LONGEST_PAUSE_S else math.inf
 
     async def _ask(self, call: Call, target: Target, ticket: Ticket, call_next: Handler) -> Reply:
         """One attempt, told to the board."""
@@ -124,7 +162,7 @@ class Failover:
 
     def _all_open(self, route: Route) -> Unavailable:
         wait_s = max(1, math.ceil(min(self._board.retry_s(choice.target) for choice in route.choices)))
-        names = ", ".join(str(choice.target) for choice in route.choices)
+        names = ", ".join(dict.fromkeys(str(choice.target) for choice in route.choices))
         return Unavailable(
             f"{names} failed too often and is left alone; it is tried again in {wait_s} s.",
             headers=(("retry-after", str(wait_s)),),
@@ -174,14 +212,6 @@ def _is_passing(failure: UpstreamFailure) -> bool:
     return failure.status in _PASSING if isinstance(failure, UpstreamError) else failure.may_pass
 
 
-def _pause_s(failure: UpstreamFailure, bound_s: float) -> float:
-    """How long to wait before the same target is asked again; infinity where it says: longer than we wait."""
-    told = _retry_after_s(failure.retry_after) if isinstance(failure, UpstreamError) else None
-    if told is None:
-        return random.uniform(0, bound_s)
-    return told if told <= LONGEST_PAUSE_S else math.inf
-
-
 def _retry_after_s(text: str | None) -> float | None:
     """`Retry-After` in seconds, from either of its forms (RFC 9110, 10.2.3)."""
     if not text:
@@ -216,6 +246,14 @@ async def _before(deadline: float, call: Call, call_next: Handler) -> Reply:
     raise DeadlineExceeded(
         "The call's time was over before the first byte of an answer (x-relay-timeout-ms, CALL_TIMEOUT_S)."
     )
+
+
+def _shared_by_keys(choices: Sequence[Choice]) -> Sequence[Choice]:
+    """The same order of targets, the API keys of each by lot."""
+    places: dict[tuple[str, str], int] = {}
+    for choice in choices:
+        places.setdefault(choice.target.name, len(places))
+    return sorted(choices, key=lambda choice: (places[choice.target.name], random.random()))
 
 
 def _by_lot(choice: Choice) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.core.call import Call, Route, Target
+from app.core.call import Call, Route
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.ports import Directory, Handler
 from app.core.reply import Reply
@@ -44,16 +44,12 @@ class Names:
 
 def _allowed(call: Call, route: Route) -> Route:
     """`route` with the choices that the token is for."""
-    choices = tuple(choice for choice in route.choices if _may_use(call, choice.target))
+    choices = route.choices_for(call.principal)
     if not choices:
         raise PermissionDenied(
             f"This token may not use the model {call.name!r}.", param="model", code="model_not_allowed"
         )
     return route if len(choices) == len(route.choices) else replace(route, choices=choices)
-
-
-def _may_use(call: Call, target: Target) -> bool:
-    return call.principal.may_use(str(target).lower(), target.model.lower())
 
 
 def _listed(names: list[str]) -> str:

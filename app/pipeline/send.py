@@ -16,4 +16,4 @@ class Send:
         target = call.target
         if target is None:
             raise ValueError("a call is sent before its name is resolved")
-        return await self._directory.provider(target.provider).send(call, target)
+        return await self._directory.provider(target.provider, target.secret).send(call, target)

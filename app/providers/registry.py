@@ -62,18 +62,33 @@ class ProviderState:
 
 @dataclass(frozen=True)
 class ListedModel:
-    """A line of the model list: the shortest name that leads to `target`."""
+    """A line of the model list: a name of the configuration, or the shortest that leads to `target`.
+
+    `target` is the first that `route` holds.
+    """
 
     id: str
     target: Target
+    route: Route
+
+    @property
+    def owner(self) -> str:
+        """Whose it is: a provider's, by its key, or the gateway's own name."""
+        return self.target.provider if self.route.name is None else "llm-relay"
 
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """`spellings` leads from every name that a typing error may be near to, to the one that is listed."""
+    """All that is known at one time.
+
+    Attributes:
+        providers: for each of a provider's API keys the provider that is asked by it; one where it needs none.
+        spellings: leads from every name that a typing error may be near to, to the one that is listed.
+        open_lists: the keys of providers whose models are not known.
+    """
 
     config: Config
-    providers: dict[str, Listing]
+    providers: dict[str, tuple[Listing, ...]]
     states: tuple[ProviderState, ...]
     routes: dict[str, Route] = field(default_factory=dict)
     listed: tuple[ListedModel, ...] = ()
@@ -89,7 +104,9 @@ class Registry:
         self._discovered: dict[str, tuple[str, ...]] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
-        self._retired: dict[str, Listing] = {}  # for calls that wait to try one again which is no longer there
+        self._retired: dict[
+            str, tuple[Listing, ...]
+        ] = {}  # for calls that wait to try one again which is no longer there
         self._now = self._build(config, find_secret, {})
 
     def reload(self, config: Config, find_secret: FindSecret) -> None:
@@ -108,16 +125,17 @@ class Registry:
         self._wake.set()
 
     def find(self, name: str) -> Route | None:
-        """What `name` stands for: `provider/model`, `provider-model`, or a model of any provider, in any case.
+        """What `name` stands for: a name of the configuration, `provider/model`, `provider-model`, or a model of any provider.
 
         A model that several providers have by the same name goes to the next one where the first fails.
         """
         now = self._now
+        route = now.routes.get(normalise(name))
         key, _, model = name.strip().partition("/")
-        if model and key.lower() in now.open_lists:
+        if model and key.lower() in now.open_lists and (route is None or route.name is None):
             # Its list is not known (not yet, or it has none to give): the provider itself will say whether it has the model.
-            return Route((_choice(now.config, Target(key.lower(), model)),))
-        return now.routes.get(normalise(name))
+            return Route(_choices(now, key.lower(), model))
+        return route
 
     async def settled(self) -> None:
         """Return when every provider has been asked once, at the latest after `SETTLE_S`."""
@@ -137,9 +155,10 @@ class Registry:
         close = get_close_matches(wanted, alike, n=_LIKELY, cutoff=0.0)
         return list(dict.fromkeys(self._now.spellings[spelling] for spelling in close))[:most]
 
-    def provider(self, key: str) -> Listing:
+    def provider(self, key: str, secret: int = 0) -> Listing:
         """The provider with that key; it must be ready, or have been when its target was found."""
-        return self._now.providers.get(key) or self._retired[key]
+        by_secret = self._now.providers.get(key) or self._retired[key]
+        return by_secret[secret % len(by_secret)]  # a reload may have left fewer
 
     @property
     def states(self) -> Sequence[ProviderState]:
@@ -157,14 +176,17 @@ class Registry:
         A provider whose list is not known serves any name, but nobody can vouch for it.
         """
         route = self.find(name)
-        target = route.choices[0].target if route else None
-        return ListedModel(name, target) if target and any(each.target == target for each in self.models) else None
+        if route is None:
+            return None
+        target = route.choices[0].target
+        is_listed = route.name is not None or any(each.target == target for each in self.models)
+        return ListedModel(name, target, route) if is_listed else None
 
     async def run(self) -> None:
         """Ask providers for their models, now and then; a dead one costs the others nothing."""
         while True:
             self._wake.clear()
-            asked = [(key, provider) for key, provider in self._now.providers.items() if self._asks(key, provider)]
+            asked = [(key, each[0]) for key, each in self._now.providers.items() if self._asks(key, each[0])]
             answers = await asyncio.gather(*(self._discover(key, provider) for key, provider in asked))
             self._settled.set()
             try:
@@ -183,25 +205,25 @@ class Registry:
         except RelayError as exc:
             log.info("provider %s: its models are not known: %s", key, exc.message)
             return False
-        if self._now.providers.get(key) is provider and models and self._discovered.get(key) != models:
+        if provider in self._now.providers.get(key, ()) and models and self._discovered.get(key) != models:
             self._discovered[key] = models
             states = [replace(state, models=models) if state.key == key else state for state in self._now.states]
             self._now = _take_snapshot(self._now.config, self._now.providers, states)
         return True
 
     def _build(self, config: Config, find_secret: FindSecret, discovered: Mapping[str, tuple[str, ...]]) -> _Snapshot:
-        providers: dict[str, Listing] = {}
+        providers: dict[str, tuple[Listing, ...]] = {}
         states: list[ProviderState] = []
         for key, entry in config.providers.items():
-            state, secret = _state_of(entry, find_secret)
+            state, secrets = _state_of(entry, find_secret)
             models = entry.supported_models or discovered.get(key)
             states.append(ProviderState(key, entry.name or key, state, models))
             if state == "ready":
                 kind = QUIRKS.get(key, HttpProvider)
-                providers[key] = kind(key, entry, secret, self._transport)
+                providers[key] = tuple(kind(key, entry, secret, self._transport) for secret in secrets)
         if Demo.key not in config.providers:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
-            providers[Demo.key] = Demo()
+            providers[Demo.key] = (Demo(),)
         return _take_snapshot(config, providers, states)
 
 
@@ -210,49 +232,67 @@ def normalise(name: str) -> str:
     return name.strip().lower().removesuffix(":latest")
 
 
-def _take_snapshot(config: Config, providers: dict[str, Listing], states: Sequence[ProviderState]) -> _Snapshot:
-    routes = _index(config, states)
-    listed = tuple(_list_models(states, routes))
-    return _Snapshot(
-        config=config,
-        providers=providers,
-        states=tuple(states),
-        routes=routes,
-        listed=listed,
-        spellings=_spell(listed),
-        open_lists=frozenset(state.key for state in states if state.ready and state.models is None),
-    )
+def _take_snapshot(
+    config: Config, providers: dict[str, tuple[Listing, ...]], states: Sequence[ProviderState]
+) -> _Snapshot:
+    open_lists = frozenset(state.key for state in states if state.ready and state.models is None)
+    bare = _Snapshot(config, providers, tuple(states), open_lists=open_lists)
+    routes = _index(bare)
+    listed = tuple(_list_models(bare, routes))
+    return replace(bare, routes=routes, listed=listed, spellings=_spell(listed))
 
 
-def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, str | None]:
+def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, Sequence[str | None]]:
+    """Whether a provider can be used, and its API keys; one None where it needs none."""
     if not entry.enabled:
-        return "disabled", None
+        return "disabled", ()
     if not entry.api_key_env:
-        return "ready", None
-    secret = find_secret(entry.api_key_env)
-    return ("ready" if secret else f"no key: set {' or '.join(entry.api_key_env)}"), secret
+        return "ready", (None,)
+    secrets = split_secrets(find_secret(entry.api_key_env))
+    return ("ready" if secrets else f"no key: set {' or '.join(entry.api_key_env)}"), secrets
 
 
-def _index(config: Config, states: Sequence[ProviderState]) -> dict[str, Route]:
+def split_secrets(value: str | None) -> list[str]:
+    """The API keys in the value of a variable: one, or several with commas between them."""
+    return list(dict.fromkeys(filter(None, (secret.strip() for secret in (value or "").split(",")))))
+
+
+def _index(now: _Snapshot) -> dict[str, Route]:
     """Every spelling of every model, the more telling ones first; among equals the earlier provider comes first."""
-    ready = [
-        _choice(config, Target(state.key, model)) for state in states if state.ready for model in state.models or ()
-    ]
-    routes: dict[str, Route] = {}
+    routes = {normalise(name): route for name in now.config.names if (route := _named(now, name)) is not None}
+    ready = [Target(state.key, model) for state in now.states if state.ready for model in state.models or ()]
     for spelling in ("{0.provider}/{0.model}", "{0.provider}-{0.model}"):
-        for choice in ready:
-            routes.setdefault(normalise(spelling.format(choice.target)), Route((choice,)))
+        for target in ready:
+            routes.setdefault(normalise(spelling.format(target)), Route(_choices(now, target.provider, target.model)))
     bare: dict[str, list[Choice]] = {}
-    for choice in ready:
-        bare.setdefault(normalise(choice.target.model), []).append(choice)
+    for target in ready:
+        bare.setdefault(normalise(target.model), []).extend(_choices(now, target.provider, target.model))
     for name, choices in bare.items():
         routes.setdefault(name, Route(tuple(choices)))
     return routes
 
 
-def _choice(config: Config, target: Target) -> Choice:
-    entry = config.providers.get(target.provider)
-    return Choice(target, retries=entry.retries, breaker=entry.breaker) if entry else Choice(target)
+def _named(now: _Snapshot, name: str) -> Route | None:
+    """What a name of the configuration stands for, with the targets that can be used; None where none can."""
+    entry = now.config.names[name]
+    choices = [
+        choice
+        for each in entry.targets
+        for choice in _choices(now, each.provider, each.model, each.weight, entry.retries)
+    ]
+    return Route(tuple(choices), entry.strategy, name, entry.rescue == "continue") if choices else None
+
+
+def _choices(
+    now: _Snapshot, provider: str, model: str, weight: float = 1.0, retries: int | None = None
+) -> tuple[Choice, ...]:
+    """A target once for each API key of its provider; none where that is not ready."""
+    entry = now.config.providers.get(provider)
+    if retries is None:
+        retries = entry.retries if entry else 0
+    breaker = entry.breaker if entry else True
+    count = len(now.providers.get(provider, ()))
+    return tuple(Choice(Target(provider, model, secret), retries, weight / count, breaker) for secret in range(count))
 
 
 def _spell(listed: Sequence[ListedModel]) -> dict[str, str]:
@@ -266,9 +306,15 @@ def _pairs(name: str) -> frozenset[str]:
     return frozenset(map("".join, pairwise(name)))
 
 
-def _list_models(states: Sequence[ProviderState], routes: dict[str, Route]) -> Iterator[ListedModel]:
-    for state in states:
+def _list_models(now: _Snapshot, routes: dict[str, Route]) -> Iterator[ListedModel]:
+    named = {normalise(name) for name in now.config.names}
+    for name in now.config.names:
+        if (route := routes.get(normalise(name))) is not None:
+            yield ListedModel(name, route.choices[0].target, route)
+    for state in now.states:
         for model in (state.models or ()) if state.ready else ():
-            target = Target(state.key, model)
-            leads_here = routes[normalise(model)].choices[0].target == target
-            yield ListedModel(model if leads_here else str(target), target)
+            target, bare = Target(state.key, model), normalise(model)
+            leads_here = bare not in named and routes[bare].choices[0].target == target
+            name = model if leads_here else str(target)
+            if normalise(name) not in named:
+                yield ListedModel(name, target, routes[normalise(name)])

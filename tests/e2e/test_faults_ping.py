@@ -18,6 +18,7 @@ from app.config import parse_config
 from app.core.principal import Principal
 from app.core.record import CallRecord
 from app.core.reply import Outcome
+from app.dialects.rescue import open_rescue
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
 from app.providers.registry import Registry
@@ -91,7 +92,7 @@ async def pinging() -> AsyncIterator[Pinging]:
         route = RelayRoute(
             CHAT,
             guard=guard,
-            handler=build_pipeline(registry, running, Board()),
+            handler=build_pipeline(registry, running, Board(), open_rescue),
             read_address=address_reader(()),
             max_body_bytes=1_000_000,
             ping_s=PING_S,

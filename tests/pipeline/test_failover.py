@@ -344,3 +344,45 @@ async def test_fastest_is_asked_first() -> None:
 async def test_call_without_a_route_is_a_bug() -> None:
     with pytest.raises(ValueError, match="before its name"):
         await Failover(Board()).handle(make_call(), Providers())
+
+
+KEYS = tuple(Target("one", "m", secret) for secret in range(3))
+
+
+async def test_api_keys_of_one_provider_share_its_calls_before_the_next_target_is_asked() -> None:
+    first: Counter[Target] = Counter()
+
+    for _ in range(200):
+        providers = Providers({key: [error(401)] for key in KEYS})
+        await Failover(Board()).handle(routed(*KEYS, TWO), providers)
+        first[providers.asked[0]] += 1
+        assert set(providers.asked[:3]) == set(KEYS)
+        assert providers.asked[3:] == [TWO]
+
+    assert all(first[key] > 20 for key in KEYS)
+
+
+async def test_api_key_whose_rate_is_used_up_makes_way_for_the_next_without_a_pause() -> None:
+    pauses = Pauses()
+    providers = Providers({key: [error(429, "1")] * 9 for key in KEYS[:2]})
+
+    await Failover(Board(), sleep=pauses.sleep).handle(routed(*KEYS[:2], TWO, retries=1), providers)
+
+    assert (len(providers.asked), providers.asked[-1]) == (4, TWO)
+    assert pauses == [1.0]
+
+
+async def test_target_that_takes_no_more_calls_is_asked_last_until_its_time_is_over() -> None:
+    now = [100.0]
+    board = Board(clock=lambda: now[0])
+    failover = Failover(board, sleep=Pauses().sleep)
+    await failover.handle(routed(ONE, TWO), Providers({ONE: [error(429, "30")]}))
+    asked = []
+
+    for now[0] in (129.0, 131.0):
+        providers = Providers()
+        await failover.handle(routed(ONE, TWO), providers)
+        asked += providers.asked
+
+    assert asked == [TWO, ONE]
+    assert board.healths()[ONE].state == "closed"

@@ -30,7 +30,7 @@ class Noting:
 class OneProvider:
     """A directory with the demo alone."""
 
-    def provider(self, key: str) -> Demo:
+    def provider(self, key: str, secret: int = 0) -> Demo:
         assert key == "demo"
         return Demo()
 

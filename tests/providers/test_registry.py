@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.config import Config, ProviderConfig
-from app.core.call import Target
+from app.config import Config, NameConfig, ProviderConfig
+from app.core.call import Choice, Route, Target
+from app.core.errors import UpstreamError
 from app.providers import registry as registry_module
 from app.providers.parallel import Parallel
 from app.providers.perplexity import Perplexity
@@ -422,3 +423,99 @@ def test_provider_that_was_taken_away_ends_the_calls_that_it_began() -> None:
 
     assert registry.find("acme/gpt") is None
     assert registry.provider("acme") is before
+
+
+def named(name: str, *targets: str | dict[str, Any], **fields: Any) -> dict[str, NameConfig]:
+    return {name: NameConfig.model_validate({"targets": targets, **fields}, strict=False)}
+
+
+def open_named(names: Mapping[str, NameConfig], secrets: Mapping[str, str] | None = None, **providers: Any) -> Registry:
+    return Registry(Config(providers, names), finder(secrets or {}), Providers())
+
+
+def test_name_of_the_configuration_stands_for_its_targets() -> None:
+    names = named("Fast", {"target": "one/m", "weight": 3}, "two/m-turbo", strategy="weighted", retries=4)
+    registry = open_named(names, one=provider("o", "m"), two=provider("t", "m-turbo", breaker=False))
+
+    route = registry.find(" fast:latest")
+
+    assert route == Route(
+        (Choice(Target("one", "m"), 4, 3.0), Choice(Target("two", "m-turbo"), 4, 1.0, breaker=False)),
+        "weighted",
+        "Fast",
+    )
+
+
+def test_name_comes_before_a_model_of_the_same_name_which_stays_with_its_provider() -> None:
+    registry = open_named(named("m", "two/other"), one=provider("o", "m"), two=provider("t", "other"))
+
+    assert target_of(registry, "m") == Target("two", "other")
+    assert target_of(registry, "one/m") == Target("one", "m")
+    assert [(model.id, model.owner) for model in registry.models] == [
+        ("m", "llm-relay"),
+        ("one/m", "one"),
+        ("other", "two"),
+        ("demo", "demo"),
+    ]
+
+
+def test_targets_that_cannot_be_used_are_left_out_of_a_name() -> None:
+    providers = {"off": provider("x", enabled=False), "keyless": provider("y", api_key_env=("K",)), "on": provider("z")}
+    names = named("some", "off/m", "keyless/m", "on/m") | named("none", "off/m", "keyless/m")
+    registry = open_named(names, None, **providers)
+
+    some = registry.find("some")
+
+    assert some is not None
+    assert [str(choice.target) for choice in some.choices] == ["on/m"]
+    assert registry.find("none") is None
+    assert "none" not in [model.id for model in registry.models]
+
+
+def test_name_goes_before_a_prefix_whose_list_is_not_known() -> None:
+    registry = open_named(named("one/m", "two/m"), one=provider("o"), two=provider("t"))
+
+    assert target_of(registry, "one/m") == Target("two", "m")
+
+
+def test_each_api_key_of_a_provider_is_a_choice_with_its_part_of_the_weight() -> None:
+    registry = open_named(
+        named("fast", {"target": "one/m", "weight": 3}),
+        {"K": " sk-a, sk-b,,sk-c ,sk-a"},
+        one=provider("o", "m", api_key_env=("K",)),
+    )
+
+    route, plain = registry.find("fast"), registry.find("m")
+
+    assert route is not None
+    assert plain is not None
+    assert [(choice.target.secret, choice.weight) for choice in route.choices] == [(0, 1.0), (1, 1.0), (2, 1.0)]
+    assert [choice.target.secret for choice in plain.choices] == [0, 1, 2]
+    assert [model.id for model in registry.models] == ["fast", "m", "demo"]
+
+
+async def test_call_is_signed_with_the_api_key_of_its_target() -> None:
+    signed: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        signed.append(request.headers["authorization"])
+        return httpx.Response(500)
+
+    entry = provider("o", "m", api_key_env=("K",))
+    registry = Registry(Config({"one": entry}), finder({"K": "sk-a,sk-b"}), httpx.MockTransport(answer))
+
+    for secret in (1, 0):
+        target = Target("one", "m", secret)
+        with pytest.raises(UpstreamError):
+            await registry.provider("one", secret).send(make_call().aimed(target), target)
+
+    assert signed == ["Bearer sk-b", "Bearer sk-a"]
+
+
+def test_api_key_that_a_reload_took_away_is_replaced_by_another() -> None:
+    config = Config({"one": provider("o", "m", api_key_env=("K",))})
+    registry = Registry(config, finder({"K": "sk-a,sk-b"}), Providers())
+
+    registry.reload(config, finder({"K": "sk-c"}))
+
+    assert registry.provider("one", 1) is registry.provider("one", 0)

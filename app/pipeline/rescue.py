@@ -1,0 +1,112 @@
+"""Carries a stream that broke off on, by asking the next target for the rest."""
+
+import logging
+import time
+from collections.abc import AsyncGenerator
+
+from app.core.call import Call
+from app.core.errors import RelayError, UpstreamFailure
+from app.core.ports import Handler, Rescue
+from app.core.reply import End, Outcome, Reply
+from app.core.usage import NO_USAGE, Usage
+
+log = logging.getLogger(__name__)
+
+
+async def rescued(call: Call, rescue: Rescue, ask: Handler) -> Reply:
+    """The reply to `call`; where it breaks off, `ask` is asked for the rest of it.
+
+    Raises:
+        UpstreamFailure: nothing came that the client could be told.
+    """
+    stream = _Stream(call, rescue, ask, await ask(rescue.call))
+    try:
+        await stream.begin()
+    except BaseException:
+        await stream.aclose()
+        raise
+    return stream.reply
+
+
+class _Stream:
+    """One stream for the client, made of as many replies as it takes.
+
+    Attributes:
+        reply: what the client gets; its taps are those of the reply that is being read.
+    """
+
+    def __init__(self, call: Call, rescue: Rescue, ask: Handler, first: Reply) -> None:
+        self._call = call
+        self._rescue = rescue
+        self._ask = ask
+        self._current = first
+        self._spent = NO_USAGE
+        self._pieces = self._read()
+        self.reply = Reply(
+            first.status,
+            rescue.media_type,
+            b"",
+            self._pieces,
+            self.aclose,
+            self._read_usage,
+            taps=list(first.taps),
+            headers=first.headers,
+        )
+
+    async def begin(self) -> None:
+        """Wait for the client's first bytes."""
+        self.reply.first = await anext(self._pieces, b"")
+
+    async def aclose(self) -> None:
+        """End the provider's side."""
+        try:
+            await self._pieces.aclose()
+        finally:
+            await self._current.aclose()
+
+    async def _read(self) -> AsyncGenerator[bytes, None]:
+        while True:
+            try:
+                async for data in _whole(self._current):
+                    if out := self._rescue.feed(data):
+                        yield out
+                if out := self._rescue.close():
+                    yield out
+                return
+            except UpstreamFailure as exc:
+                if not await self._carry_on(exc):
+                    raise
+
+    async def _carry_on(self, failure: UpstreamFailure) -> bool:
+        """Put another target's reply in the place of the one that broke off; False where there is none."""
+        used = self._current.read_usage()
+        further = self._rescue.carry_on(used)
+        if further is None:
+            return False
+        try:
+            following = await self._ask(further)
+        except RelayError as exc:
+            log.info("%s broke off and cannot be carried on: %s", self._call.id, exc.message)
+            return False
+        log.info("%s broke off and is carried on by %s: %s", self._call.id, self._call.trace.target, failure.message)
+        await self._replace(following, End(Outcome.CUT, 200, used, time.monotonic(), failure.message))
+        self._call.trace.rescued = True
+        return True
+
+    async def _replace(self, following: Reply, end: End) -> None:
+        broken, self._current = self._current, following
+        self._spent += end.usage
+        for tap in broken.taps:
+            self.reply.taps.remove(tap)
+            tap.close(end)
+        self.reply.taps += following.taps
+        await broken.aclose()
+
+    def _read_usage(self) -> Usage:
+        return self._spent + self._current.read_usage()
+
+
+async def _whole(reply: Reply) -> AsyncGenerator[bytes, None]:
+    yield reply.first
+    async for data in reply.rest:
+        yield data

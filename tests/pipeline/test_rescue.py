@@ -1,0 +1,172 @@
+"""A stream that breaks off is carried on by the next target, and everybody concerned hears of it."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from app.core.call import Call, Choice, Route, Target
+from app.core.errors import RelayError, UpstreamCut, UpstreamError
+from app.core.reply import End, Outcome, Reply
+from app.core.usage import Usage
+from app.pipeline.board import Board
+from app.pipeline.failover import Failover
+from tests.calls import make_call, make_reply
+
+ONE, TWO, THREE = (Target(name, "m") for name in ("one", "two", "three"))
+CUT = UpstreamCut("cut")
+
+
+class Providers:
+    """Gives each target's reply or error, and remembers what was asked."""
+
+    def __init__(self, outcomes: dict[Target, Reply | RelayError]) -> None:
+        self.outcomes = outcomes
+        self.asked: list[tuple[Target, bytes]] = []
+
+    async def __call__(self, call: Call) -> Reply:
+        assert call.target is not None
+        self.asked.append((call.target, call.body))
+        outcome = self.outcomes[call.target]
+        if isinstance(outcome, RelayError):
+            raise outcome
+        return outcome
+
+
+@dataclass
+class UpperCase:
+    """Writes everything in capitals; a `!` is the provider's error, and behind a `#` nothing can be carried on."""
+
+    call: Call
+    media_type: str = "text/shout"
+    text: bytes = b""
+    used: list[Usage] = field(default_factory=list)
+
+    def feed(self, data: bytes) -> bytes:
+        if data == b"!":
+            raise UpstreamError("the provider is sorry", status=500)
+        self.text += data
+        return data.upper()
+
+    def close(self) -> bytes:
+        return b"."
+
+    def carry_on(self, used: Usage) -> Call | None:
+        self.used.append(used)
+        return None if b"#" in self.text else replace(self.call, body=self.text)
+
+
+class Ends:
+    """A tap that remembers its ends."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def feed(self, chunk: bytes) -> None: ...
+
+    def close(self, end: End) -> None:
+        self.outcomes.append(end.outcome)
+
+
+def call_for(*targets: Target) -> Call:
+    route = Route(tuple(map(Choice, targets)), name="fast", rescue=True)
+    return replace(make_call({"stream": True}), route=route)
+
+
+def streamed(*pieces: bytes | BaseException, tokens: int = 1) -> Reply:
+    return make_reply(*pieces, read_usage=lambda: Usage(output=tokens))
+
+
+async def read(reply: Reply) -> bytes:
+    return reply.first + b"".join([piece async for piece in reply.rest])
+
+
+async def test_next_target_goes_on_where_the_stream_broke_off() -> None:
+    board, ends = Board(), [Ends(), Ends()]
+    first, second = streamed(b"one ", b"two ", CUT, tokens=2), streamed(b"three", tokens=5)
+    first.taps.append(ends[0])
+    second.taps.append(ends[1])
+    providers, call = Providers({ONE: first, TWO: second}), call_for(ONE, TWO)
+
+    reply = await Failover(board, UpperCase).handle(call, providers)
+    text = await read(reply)
+
+    assert text == b"ONE TWO THREE."
+    assert (reply.media_type, reply.status) == ("text/shout", 200)
+    assert providers.asked[1] == (TWO, b"one two ")
+    assert reply.read_usage() == Usage(output=7)
+    assert (call.trace.target, call.trace.attempts, call.trace.rescued) == (TWO, 2, True)
+    assert ends[0].outcomes == [Outcome.CUT]
+    assert ends[1].outcomes == []
+    assert ends[1] in reply.taps
+    assert (board.healths()[ONE].failures, board.healths()[TWO].failures) == (1, 0)
+
+
+async def test_error_that_the_provider_reports_in_its_stream_is_carried_on_too() -> None:
+    providers = Providers({ONE: streamed(b"a", b"!"), TWO: streamed(b"b")})
+
+    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO), providers)
+
+    assert await read(reply) == b"AB."
+
+
+async def test_stream_may_break_off_as_often_as_there_are_targets() -> None:
+    providers = Providers({ONE: streamed(b"a", CUT), TWO: streamed(b"b", CUT), THREE: streamed(b"c", tokens=4)})
+
+    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO, THREE), providers)
+
+    assert await read(reply) == b"ABC."
+    assert reply.read_usage() == Usage(output=6)
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        pytest.param({ONE: streamed(b"a", CUT), TWO: UpstreamError("down", status=503)}, id="the-next-fails-too"),
+        pytest.param({ONE: streamed(b"a", b"#", CUT), TWO: streamed(b"b")}, id="cannot-be-carried-on"),
+    ],
+)
+async def test_what_cannot_be_carried_on_ends_with_its_own_error(outcomes: dict[Target, Reply | RelayError]) -> None:
+    call = call_for(*outcomes)
+    reply = await Failover(Board(), UpperCase).handle(call, Providers(outcomes))
+
+    with pytest.raises(UpstreamCut):
+        await read(reply)
+
+    assert not call.trace.rescued
+
+
+async def test_failure_before_the_first_byte_is_no_rescue() -> None:
+    call = call_for(ONE, TWO)
+    providers = Providers({ONE: UpstreamError("down", status=503), TWO: streamed(b"b")})
+
+    reply = await Failover(Board(), UpperCase).handle(call, providers)
+
+    assert await read(reply) == b"B."
+    assert not call.trace.rescued
+
+
+async def test_end_closes_the_reply_that_is_being_read_and_the_one_that_broke_off() -> None:
+    closed: list[str] = []
+
+    def closing(name: str, *pieces: bytes | BaseException) -> Reply:
+        async def aclose() -> None:
+            closed.append(name)
+
+        return make_reply(*pieces, aclose=aclose)
+
+    providers = Providers({ONE: closing("one", b"a", CUT), TWO: closing("two", b"b", b"c")})
+    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO), providers)
+    await anext(aiter(reply.rest))
+
+    await reply.aclose()
+
+    assert closed == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "call", [replace(call_for(ONE), streamed=False), replace(call_for(ONE), route=Route((Choice(ONE),)))]
+)
+async def test_whole_replies_and_names_without_rescue_pass_untouched(call: Call) -> None:
+    first = streamed(b"a")
+
+    assert await Failover(Board(), UpperCase).handle(call, Providers({ONE: first})) is first
