@@ -74,5 +74,6 @@ def make_record(**fields: Any) -> CallRecord:
         total_ms=340,
         client="192.0.2.7",
         charged=True,
+        attempts=1,
     )
     return replace(record, **fields)

@@ -17,6 +17,8 @@ class CallRecord:
         status: of the reply, or of the error that ended it; where a ping had gone out before, the client saw 200.
         first_byte_ms: from arrival to the first byte of the reply; None where none came.
         charged: whether the call kept its unit of quota.
+        attempts: how often any target was asked.
+        rescued: its stream broke off and was carried on by another target, which is the one that is named.
         error: our or the provider's words, redacted.
     """
 
@@ -36,4 +38,6 @@ class CallRecord:
     total_ms: int
     client: str
     charged: bool
+    attempts: int = 0
+    rescued: bool = False
     error: str | None = None

@@ -57,6 +57,8 @@ def json_line(record: CallRecord) -> bytes:
         "streamed": record.streamed,
         "status": record.status,
         "outcome": record.outcome,
+        "attempts": record.attempts,
+        "rescued": record.rescued,
         **_tokens(record.usage),
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,

@@ -38,4 +38,6 @@ def _row(record: CallRecord) -> dict[str, object]:
         "client": record.client,
         "charged": record.charged,
         "error": record.error,
+        "attempts": record.attempts,
+        "rescued": record.rescued,
     }

@@ -58,6 +58,8 @@ class Metering:
                 total_ms=_ms(end.at - call.started_at),
                 client=call.client,
                 charged=charged,
+                attempts=call.trace.attempts,
+                rescued=call.trace.rescued,
                 error=redact(end.error) if end.error else None,
             )
         )

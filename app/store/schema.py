@@ -49,8 +49,8 @@ async def is_current(db: Database) -> bool:
     return version == HEAD
 
 
-def migrate(connection: Connection) -> None:
-    """Run every migration that the database behind `connection` lacks, within its transaction.
+def migrate(connection: Connection, to: str = "head") -> None:
+    """Run every migration that the database behind `connection` lacks, up to the revision `to`, within its transaction.
 
     Raises:
         UnusableDatabase: its version is none that this program knows.
@@ -62,7 +62,7 @@ def migrate(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as exc:
         raise UnusableDatabase(f"{_NEWER} ({exc})") from exc
 

@@ -6,7 +6,7 @@ Every `*_at` and `*_until` column is UTC in whole milliseconds since 1970, every
 A change here needs a revision in `migrations/versions`; a test compares the two.
 """
 
-from sqlalchemy import JSON, BigInteger, Index, Table
+from sqlalchemy import JSON, BigInteger, Index, Table, false
 from sqlmodel import Field, SQLModel
 
 
@@ -83,6 +83,8 @@ class RequestLog(SQLModel, table=True):
         cost: what the provider said that it cost, in pico-USD (1e-12 USD): a single token of the cheapest model with the
             largest discount is still a whole number, and nine million dollars fit.
         usage_estimated: the provider reported no usage, and the tokens are our estimate.
+        attempts: how often any target was asked.
+        rescued: its stream broke off and was carried on by another target, whose tokens are added.
     """
 
     __tablename__ = "request_logs"
@@ -109,6 +111,8 @@ class RequestLog(SQLModel, table=True):
     total_ms: int
     client: str
     error: str | None = None
+    attempts: int = Field(sa_column_kwargs={"server_default": "1"})
+    rescued: bool = Field(sa_column_kwargs={"server_default": false()})
 
     __table_args__ = (
         Index("ix_request_logs_received_at", "received_at"),

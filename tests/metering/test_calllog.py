@@ -38,6 +38,8 @@ def test_line_for_machines_has_these_fields() -> None:
         "streamed": False,
         "status": 200,
         "outcome": "ok",
+        "attempts": 1,
+        "rescued": False,
         "input_tokens": 10,
         "cache_read_tokens": 5,
         "cache_write_tokens": 0,

@@ -38,6 +38,8 @@ def make_row(request_id: str, **changes: object) -> dict[str, object]:
         "total_ms": 9,
         "client": "127.0.0.1",
         "error": None,
+        "attempts": 2,
+        "rescued": True,
         "charged": True,
     } | changes
 
@@ -71,6 +73,7 @@ async def test_row_is_kept_as_it_was_given(database: Database) -> None:
         "received_at": 1_790_000_000_250,
         "cost": 12_300_000_000,
         "streamed": 1,
+        "rescued": 1,
         "usage_estimated": 0,
     }
 

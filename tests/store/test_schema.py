@@ -32,6 +32,13 @@ def read_schema(path: Path) -> dict[str, str]:
     return {name: re.sub(r"\s+", "", sql) for name, sql in rows}
 
 
+def read_columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What SQLite itself says of each table; the text of its statement differs with the way it came to be."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {table: connection.execute(f"PRAGMA table_info({table})").fetchall() for table in tables}
+
+
 async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, open_another: Opener) -> None:
     created = open_another("created.db")
     migrated = open_another("migrated.db")
@@ -44,7 +51,7 @@ async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, 
         )
 
     assert difference == []
-    assert read_schema(tmp_path / "migrated.db") == read_schema(tmp_path / "created.db")
+    assert read_columns(tmp_path / "migrated.db") == read_columns(tmp_path / "created.db")
 
 
 async def test_every_migration_can_be_undone(tmp_path: Path, open_another: Opener) -> None:
@@ -72,16 +79,24 @@ def test_head_is_the_newest_migration() -> None:
     assert script.get_heads() == [HEAD]
 
 
-async def test_older_database_is_migrated(tmp_path: Path, open_another: Opener) -> None:
-    """At the first revision there is none older, so an empty one with a version table stands in for it."""
+async def test_older_database_is_migrated_and_keeps_its_rows(open_another: Opener) -> None:
     database = open_another("relay.db")
     async with database.begin() as connection:
-        await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        await connection.run_sync(lambda sync: migrate(sync, "0001"))
+        await connection.execute(
+            text(
+                "INSERT INTO request_logs (id, received_at, token_id, username, name, surface, streamed, status, outcome,"
+                " input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_estimated,"
+                " total_ms, client) VALUES ('a', 1, 't', 'ann', 'gpt', 'chat', 0, 200, 'ok', 1, 0, 0, 1, 0, 0, 9, '::1')"
+            )
+        )
 
     await upgrade(database)
 
-    await database.ping()
-    assert "request_logs" in read_schema(tmp_path / "relay.db")
+    async with database.read() as connection:
+        rows = await connection.execute(text("SELECT id, attempts, rescued FROM request_logs"))
+        assert rows.one() == ("a", 1, 0)
+    assert await is_current(database)
 
 
 async def test_current_database_is_known_as_such_and_an_empty_one_is_left_empty(
