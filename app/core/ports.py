@@ -57,11 +57,15 @@ class Rescue(Protocol):
         """The client's bytes for a piece of a reply.
 
         Raises:
-            UpstreamFailure: the provider reports an error in the midst of it.
+            UpstreamFailure: the provider reported an error in the midst of it; what came before that has been given.
         """
 
     def close(self) -> bytes:
-        """The client's last bytes, when the reply is at its end."""
+        """The client's last bytes, when the reply is at its end.
+
+        Raises:
+            UpstreamFailure: as `feed`.
+        """
 
     def carry_on(self, used: Usage) -> Call | None:
         """What the next target is asked, after the last one broke off and had used so much; None where it cannot go on."""

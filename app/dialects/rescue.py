@@ -62,6 +62,7 @@ class Rescue:
         self._text = ""
         self._text_before = 0  # characters, of the replies that broke off
         self._used_before = NO_USAGE
+        self._error: UpstreamError | None = None
         self._begun = False
         self._finished = False
         self._is_more_than_text = False
@@ -72,12 +73,21 @@ class Rescue:
         """The client's bytes for a piece of a reply.
 
         Raises:
-            UpstreamError: the provider reports an error in the midst of it.
+            UpstreamError: the provider reported an error in the midst of it; what came before that has been given.
         """
-        return self._written(self._reader.feed(data))
+        out = self._written(self._reader.feed(data))
+        if self._error is not None and not out:
+            raise self._error
+        return out
 
     def close(self) -> bytes:
-        """The client's last bytes, when the reply is at its end."""
+        """The client's last bytes, when the reply is at its end.
+
+        Raises:
+            UpstreamError: as `feed`.
+        """
+        if self._error is not None:
+            raise self._error
         return b"" if self._finished else self._written(self._reader.close(certain=True))
 
     def carry_on(self, used: Usage) -> Call | None:
@@ -87,7 +97,7 @@ class Rescue:
         """
         if self._is_more_than_text or self._finished:
             return None
-        self._reader = self._source.read_stream()
+        self._reader, self._error = self._source.read_stream(), None
         self._text_before = len(self._text)
         self._used_before += used
         if not self._text:
@@ -121,5 +131,6 @@ class Rescue:
                 self._finished = True
                 event = replace(event, usage=self._used_before + (usage or NO_USAGE))
             case Failed(message, status, kind, code):
-                raise UpstreamError(message, status=status, type=kind, code=code)
+                self._error = UpstreamError(message, status=status, type=kind, code=code)
+                return b""
         return self._writer.write(event)
