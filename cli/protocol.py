@@ -13,6 +13,8 @@ from app.core.errors import InvalidRequest, RelayError
 from app.dialects.openai.errors import write_error
 
 MAX_HEAD_BYTES = 64 * 1024
+# What tells where a request's body ends (RFC 9112, 6).
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class HeadTooLarge(InvalidRequest):
@@ -114,8 +116,7 @@ class GatewayProtocol(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _is_broken = False
-    _ignored_upgrade = False
-    _body_bytes_left = 0
+    _is_resuming = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the running call, whichever it is."""
@@ -129,18 +130,10 @@ class GatewayProtocol(HttpToolsProtocol):
         """Take the next bytes."""
         if self._is_broken:
             return
-        if self._ignored_upgrade:
-            self._take_body(data)
-            return
         self._unset_keepalive_if_required()
         self._head_bytes += len(data)  # set to 0 where a head or a piece of body was among it
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._ignored_upgrade = True
-            self.cycle.keep_alive = False  # the parser takes no further request on this connection
-            self._body_bytes_left = int(dict(self.headers).get(b"content-length", b"0"))
-            self._take_body(data[upgrade.args[0] :])
+            self._parse(data)
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         else:
@@ -154,6 +147,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to serve the request, or put it behind the one that is being served."""
+        if self._is_resuming:
+            return
         self._in_head = False
         self._head_bytes = 0
         version = self.parser.get_http_version()
@@ -191,10 +186,11 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here, and the next head may come; of an ignored upgrade, the body is still to come."""
+        if self.parser.should_upgrade():
+            return
         self._in_head = True
         self._head_bytes = 0
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
@@ -204,13 +200,31 @@ class GatewayProtocol(HttpToolsProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _take_body(self, data: bytes) -> None:
-        """Body bytes behind an upgrade that is ignored."""
-        if data := data[: self._body_bytes_left]:
-            self.on_body(data)
-            self._body_bytes_left -= len(data)
-        if not self._body_bytes_left:
-            super().on_message_complete()
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; behind an upgrade that is ignored, one that has not seen it goes on in its place.
+
+        Raises:
+            httptools.HttpParserError: the data is not HTTP.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._resume()
+                data = data[upgrade.args[0] :]
+            else:
+                return
+
+    def _resume(self) -> None:
+        """Put a parser in the place of the one that stopped, as if it had read the head without the upgrade."""
+        head = [b"POST / HTTP/1.1\r\n", *(b"%b: %b\r\n" % header for header in self.headers if header[0] in _FRAMING)]
+        if not self.cycle.keep_alive:
+            head.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self._is_resuming = True
+        self.parser.feed_data(b"".join([*head, b"\r\n"]))
+        self._is_resuming = False
 
     def _refuse(self, error: RelayError) -> None:
         """Say what is wrong and close; behind a request that is being served, only close when that one is answered."""

@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -43,6 +43,15 @@ def read_all(connection: socket.socket) -> bytes:
     return received
 
 
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        data = connection.recv(65536)
+        assert data, f"the connection ended after {received!r}"
+        received += data
+    return received
+
+
 def remaining(head: bytes) -> int:
     found = re.search(rb"x-ratelimit-remaining-requests: (\d+)", head)
     assert found is not None
@@ -64,19 +73,67 @@ def test_client_that_pipelines_and_leaves_keeps_no_unit_and_ends_its_call(gatewa
     assert '"outcome":"client_gone"' in gateway.output()
 
 
-def test_upgrade_to_h2c_is_ignored_and_the_body_read(gateway: Gateway) -> None:
-    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
-    request = post(gateway, *upgrade)
+def post_chunked(gateway: Gateway, *headers: str) -> bytes:
+    head = post(gateway, *headers).removesuffix(BODY)
+    sized = f"Content-Length: {len(BODY)}".encode()
+    return head.replace(sized, b"Transfer-Encoding: chunked") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
 
-    for pieces in ([request], [request[:-10], request[-10:]], [request[: -len(BODY)], BODY]):
+
+UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAAB")
+"""What Java's client sends by default."""
+
+
+@pytest.mark.parametrize("write", [post, post_chunked])
+def test_upgrade_to_h2c_is_ignored_and_the_body_read(gateway: Gateway, write: Callable[..., bytes]) -> None:
+    request = write(gateway, *UPGRADE)
+    head = request.index(b"\r\n\r\n") + 4
+
+    for cut in (len(request), len(request) - 10, head, head + 2, head - 2):
         with connect(gateway) as connection:
-            for piece in pieces:
+            for piece in filter(None, (request[:cut], request[cut:])):
                 connection.sendall(piece)
                 time.sleep(0.05)
-            answer = read_all(connection)
+            answer = read_until(connection, b"0\r\n\r\n")
 
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"data: [DONE]" in answer
+
+
+@pytest.mark.parametrize("write", [post, post_chunked])
+def test_connection_with_an_ignored_upgrade_takes_further_requests(
+    gateway: Gateway, write: Callable[..., bytes]
+) -> None:
+    greeting = "\r\n".join(["GET /healthz HTTP/1.1", "Host: gateway", *UPGRADE, "", ""]).encode()
+
+    with connect(gateway) as connection:
+        connection.sendall(write(gateway, *UPGRADE))
+        first = read_until(connection, b"0\r\n\r\n")
+        connection.sendall(greeting + write(gateway, *UPGRADE))
+        second = read_until(connection, b"0\r\n\r\n")
+
+    assert (first.count(b"HTTP/1.1 200 "), first.count(b"data: [DONE]")) == (1, 1)
+    assert b'{"status":"ok"' in second
+    assert (second.count(b"HTTP/1.1 200 "), second.count(b"data: [DONE]")) == (2, 1)
+
+
+def test_client_that_asks_for_an_upgrade_and_to_close_is_closed(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(post_chunked(gateway, "Connection: Upgrade, close", "Upgrade: h2c") + post(gateway))
+        answer = read_all(connection)
+
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\nhello!!\r\n"])
+def test_malformed_chunk_behind_an_ignored_upgrade_is_refused(gateway: Gateway, body: bytes) -> None:
+    head = post_chunked(gateway, *UPGRADE).partition(b"\r\n\r\n")[0]
+
+    with connect(gateway) as connection:
+        connection.sendall(head + b"\r\n\r\n" + body)
+        answer = read_all(connection)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Invalid HTTP request" in answer
 
 
 def test_head_without_end_is_refused(gateway: Gateway) -> None:
