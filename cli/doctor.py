@@ -176,7 +176,7 @@ async def _ask_provider(subject: str, entry: ProviderConfig, provider: "HttpProv
     try:
         models = await provider.list_models()
     except UpstreamError as exc:
-        if exc.status in (401, 403):
+        if exc.refuses_key or exc.status == 403:
             return Finding(Verdict.ERROR, subject, f"refuses the key: {exc.message}")
         if entry.supported_models:
             return Finding(Verdict.OK, subject, "answers")

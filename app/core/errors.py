@@ -132,6 +132,7 @@ class UpstreamError(UpstreamFailure):
     Attributes:
         body: the provider's error body in its own dialect, decoded, or None where it was no JSON object.
         retry_after: the provider's `Retry-After`, as it wrote it.
+        refuses_key: it is our key that the provider does not take. Most say so by a 401, some by a 400.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class UpstreamError(UpstreamFailure):
         code: str | None = None,
         param: str | None = None,
         retry_after: str | None = None,
+        refuses_key: bool = False,
     ) -> None:
         super().__init__(
             message, param=param, code=code, headers=(("retry-after", retry_after),) if retry_after else ()
@@ -151,13 +153,14 @@ class UpstreamError(UpstreamFailure):
         self.status = status
         self.body = body
         self.retry_after = retry_after
+        self.refuses_key = refuses_key or status == 401
         if type is not None:
             self.type = type
 
     @property
     def charged(self) -> bool:  # type: ignore[override] # decided by the status that the provider gave
         """Only what is the client's own fault is counted: not 5xx, nor our key, our credit, our rate limit."""
-        return self.status < 500 and self.status not in (401, 402, 408, 429)
+        return self.status < 500 and self.status not in (402, 408, 429) and not self.refuses_key
 
 
 class UpstreamUnreachable(UpstreamFailure):

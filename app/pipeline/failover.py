@@ -34,8 +34,8 @@ LONGEST_PAUSE_S = 8.0
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Error statuses that another attempt may not meet again."""
 _RATE_LIMITED = 429
-_OUR_FAULT = frozenset({401, 402, 403})
-"""Our key or our credit: of no use to ask again, but another target has another key."""
+_OUR_FAULT = frozenset({402, 403})
+"""Our credit or our rights: of no use to ask again, but another target has another key. So it is where our key is refused."""
 
 
 class Failover:
@@ -196,7 +196,9 @@ def _told(call: Call) -> tuple[tuple[str, str], ...]:
 def _may_go_on(failure: UpstreamFailure) -> bool:
     """Whether another target may answer. What is the client's fault is so everywhere."""
     if isinstance(failure, UpstreamError):
-        return failure.status >= 500 or failure.status in _PASSING or failure.status in _OUR_FAULT
+        return (
+            failure.status >= 500 or failure.status in _PASSING or failure.status in _OUR_FAULT or failure.refuses_key
+        )
     return not isinstance(failure, DeadlineExceeded)
 
 

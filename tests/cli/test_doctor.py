@@ -249,6 +249,17 @@ async def test_key_that_is_refused_is_an_error_and_not_shown(tmp_path: Path, sta
     )
 
 
+async def test_key_that_is_refused_by_a_400_is_an_error(tmp_path: Path) -> None:
+    refusal = '{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain one elsewhere."}'
+
+    report = await doctor_before(tmp_path, answering("400 Bad Request", refusal), supported_models=["a"])
+
+    assert report.of("provider one") == (
+        "error",
+        "refuses the key: Incorrect API key provided. You can obtain one elsewhere.",
+    )
+
+
 async def test_provider_without_a_list_is_in_order_where_its_models_are_configured(tmp_path: Path) -> None:
     report = await doctor_before(tmp_path, answering("404 Not Found", ""), supported_models=["a"])
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import ONE_ATTEMPT
 from tests.e2e.faulty import chat
 from tests.e2e.gateway import Gateway, free_port, running_gateway
-from tests.e2e.standin import Answer, StandIn
+from tests.e2e.standin import Answer, StandIn, running_standin
 
 COMPLETION = {
     "id": "c",
@@ -23,7 +23,15 @@ MESSAGE = {"model": "openai/m", "max_tokens": 9, "messages": [{"role": "user", "
 
 
 @pytest.fixture(scope="module")
-def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def spare() -> Iterator[StandIn]:
+    """A provider that always answers."""
+    with running_standin() as running:
+        running.answer = Answer.json(COMPLETION)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def relay(provider: StandIn, spare: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     address = {"base_url": f"{provider.base_url}/v1", "supported_models": ["m", "embedding"]}
     config: dict[str, Any] = {
         "refused": {"base_url": f"http://127.0.0.1:{free_port()}", "supported_models": ["shared", "only-there"]},
@@ -36,6 +44,13 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "supported_models": ["opus"],
             **ONE_ATTEMPT,
         },
+        "google": {
+            "base_url": provider.base_url,
+            "api_format": "gemini",
+            "supported_models": ["flash", "shared-flash"],
+            **ONE_ATTEMPT,
+        },
+        "spare": {"base_url": f"{spare.base_url}/v1", "supported_models": ["shared-flash"], **ONE_ATTEMPT},
         "answers": {**address, "api_format": "responses", "supported_models": ["o"], **ONE_ATTEMPT},
     }
     config["refused"] |= {"retries": 0}
@@ -110,6 +125,43 @@ def test_next_provider_that_has_the_model_answers(client: httpx.Client, standin:
         "second",
         "2",
     )
+
+
+REFUSED_KEY = {
+    "code": 400,
+    "message": "API key not valid. Please pass a valid API key.",
+    "status": "INVALID_ARGUMENT",
+    "details": [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+        }
+    ],
+}
+
+
+def test_key_that_google_refuses_by_a_400_costs_the_client_nothing(
+    client: httpx.Client, relay: Gateway, standin: StandIn
+) -> None:
+    standin.answer = Answer.json({"error": REFUSED_KEY}, 400)
+    token = relay.add_token("counted", rate_limit=1)
+
+    answers = [
+        client.post("/v1/chat/completions", json=chat("flash"), headers={"authorization": f"Bearer {token}"})
+        for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert "API key not valid" in answers[1].json()["error"]["message"]
+
+
+def test_next_provider_answers_where_google_refuses_the_key_by_a_400(client: httpx.Client, standin: StandIn) -> None:
+    standin.answer = Answer.json({"error": REFUSED_KEY}, 400)
+
+    answer = client.post("/v1/chat/completions", json=chat("shared-flash"))
+
+    assert (answer.status_code, answer.headers["x-relay-provider"]) == (200, "spare")
 
 
 def test_model_that_fails_all_the_time_is_left_alone_and_shown(client: httpx.Client) -> None:

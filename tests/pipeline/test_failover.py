@@ -153,7 +153,17 @@ async def test_when_no_target_has_the_api_that_is_told() -> None:
         await Failover(Board()).handle(routed(ONE, TWO), providers)
 
 
-@pytest.mark.parametrize("failure", [error(401), error(402), error(403), UpstreamTimeout("slow"), error(501)])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        error(401),
+        error(402),
+        error(403),
+        UpstreamError("API key not valid.", status=400, refuses_key=True),
+        UpstreamTimeout("slow"),
+        error(501),
+    ],
+)
 async def test_what_would_not_pass_goes_to_the_next_target_at_once(failure: UpstreamFailure) -> None:
     providers, pauses = Providers({ONE: [failure]}), Pauses()
 

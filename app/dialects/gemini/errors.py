@@ -23,6 +23,8 @@ _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _DOMAIN = "llm-relay"
+# With status 400 and INVALID_ARGUMENT: https://ai.google.dev/gemini-api/docs/troubleshooting
+_KEY_REFUSED = "API_KEY_INVALID"
 
 # google/rpc/code.proto, with its mapping to HTTP.
 _STATUSES = {
@@ -115,6 +117,7 @@ def read_error(
         type=error.type,
         code=error.code,
         retry_after=retry_after or _read_delay(found or {}),
+        refuses_key=error.code == _KEY_REFUSED,
     )
 
 

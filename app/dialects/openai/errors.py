@@ -12,6 +12,8 @@ _EXCERPT = 300
 _MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 # The words of a page come in its beginning, and taking its markup out is slow where it is none.
 _SEARCHED = 16 * 1024
+# What xAI and Google's API of this dialect say of our key, by a 400.
+_KEY_REFUSED = ("Incorrect API key provided", "API key not valid")
 
 
 def write_error(error: RelayError) -> bytes:
@@ -53,6 +55,7 @@ def read_error(
         code=_text(found.get("code")),
         param=_text(found.get("param")),
         retry_after=retry_after,
+        refuses_key=message.startswith(_KEY_REFUSED),
     )
 
 

@@ -73,6 +73,15 @@ def test_reason_is_the_code() -> None:
     assert error.code == "API_KEY_INVALID"
 
 
+@ERRORS
+def test_only_a_key_that_is_refused_is_our_fault_among_the_400s(recording: Recording) -> None:
+    error = read(recording.body, recording.status)
+
+    refused = b"API_KEY_INVALID" in recording.body
+    assert error.refuses_key is refused
+    assert error.charged is (recording.status < 500 and not refused)
+
+
 @pytest.mark.parametrize(("delay", "seconds"), [("17s", "17"), ("17.2s", "18"), ("0s", "0"), ("soon", None), (5, None)])
 def test_time_to_wait_is_read_from_the_details(delay: Any, seconds: str | None) -> None:
     details = [5, {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]

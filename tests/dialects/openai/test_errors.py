@@ -177,6 +177,17 @@ def test_only_what_is_the_clients_own_fault_is_charged(status: int, *, charged: 
     assert read("", status).charged is charged
 
 
+@pytest.mark.parametrize(
+    "recording", [*recorded("responses.error-*", "xai"), *recorded("generate.error-400", "gemini")]
+)
+def test_key_that_is_refused_by_a_400_is_not_the_clients_fault(recording: Recording) -> None:
+    error = read(recording.body, recording.status)
+
+    assert error.status == 400
+    assert error.refuses_key
+    assert not error.charged
+
+
 def test_our_own_error_is_written_in_openais_shape() -> None:
     fields = rendered(InvalidRequest("No such thing.", param="n", code="odd"))
 
