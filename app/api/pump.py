@@ -50,9 +50,14 @@ class Voice:
 
 
 class Client:
-    """The client's side of one exchange: what has gone out to it, in ASGI's messages."""
+    """The client's side of one exchange: what has gone out to it, in ASGI's messages.
 
-    __slots__ = ("headers", "model", "send", "started", "voice")
+    Attributes:
+        started: a status is out.
+        begun: bytes of the reply are too, and not only a ping.
+    """
+
+    __slots__ = ("begun", "headers", "model", "send", "started", "voice")
 
     def __init__(self, send: Send, voice: Voice, headers: RawHeaders) -> None:
         self.model = ""
@@ -60,6 +65,7 @@ class Client:
         self.voice = voice
         self.headers = headers
         self.started = False
+        self.begun = False
 
     async def start_stream(self, media_type: bytes | None = None) -> None:
         """Send status 200 and the headers of a stream, once."""
@@ -102,7 +108,7 @@ class Client:
         try:
             await self.send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
         except RuntimeError:  # the server refuses a header: nothing has gone out
-            self.started = False
+            self.started = self.begun = False
             raise
 
 
@@ -110,7 +116,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
     """Let `handler` answer `call`, and move the reply to `client`.
 
     Returns:
-        The error with which the call failed before any reply, or None.
+        The error with which the call failed before anything of a reply went out, or None.
     """
     vigil = rounds.begin(receive, client.ping if call.streamed else None)
     try:
@@ -120,7 +126,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
             await vigil.settle()
             await client.fail(error)
             return error
-        await _move(reply, client, vigil, streamed=call.streamed)
+        return await _move(reply, client, vigil, streamed=call.streamed)
     except asyncio.CancelledError:
         if not vigil.client_left:
             raise
@@ -130,15 +136,16 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
     return None
 
 
-async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -> None:
-    outcome, error = Outcome.CUT, None
+async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -> RelayError | None:
+    outcome, error, own_headers = Outcome.CUT, None, client.headers
     try:
         for tap in reply.taps:
             tap.feed(reply.first)
-        client.headers += reply.headers
+        client.headers = own_headers + reply.headers
         if streamed:
             await _stream(reply, client, vigil)
         else:
+            client.begun = True
             await client.answer(reply.status, reply.first, [(b"content-type", reply.media_type.encode())])
         error = reply.read_failure()
         outcome = Outcome.OK if error is None else Outcome.ERROR
@@ -147,7 +154,7 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
             # A client may well leave because of the error that it was told.
             error = reply.read_failure()
             outcome = Outcome.CLIENT_GONE if error is None else Outcome.ERROR
-        elif client.started:
+        elif client.begun:
             error = SHUT_DOWN
             await client.fail(Unavailable(SHUT_DOWN))
         raise
@@ -158,16 +165,22 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
     except Exception as exc:
         log.exception("a reply broke off by a fault of ours")
         outcome, error = Outcome.ERROR, type(exc).__name__
-        await client.fail(RelayError("The gateway failed in the midst of the reply."))
+        failure = RelayError("The gateway failed in the midst of the reply.")
+        if not client.begun:
+            client.headers = own_headers  # the reply's may be what the server refused
+        await client.fail(failure)
+        return None if client.begun else failure
     finally:
-        end = End(outcome, reply.status, reply.read_usage(), time.monotonic(), error)
+        end = End(outcome, reply.status, reply.read_usage(), time.monotonic(), error, client.begun)
         for tap in reply.taps:
             tap.close(end)
         await reply.aclose()
+    return None
 
 
 async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
+    client.begun = True
     await client.start_stream(reply.media_type.encode())
     await client.write(reply.first)
     taps, send = reply.taps, client.send

@@ -122,7 +122,7 @@ class RelayRoute:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
             await client.fail(exc)
         except asyncio.CancelledError:  # the gateway is shut down, and waits no longer
-            if not client.started:
+            if not client.begun:
                 if admission is not None:
                     self._guard.give_back(admission)
                 await client.fail(Unavailable(SHUT_DOWN))
@@ -131,7 +131,7 @@ class RelayRoute:
             log.info("%s from %s: the client left before its request had come", call_id, address)
         except Exception:
             log.exception("%s failed by a fault of ours", call_id)
-            if admission is not None and not client.started:
+            if admission is not None and not client.begun:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
 

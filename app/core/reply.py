@@ -27,13 +27,20 @@ class Outcome(StrEnum):
 
 @frozen
 class End:
-    """How and when a reply ended. `status` is the reply's; `at` is on the monotonic clock, in seconds."""
+    """How and when a reply ended.
+
+    Attributes:
+        status: the reply's.
+        at: on the monotonic clock, in seconds.
+        begun: bytes of the reply had gone out, not only a ping.
+    """
 
     outcome: Outcome
     status: int
     usage: Usage
     at: float
     error: str | None = None
+    begun: bool = True
 
 
 class Tap(Protocol):

@@ -77,7 +77,8 @@ class _RecordAtEnd:
         """What went by is counted by whoever read it from the provider."""
 
     def close(self, end: End) -> None:
-        self._metering._record(self._call, end, charged=True, first_byte_at=self._first_byte_at)
+        charged = end.begun or end.outcome is Outcome.CLIENT_GONE
+        self._metering._record(self._call, end, charged=charged, first_byte_at=self._first_byte_at)
 
 
 def _left() -> End:
