@@ -1,7 +1,8 @@
 """Every recorded answer of a provider: OpenAI's SDK reads through the gateway what it reads straight from the recording."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -128,6 +129,9 @@ def read(client: OpenAI, recording: Recording, spelling: str = "") -> Read:
 
 
 def assert_same(found: Read, expected: Read, recording: Recording) -> None:
+    if recording.provider == "perplexity":
+        assert cited_in(found) == list(dict.fromkeys(listed_in(expected)))
+        found = without_annotations(found)
     assert found.whole == expected.whole
     assert_same_chunks(found, expected, recording)
     assert_same_error(found.error, expected.error)
@@ -147,6 +151,30 @@ def assert_same_chunks(found: Read, expected: Read, recording: Recording) -> Non
         assert last["choices"] == []
         assert last["usage"] == usage_of(expected)
     assert given == chunks
+
+
+def cited_in(found: Read) -> list[str]:
+    """The addresses in the field where OpenAI tells of sources."""
+    said = [choice["message"] for choice in found.whole["choices"]] if found.whole else []
+    said += [choice["delta"] for chunk in found.chunks for choice in chunk["choices"]]
+    return [note["url_citation"]["url"] for each in said for note in each.get("annotations") or ()]
+
+
+def listed_in(expected: Read) -> list[str]:
+    """The addresses that Perplexity lists beside its answer."""
+    replies = [expected.whole] if expected.whole else expected.chunks
+    return [url for reply in replies for url in reply.get("citations") or ()]
+
+
+def without_annotations(found: Read) -> Read:
+    """`found` as it would be without what the gateway adds."""
+    whole, chunks = deepcopy(found.whole), deepcopy(found.chunks)
+    for choice in whole["choices"] if whole else ():
+        choice["message"].pop("annotations", None)
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            choice["delta"].pop("annotations", None)
+    return replace(found, whole=whole, chunks=chunks)
 
 
 def assert_same_error(found: APIError | None, expected: APIError | None) -> None:

@@ -15,7 +15,36 @@ from tests.calls import make_call
 from tests.dialects.openai.folding import chunks_of, data_of, fold
 
 EMPTY = {"id": "", "object": "", "model": "", "created": 0}
-BASIS = {"basis": [{"field": "content", "citations": [{"url": "https://a.test"}]}]}
+BASIS = {
+    "basis": [
+        {
+            "field": "content",
+            "reasoning": "Both pages say so.",
+            "confidence": "high",
+            "citations": [
+                {"url": "https://a.test", "title": "A", "excerpts": ["one", "two"]},
+                {"url": "https://b.test", "title": None, "excerpts": None},
+            ],
+        },
+        {"field": "other", "citations": [{"url": "https://a.test", "title": "A"}], "reasoning": ""},
+    ]
+}
+ANNOTATIONS = [
+    {
+        "type": "url_citation",
+        "url_citation": {
+            "url": "https://a.test",
+            "title": "A",
+            "start_index": 0,
+            "end_index": 0,
+            "content": "one\ntwo",
+        },
+    },
+    {
+        "type": "url_citation",
+        "url_citation": {"url": "https://b.test", "title": "", "start_index": 0, "end_index": 0},
+    },
+]
 ASKED = {"messages": [{"role": "user", "content": "12345678"}]}
 
 
@@ -64,6 +93,20 @@ async def test_basis_stays() -> None:
     assert json.loads((await send(whole())).first)["basis"] == BASIS["basis"]
 
 
+async def test_sources_in_the_basis_are_annotations_too() -> None:
+    reply = json.loads((await send(whole())).first)
+
+    assert reply["choices"][0]["message"]["annotations"] == ANNOTATIONS
+
+
+@pytest.mark.parametrize("basis", [[], None, "x", [{"citations": "x"}], [{"citations": [{"url": 7}, "x"]}, 4]])
+async def test_answer_without_sources_has_no_annotations(basis: Any) -> None:
+    reply = json.loads((await send(whole(basis=basis))).first)
+
+    assert "annotations" not in reply["choices"][0]["message"]
+    assert reply["basis"] == basis
+
+
 @pytest.mark.parametrize("usage", NO_USAGE)
 async def test_usage_that_is_empty_is_estimated_for_the_client_and_for_us(usage: dict[str, Any]) -> None:
     reply = await send(whole(**usage))
@@ -100,6 +143,29 @@ async def test_stream_has_all_that_openais_clients_need(*, done: bool) -> None:
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert [chunk["basis"] for chunk in chunks if "basis" in chunk] == [BASIS["basis"]]
     assert data_of(out)[-1] == b"[DONE]"
+
+
+LAST = {**EMPTY, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+LATE = {**EMPTY, "choices": [], **BASIS}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [delta("Hi", **BASIS)],
+        [delta("Hi", **BASIS), LAST],
+        [delta("Hi"), LAST | BASIS],
+        [delta("Hi"), LAST, LATE],
+        [delta("Hi", **BASIS), LAST | BASIS, LATE],
+    ],
+    ids=["no end", "before", "at the end", "after", "again and again"],
+)
+async def test_sources_in_the_basis_of_a_stream_are_annotated_once(chunks: list[dict[str, Any]]) -> None:
+    _, out = await streamed(*chunks)
+
+    choices = [choice for chunk in chunks_of(out) for choice in chunk["choices"]]
+    assert [each for choice in choices for each in choice["delta"].get("annotations", ())] == ANNOTATIONS
+    assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
 
 
 async def test_finish_reason_that_came_is_not_said_again() -> None:

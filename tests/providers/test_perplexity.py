@@ -23,6 +23,17 @@ async def relayed(body: bytes, media_type: str, **payload: Any) -> bytes:
     return reply.first + b"".join([piece async for piece in reply.rest])
 
 
+def annotations_of(reply: dict[str, Any]) -> list[dict[str, Any]]:
+    """What OpenAI would have said of the sources that `reply` lists."""
+    results = {result["url"]: result for result in reply.get("search_results", ())}
+    cited = [
+        {"url": url, "title": results.get(url, {}).get("title", ""), "start_index": 0, "end_index": 0}
+        | ({"content": results[url]["snippet"]} if results.get(url, {}).get("snippet") else {})
+        for url in dict.fromkeys(reply["citations"])
+    ]
+    return [{"type": "url_citation", "url_citation": citation} for citation in cited]
+
+
 @pytest.mark.parametrize("recording", recorded("chat.citations-stream*", "perplexity"))
 async def test_recorded_stream_says_everything_once(recording: Recording) -> None:
     out = chunks_of(await relayed(recording.body, "text/event-stream", stream=True))
@@ -48,9 +59,46 @@ async def test_usage_that_each_chunk_repeats_comes_once(recording: Recording) ->
     assert [chunk["usage"] for chunk in out if "usage" in chunk] == [chunks_of(body)[-1]["usage"]]
 
 
-@pytest.mark.parametrize("recording", recorded("chat.citations", "perplexity"))
-async def test_whole_reply_is_as_it_came(recording: Recording) -> None:
-    assert await relayed(recording.body, "application/json") == recording.body
+@pytest.mark.parametrize("recording", recorded("chat.citations-stream*", "perplexity"))
+async def test_sources_of_a_stream_are_annotated_once_with_the_end_of_the_answer(recording: Recording) -> None:
+    out = chunks_of(await relayed(recording.body, "text/event-stream", stream=True))
+
+    annotated = [choice for chunk in out for choice in chunk["choices"] if "annotations" in choice["delta"]]
+    assert [choice["finish_reason"] for choice in annotated] == ["stop"]
+    assert annotated[0]["delta"]["annotations"] == annotations_of(chunks_of(recording.body)[-1])
+
+
+@pytest.mark.parametrize(
+    "recording", [*recorded("chat.citations", "perplexity"), *recorded("chat.citations-[0-9]", "perplexity")]
+)
+async def test_whole_reply_is_as_it_came_with_its_sources_as_annotations(recording: Recording) -> None:
+    out = json.loads(await relayed(recording.body, "application/json"))
+
+    annotations = out["choices"][0]["message"].pop("annotations")
+    reply = json.loads(recording.body)
+    assert out == reply
+    assert annotations == annotations_of(reply)
+
+
+async def test_whole_reply_without_sources_is_as_it_came() -> None:
+    body = b'{"choices": [ {"index":0,"message":{"content":"4"},"finish_reason":"stop"} ], "citations":[]}'
+
+    assert await relayed(body, "application/json") == body
+
+
+async def test_sources_that_come_after_the_end_of_the_answer_are_annotated_too() -> None:
+    end = {
+        "choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": "stop"}],
+        "citations": ["https://a.test"],
+    }
+    late = {"choices": [], "search_results": [{"url": "https://a.test"}, {"url": "https://b.test", "title": "B"}]}
+    body = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in (end, late)) + b"data: [DONE]\n\n"
+
+    out = chunks_of(await relayed(body, "text/event-stream", stream=True))
+
+    deltas = [choice["delta"] for chunk in out for choice in chunk["choices"]]
+    told = [each["url_citation"]["url"] for delta in deltas for each in delta.get("annotations", ())]
+    assert told == ["https://a.test", "https://b.test"]
 
 
 @pytest.mark.parametrize("chunk", [{"object": "chat.reasoning"}, {"choices": None}, {"choices": "x"}, {}])

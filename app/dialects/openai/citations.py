@@ -4,6 +4,8 @@ OpenAI and OpenRouter annotate a message (`url_citation`); Perplexity and xAI li
 with their titles (`search_results`), all of them in every chunk of a stream.
 """
 
+from collections.abc import Sequence
+
 from app.core.events import Citation
 from app.core.jsonio import Json
 
@@ -24,7 +26,7 @@ class Citations:
                 cited = annotation.get("url_citation")
                 # Some write the fields without the object around them.
                 found.append(_read_citation(cited if isinstance(cited, dict) else annotation))
-        return self._untold(found)
+        return self.untold(found)
 
     def read_lists(self, citations: Json, search_results: Json) -> list[Citation]:
         """What is new in the lists beside the answer, in the order of `citations`, by which the answer counts them."""
@@ -34,9 +36,10 @@ class Citations:
         results = [_read_result(result) for result in _dicts(search_results)]
         titles = {result.url: result for result in results if result is not None}
         urls = [url for url in citations if isinstance(url, str)] if isinstance(citations, list) else []
-        return self._untold([*(titles.get(url, Citation(url)) for url in urls), *results])
+        return self.untold([*(titles.get(url, Citation(url)) for url in urls), *results])
 
-    def _untold(self, found: list[Citation | None]) -> list[Citation]:
+    def untold(self, found: Sequence[Citation | None]) -> list[Citation]:
+        """Those of `found` that were not told yet; from now on they are."""
         untold = []
         for citation in found:
             if citation is None or not citation.url:
@@ -57,6 +60,23 @@ def write_annotation(citation: Citation) -> dict[str, Json]:
     if citation.text is not None:
         cited["content"] = citation.text
     return {"type": "url_citation", "url_citation": cited}
+
+
+def annotate(reply: dict[str, Json], said: str, citations: Sequence[Citation]) -> dict[str, Json]:
+    """`reply` with `citations` behind the annotations of its first choice's `said`, which is `message` or `delta`.
+
+    The very same object where there are none, or no choice that they could stand in.
+    """
+    choices = reply.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not citations or not isinstance(choices, list) or not isinstance(first, dict):
+        return reply
+    words = first.get(said)
+    words = words if isinstance(words, dict) else {}
+    annotations = words.get("annotations")
+    told = annotations if isinstance(annotations, list) else []
+    annotated = {**first, said: {**words, "annotations": [*told, *map(write_annotation, citations)]}}
+    return {**reply, "choices": [annotated, *choices[1:]]}
 
 
 def _read_citation(cited: dict[str, Json]) -> Citation | None:
