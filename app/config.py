@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic.json_schema import models_json_schema
@@ -90,11 +91,19 @@ class Timeouts(BaseModel):
 def _base_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
-        raise ValueError("use a URL such as https://api.example.com/v1")
+        raise ValueError("use a URL such as https://api.example.com/v1 or http://127.0.0.1:11434")
     parts.port  # noqa: B018 - raises where it is none
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give scheme, host and path only")
     return url.rstrip("/")
+
+
+def _path(path: str, info: ValidationInfo) -> str:
+    if info.data.get("api_format", ("",))[0] == "gemini":
+        raise ValueError("cannot be set here: Gemini's API names the model in the path")
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable() or set(" ?#") & set(path):
+        raise ValueError("begin with '/', as in /v1beta/chat/completions, and give no query")
+    return path
 
 
 def _header_name(name: str) -> str:
@@ -168,6 +177,7 @@ ApiFormats = Annotated[
     ),
     _Takes("one of 'openai', 'responses', 'anthropic', 'gemini' and 'ollama', or a list of some"),
 ]
+Quirks = Literal["perplexity", "parallel"]
 ModelNames = Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates), _Takes("a list of model names")]
 ParameterName = Annotated[
     str,
@@ -207,6 +217,14 @@ class ProviderConfig(BaseModel):
         ("openai",),
         description="The dialect that the provider speaks, or several: calls in one of them pass as they are, all others are"
         " translated into the first.",
+    )
+    path: Annotated[str, AfterValidator(_path)] | None = Field(
+        None,
+        description="Where chat calls in the first api_format go, below base_url: /v1beta/chat/completions; absent: the usual place.",
+    )
+    quirks: Quirks | None = Field(
+        None,
+        description="Whose ways of its own it has; absent: those of the provider whose host base_url names, if any.",
     )
     unsupported_parameters: Literal["warn", "drop", "reject"] = Field(
         "warn",

@@ -113,6 +113,15 @@ def test_unknown_timeout_is_told_with_the_nearest_one() -> None:
         ({"base_url": "https://ac me.test/v1"}, "acme.base_url"),
         ({"base_url": "https://acme.test/v1\n"}, "acme.base_url"),
         ({"base_url": "https://[::1"}, "acme.base_url"),
+        ({"base_url": "127.0.0.1:11434"}, "acme.base_url"),
+        ({"base_url": "localhost:11434"}, "acme.base_url"),
+        ({"path": ""}, "acme.path"),
+        ({"path": "chat/completions"}, "acme.path"),
+        ({"path": "/chat/completions/"}, "acme.path"),
+        ({"path": "/chat completions"}, "acme.path"),
+        ({"path": "/chat/completions?key=1"}, "acme.path"),
+        ({"path": "/chat\n"}, "acme.path"),
+        ({"quirks": "acme"}, "acme.quirks"),
         ({"name": ""}, "acme.name"),
         ({"api_key_env": 5}, "acme.api_key_env"),
         ({"api_key_env": [""]}, "acme.api_key_env[0]"),
@@ -138,6 +147,16 @@ def test_each_fault_names_its_path(fields: dict[str, Any], path: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
+        (
+            {"base_url": "127.0.0.1:11434"},
+            "base_url: use a URL such as https://api.example.com/v1 or http://127.0.0.1:11434",
+        ),
+        ({"path": "v1"}, "path: begin with '/', as in /v1beta/chat/completions, and give no query"),
+        (
+            {"api_format": "gemini", "path": "/v1"},
+            "path: cannot be set here: Gemini's API names the model in the path",
+        ),
+        ({"quirks": "acme"}, "quirks: must be 'perplexity' or 'parallel'"),
         ({"name": ["a"]}, "name: must be a string, not a list"),
         ({"name": " "}, "name: must not be empty"),
         ({"base_url": None}, "base_url: must be a string, not null"),

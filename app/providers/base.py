@@ -25,7 +25,7 @@ from app.dialects.convert import Incoming, can_cross, count_tokens, incoming, in
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
-from app.providers.formats import FORMATS, Format, Path, read_model_list
+from app.providers.formats import FORMATS, Format, Path, fixed, read_model_list
 from app.providers.http1.outgoing import Headers
 from app.providers.transport import open_post
 
@@ -43,9 +43,10 @@ _MAX_ADDRESSES = 1024
 class HttpProvider:
     """A provider as an entry of the configuration describes it.
 
-    Subclasses set `mender` where a provider of OpenAI's dialect has ways of its own.
+    Subclasses set `mender` where a provider has ways of its own in OpenAI's dialect, and `host`, by which it is known.
     """
 
+    host = ""
     mender: Callable[[Call, str], Mender] | None = None
 
     def __init__(
@@ -57,12 +58,14 @@ class HttpProvider:
         self._transport = transport
         formats = [FORMATS[name] for name in config.api_format]
         self._formats = formats
+        self._native = next(iter(formats[0].paths))
+        paths = {dialect: (form, path) for form in formats for dialect, path in form.paths.items()}
+        if config.path is not None:
+            paths[self._native] = formats[0], fixed(config.path)
         self._ways = {
             dialect: _Way(form.root(config.base_url), path, _headers(config, form, secret), _usual(config, form))
-            for form in formats
-            for dialect, path in form.paths.items()
+            for dialect, (form, path) in paths.items()
         }
-        self._native = next(iter(formats[0].paths))
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
         self._unsupported = config.unsupported_parameters
         limits = config.timeouts
@@ -99,7 +102,7 @@ class HttpProvider:
         try:
             if answer.status != 200 or (call.streamed and not _is_stream(answer)):
                 raise await self._read_refusal(answer, dialect, call)
-            mender = self.mender(call, target.model) if self.mender else None
+            mender = self.mender(call, target.model) if self.mender and dialect == "openai" else None
             reading = incoming(
                 call, provider=self.name, model=target.model, dialect=dialect, secret=self._secret, mender=mender
             )

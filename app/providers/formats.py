@@ -44,7 +44,8 @@ class Format:
         return base_url + self.folder
 
 
-def _fixed(path: str) -> Path:
+def fixed(path: str) -> Path:
+    """The same path for every model."""
     return lambda _model, _streamed: path
 
 
@@ -85,13 +86,13 @@ FORMATS: dict[str, Format] = {
         folder="",
         other_folder="",
         paths={
-            "openai": _fixed("/chat/completions"),
-            "openai-completions": _fixed("/completions"),
-            "openai-embeddings": _fixed("/embeddings"),
-            "openai-images": _fixed("/images/generations"),
-            "openai-speech": _fixed("/audio/speech"),
-            "openai-transcriptions": _fixed("/audio/transcriptions"),
-            "openai-moderations": _fixed("/moderations"),
+            "openai": fixed("/chat/completions"),
+            "openai-completions": fixed("/completions"),
+            "openai-embeddings": fixed("/embeddings"),
+            "openai-images": fixed("/images/generations"),
+            "openai-speech": fixed("/audio/speech"),
+            "openai-transcriptions": fixed("/audio/transcriptions"),
+            "openai-moderations": fixed("/moderations"),
         },
         models_path="/models",
         key_header=_BEARER,
@@ -101,7 +102,7 @@ FORMATS: dict[str, Format] = {
     "responses": Format(
         folder="",
         other_folder="",
-        paths={"responses": _fixed("/responses")},
+        paths={"responses": fixed("/responses")},
         models_path="/models",
         key_header=_BEARER,
         read_models=_ids,
@@ -110,7 +111,7 @@ FORMATS: dict[str, Format] = {
     "anthropic": Format(
         folder="/v1",
         other_folder="",
-        paths={"anthropic": _fixed("/messages"), "anthropic-count": _fixed("/messages/count_tokens")},
+        paths={"anthropic": fixed("/messages"), "anthropic-count": fixed("/messages/count_tokens")},
         models_path="/models?limit=1000",
         key_header=("x-api-key", ""),
         read_models=_ids,
@@ -134,9 +135,9 @@ FORMATS: dict[str, Format] = {
         folder="/api",
         other_folder="/v1",
         paths={
-            "ollama": _fixed("/chat"),
-            "ollama-embed": _fixed("/embed"),
-            "ollama-embeddings": _fixed("/embeddings"),
+            "ollama": fixed("/chat"),
+            "ollama-embed": fixed("/embed"),
+            "ollama-embeddings": fixed("/embeddings"),
         },
         models_path="/tags",
         key_header=_BEARER,

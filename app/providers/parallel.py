@@ -25,6 +25,7 @@ class ParallelMender:
         self._finished = False
         self._sources = Citations()
         self._found: list[Citation | None] = []
+        self._told = 0
 
     def mend_chunk(self, chunk: dict[str, Json]) -> dict[str, Json]:
         """With the fields that every chunk has."""
@@ -34,13 +35,13 @@ class ParallelMender:
         if not any(choice.get("finish_reason") for choice in choices):
             return mended
         self._finished = True
-        return self._annotated(mended, "delta")
+        return self._annotated(mended)
 
     def closing_chunks(self) -> list[dict[str, Json]]:
         """A finish reason, where none came, and sources that were not told yet."""
         reason = None if self._finished else "stop"
         closing: dict[str, Json] = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
-        annotated = self._annotated(closing, "delta")
+        annotated = self._annotated(closing)
         return [] if self._finished and annotated is closing else [annotated]
 
     def mend_whole(self, reply: dict[str, Json]) -> dict[str, Json]:
@@ -55,12 +56,12 @@ class ParallelMender:
                 "completion_tokens": completion,
                 "total_tokens": prompt + completion,
             }
-        self._found += _read_basis(reply.get("basis"))
-        return self._annotated(filled, "message")
+        return annotate(filled, "message", self._sources.untold(_read_basis(reply.get("basis"))))
 
-    def _annotated(self, reply: dict[str, Json], said: str) -> dict[str, Json]:
-        found, self._found = self._found, []
-        return annotate(reply, said, self._sources.untold(found))
+    def _annotated(self, chunk: dict[str, Json]) -> dict[str, Json]:
+        found, self._found = self._sources.untold(self._found), []
+        index, self._told = self._told, self._told + len(found)
+        return annotate(chunk, "delta", found, index=index)
 
     def _filled(self, reply: dict[str, Json], kind: str, choices: list[Json]) -> dict[str, Json]:
         fallbacks: dict[str, Json] = {
@@ -77,6 +78,8 @@ class ParallelMender:
 
 class Parallel(HttpProvider):
     """`https://api.parallel.ai`."""
+
+    host = "api.parallel.ai"
 
     mender = ParallelMender
 

@@ -18,6 +18,7 @@ class PerplexityMender:
         self._sources = Citations()
         self._citations: Json = None
         self._results: Json = None
+        self._told = 0
 
     def mend_chunk(self, chunk: dict[str, Json]) -> dict[str, Json]:
         """Without the repeated message, and named as OpenAI names a chunk."""
@@ -31,25 +32,28 @@ class PerplexityMender:
             "object": "chat.completion.chunk",
             "choices": [_without_message(choice) for choice in choices],
         }
-        return self._annotated(mended, "delta") if any(map(_is_last, choices)) else mended
+        return self._annotated(mended) if any(map(_is_last, choices)) else mended
 
     def closing_chunks(self) -> list[dict[str, Json]]:
         """The sources, where they came after the end of the answer."""
         closing: dict[str, Json] = {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]}
-        annotated = self._annotated(closing, "delta")
+        annotated = self._annotated(closing)
         return [] if annotated is closing else [annotated]
 
     def mend_whole(self, reply: dict[str, Json]) -> dict[str, Json]:
         """With its sources as annotations; all else is in order."""
-        self._citations, self._results = reply.get("citations"), reply.get("search_results")
-        return self._annotated(reply, "message")
+        return annotate(reply, "message", self._sources.read_lists(reply.get("citations"), reply.get("search_results")))
 
-    def _annotated(self, reply: dict[str, Json], said: str) -> dict[str, Json]:
-        return annotate(reply, said, self._sources.read_lists(self._citations, self._results))
+    def _annotated(self, chunk: dict[str, Json]) -> dict[str, Json]:
+        citations = self._sources.read_lists(self._citations, self._results)
+        index, self._told = self._told, self._told + len(citations)
+        return annotate(chunk, "delta", citations, index=index)
 
 
 class Perplexity(HttpProvider):
     """`https://api.perplexity.ai`."""
+
+    host = "api.perplexity.ai"
 
     @staticmethod
     def mender(_call: Call, _model: str) -> PerplexityMender:

@@ -24,8 +24,8 @@ from app.providers.perplexity import Perplexity
 
 log = logging.getLogger(__name__)
 
-QUIRKS: dict[str, type[HttpProvider]] = {"perplexity": Perplexity, "parallelai": Parallel}
-"""Providers with ways of their own, by their key in the configuration. All others are plain."""
+QUIRKS: dict[str, type[HttpProvider]] = {"perplexity": Perplexity, "parallel": Parallel}
+"""Providers with ways of their own, by the name that `quirks` in the configuration gives them."""
 
 # Model lists change a few times a week.
 REFRESH_S = 3600.0
@@ -219,7 +219,7 @@ class Registry:
             models = entry.supported_models or discovered.get(key)
             states.append(ProviderState(key, entry.name or key, state, models))
             if state == "ready":
-                kind = QUIRKS.get(key, HttpProvider)
+                kind = _kind_of(entry)
                 providers[key] = tuple(kind(key, entry, secret, self._transport) for secret in secrets)
         if Demo.key not in config.providers:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
@@ -255,6 +255,14 @@ def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, Sequ
 def split_secrets(value: str | None) -> list[str]:
     """The API keys in the value of a variable: one, or several with commas between them."""
     return list(dict.fromkeys(filter(None, (secret.strip() for secret in (value or "").split(",")))))
+
+
+def _kind_of(entry: ProviderConfig) -> type[HttpProvider]:
+    """What knows the entry's ways: by `quirks`, or else by the host; mostly it has none."""
+    if entry.quirks:
+        return QUIRKS[entry.quirks]
+    host = httpx.URL(entry.base_url).host
+    return next((kind for kind in QUIRKS.values() if kind.host == host), HttpProvider)
 
 
 def _index(now: _Snapshot) -> dict[str, Route]:

@@ -122,6 +122,7 @@ def providers_at(provider: StandIn) -> dict[str, Any]:
         if isinstance(entry, dict) and set(_names(entry.get("api_key_env"))) & PROVIDER_KEYS.keys():
             models = [*_recorded_models(key), *(MODELS if key == "openai" else ())] or ["m"]
             config[key] = entry | {"base_url": f"{provider.base_url}/{key}/v1", "supported_models": models}
+    config["perplexity"]["quirks"] = "perplexity"  # else known by its host
     config[UNREACHABLE] = {"base_url": f"http://127.0.0.1:{free_port()}", "supported_models": ["any"]}
     config[IMPATIENT] = {
         "base_url": provider.base_url,

@@ -24,10 +24,19 @@ def facts(
     tools: Iterable[tuple[str, Any]] = (),
     reasoning: str = "",
     refusal: str = "",
+    citations: Iterable[str | None] = (),
 ) -> Facts:
     """Facts without what only some SDKs show."""
     return Facts(
-        text, reasoning, refusal, tuple(tools), (), 0, reason or "", prompt_tokens or 0, completion_tokens or 0
+        text=text,
+        reasoning=reasoning,
+        refusal=refusal,
+        tools=tuple(tools),
+        citations=tuple(url for url in dict.fromkeys(citations) if url),
+        images=0,
+        reason=reason or "",
+        prompt_tokens=prompt_tokens or 0,
+        completion_tokens=completion_tokens or 0,
     )
 
 
@@ -68,7 +77,14 @@ def read_openai(clients: Clients, model: str, *, streamed: bool) -> Facts:
         [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls or ()],
         getattr(message, "reasoning_content", None) or "",
         message.refusal or "",
+        [url_of(annotation) for annotation in getattr(message, "annotations", None) or ()],
     )
+
+
+def url_of(annotation: Any) -> str:
+    """Of a source; the accumulator of streams leaves it a dict."""
+    url: str = annotation["url_citation"]["url"] if isinstance(annotation, dict) else annotation.url_citation.url
+    return url
 
 
 def read_responses(clients: Clients, model: str, *, streamed: bool) -> Facts:
@@ -80,10 +96,13 @@ def read_responses(clients: Clients, model: str, *, streamed: bool) -> Facts:
                 reply = event.response
     else:
         reply = clients.openai.responses.create(model=model, input="Hi")
-    texts, refusals, reasoning, tools = [], [], [], []
+    texts, refusals, reasoning, tools, urls = [], [], [], [], []
     for item in reply.output:
         if item.type == "message":
-            texts += [part.text for part in item.content if part.type == "output_text"]
+            for part in item.content:
+                if part.type == "output_text":
+                    texts.append(part.text)
+                    urls += [each.url for each in part.annotations if each.type == "url_citation"]
             refusals += [part.refusal for part in item.content if part.type == "refusal"]
         elif item.type == "reasoning":
             reasoning += ["\n\n".join(part.text for part in item.summary)]
@@ -97,6 +116,7 @@ def read_responses(clients: Clients, model: str, *, streamed: bool) -> Facts:
         tools,
         "".join(reasoning),
         "".join(refusals),
+        urls,
     )
 
 
@@ -117,6 +137,12 @@ def read_anthropic(clients: Clients, model: str, *, streamed: bool) -> Facts:
         usage.output_tokens,
         [(block.name, block.input) for block in reply.content if block.type == "tool_use"],
         "".join(block.thinking for block in reply.content if block.type == "thinking"),
+        citations=[
+            getattr(citation, "url", None)
+            for block in reply.content
+            if block.type == "text"
+            for citation in block.citations or ()
+        ],
     )
 
 
@@ -129,11 +155,15 @@ def read_gemini(clients: Clients, model: str, *, streamed: bool) -> Facts:
         replies = [models.generate_content(model=model, contents="Hi")]
     texts: list[str] = []
     reasoning: list[str] = []
+    urls: list[str | None] = []
     tools, reason, usage = [], None, None
     for reply in replies:
         usage = reply.usage_metadata or usage
         for candidate in reply.candidates or ():
             reason = candidate.finish_reason or reason
+            grounding = candidate.grounding_metadata
+            chunks = (grounding.grounding_chunks if grounding else None) or ()
+            urls += [chunk.web.uri for chunk in chunks if chunk.web]
             for part in (candidate.content and candidate.content.parts) or ():
                 if part.function_call:
                     tools.append((part.function_call.name or "", part.function_call.args))
@@ -141,11 +171,12 @@ def read_gemini(clients: Clients, model: str, *, streamed: bool) -> Facts:
                     (reasoning if part.thought else texts).append(part.text)
     completion = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0) if usage else 0
     prompt = (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0) if usage else 0
-    return facts("".join(texts), reason and reason.value, prompt, completion, tools, "".join(reasoning))
+    thought = "".join(reasoning)
+    return facts("".join(texts), reason and reason.value, prompt, completion, tools, thought, citations=urls)
 
 
 def read_ollama(clients: Clients, model: str, *, streamed: bool) -> Facts:
-    """/api/chat by `ollama`."""
+    """/api/chat by `ollama`, which knows nothing of sources."""
     if streamed:
         replies = list(clients.ollama.chat(model=model, messages=MESSAGES, stream=True))
     else:

@@ -1,6 +1,7 @@
 """A provider that is reached by HTTP: what it is sent, and what becomes of each thing that it may answer."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -133,6 +134,71 @@ async def test_call_is_posted_with_the_providers_own_model_and_our_key() -> None
     assert request.headers["host"] == "acme.test"
     assert request.headers["content-type"] == "application/json"
     assert int(request.headers["content-length"]) == len(request.content)
+
+
+@pytest.mark.parametrize(
+    ("api_format", "base_url", "address", "models"),
+    [
+        ("openai", "https://a.test/v1", "/v1/chat/completions", "/v1/models"),
+        ("openai", "https://a.test/v1/", "/v1/chat/completions", "/v1/models"),
+        ("openai", "https://a.test/openai/v1", "/openai/v1/chat/completions", "/openai/v1/models"),
+        ("openai", "https://a.test", "/chat/completions", "/models"),
+        ("responses", "https://a.test/v1", "/v1/responses", "/v1/models"),
+        ("anthropic", "https://a.test", "/v1/messages", "/v1/models?limit=1000"),
+        ("anthropic", "https://a.test/", "/v1/messages", "/v1/models?limit=1000"),
+        ("anthropic", "https://a.test/v1", "/v1/messages", "/v1/models?limit=1000"),
+        ("anthropic", "https://a.test/claude", "/claude/v1/messages", "/claude/v1/models?limit=1000"),
+        ("gemini", "https://a.test", "/v1beta/models/Acme-1:generateContent", "/v1beta/models?pageSize=1000"),
+        ("gemini", "https://a.test/v1beta", "/v1beta/models/Acme-1:generateContent", "/v1beta/models?pageSize=1000"),
+        ("gemini", "https://a.test/v1", "/v1/models/Acme-1:generateContent", "/v1/models?pageSize=1000"),
+        (
+            "gemini",
+            "https://a.test/v1beta/openai/",
+            "/v1beta/models/Acme-1:generateContent",
+            "/v1beta/models?pageSize=1000",
+        ),
+        ("ollama", "http://a.test:11434", "/api/chat", "/api/tags"),
+        ("ollama", "http://a.test:11434/api", "/api/chat", "/api/tags"),
+        ("ollama", "http://a.test:11434/v1", "/api/chat", "/api/tags"),
+    ],
+)
+async def test_base_url_may_be_given_as_the_providers_own_sdk_takes_it(
+    api_format: str, base_url: str, address: str, models: str
+) -> None:
+    rig = Rig(lambda request: httpx.Response(200, json={"data": [], "models": []} if request.method == "GET" else {}))
+    rig.config = {"base_url": base_url, "api_format": (api_format,)}
+
+    with contextlib.suppress(UpstreamFailure):
+        await rig.send()
+    await rig.provider().list_models()
+
+    assert [request.url.raw_path.decode() for request in rig.requests] == [address, models]
+
+
+@pytest.mark.parametrize(
+    "api_format", [("openai",), ("openai", "responses"), ("responses",), ("anthropic",), ("ollama",)]
+)
+async def test_path_of_the_configuration_takes_the_place_of_the_usual_one(api_format: tuple[str, ...]) -> None:
+    rig = answering()
+    rig.config = {"base_url": "https://a.test", "api_format": api_format, "path": "/v1beta/chat"}
+
+    with contextlib.suppress(UpstreamFailure):
+        await rig.send(make_call())
+
+    (request,) = rig.requests
+    assert request.url.path.endswith("/v1beta/chat")
+
+
+async def test_path_of_the_configuration_is_for_chat_in_the_first_format_only() -> None:
+    rig = answering()
+    rig.config = {"base_url": "https://a.test", "api_format": ("openai", "responses"), "path": "/v1beta/chat"}
+
+    with contextlib.suppress(UpstreamFailure):
+        await rig.send(make_call({"input": "Hi"}, dialect="responses"))
+    with contextlib.suppress(UpstreamFailure):
+        await rig.provider().list_models()
+
+    assert [request.url.path for request in rig.requests] == ["/responses", "/models"]
 
 
 async def test_provider_without_key_gets_no_authorization() -> None:

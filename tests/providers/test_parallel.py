@@ -164,7 +164,8 @@ async def test_sources_in_the_basis_of_a_stream_are_annotated_once(chunks: list[
     _, out = await streamed(*chunks)
 
     choices = [choice for chunk in chunks_of(out) for choice in chunk["choices"]]
-    assert [each for choice in choices for each in choice["delta"].get("annotations", ())] == ANNOTATIONS
+    told = [each for choice in choices for each in choice["delta"].get("annotations", ())]
+    assert told == [annotation | {"index": number} for number, annotation in enumerate(ANNOTATIONS)]
     assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
 
 

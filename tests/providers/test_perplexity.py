@@ -1,7 +1,7 @@
 """Perplexity's streams, which repeat themselves."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -14,11 +14,15 @@ from tests.dialects.openai.folding import chunks_of, fold
 from tests.recordings import Recording, recorded
 
 
-async def relayed(body: bytes, media_type: str, **payload: Any) -> bytes:
+async def relayed(
+    body: bytes, media_type: str, api_format: Literal["openai", "responses"] = "openai", **payload: Any
+) -> bytes:
     transport = httpx.MockTransport(
         lambda _request: httpx.Response(200, content=body, headers={"content-type": media_type})
     )
-    provider = Perplexity("perplexity", ProviderConfig(base_url="https://p.test"), "pplx-key", transport)
+    provider = Perplexity(
+        "perplexity", ProviderConfig(base_url="https://p.test", api_format=(api_format,)), "pplx-key", transport
+    )
     reply = await provider.send(make_call(payload), Target("perplexity", "sonar"))
     return reply.first + b"".join([piece async for piece in reply.rest])
 
@@ -65,7 +69,8 @@ async def test_sources_of_a_stream_are_annotated_once_with_the_end_of_the_answer
 
     annotated = [choice for chunk in out for choice in chunk["choices"] if "annotations" in choice["delta"]]
     assert [choice["finish_reason"] for choice in annotated] == ["stop"]
-    assert annotated[0]["delta"]["annotations"] == annotations_of(chunks_of(recording.body)[-1])
+    wanted = annotations_of(chunks_of(recording.body)[-1])
+    assert annotated[0]["delta"]["annotations"] == [each | {"index": at} for at, each in enumerate(wanted)]
 
 
 @pytest.mark.parametrize(
@@ -97,8 +102,15 @@ async def test_sources_that_come_after_the_end_of_the_answer_are_annotated_too()
     out = chunks_of(await relayed(body, "text/event-stream", stream=True))
 
     deltas = [choice["delta"] for chunk in out for choice in chunk["choices"]]
-    told = [each["url_citation"]["url"] for delta in deltas for each in delta.get("annotations", ())]
-    assert told == ["https://a.test", "https://b.test"]
+    told = [(each["url_citation"]["url"], each["index"]) for delta in deltas for each in delta.get("annotations", ())]
+    assert told == [("https://a.test", 0), ("https://b.test", 1)]
+
+
+@pytest.mark.parametrize("recording", recorded("responses.text", "openai"))
+async def test_answers_of_another_api_are_not_mended(recording: Recording) -> None:
+    reply = json.loads(await relayed(recording.body, "application/json", "responses"))
+
+    assert reply["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize("chunk", [{"object": "chat.reasoning"}, {"choices": None}, {"choices": "x"}, {}])

@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
-from app.config import Config, NameConfig, ProviderConfig
+from app.config import Config, NameConfig, ProviderConfig, Quirks
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
 from app.providers import registry as registry_module
+from app.providers.base import HttpProvider
 from app.providers.parallel import Parallel
 from app.providers.perplexity import Perplexity
-from app.providers.registry import Registry
+from app.providers.registry import QUIRKS, Registry
 from app.settings import InvalidSettings
 from tests.calls import make_call
 
@@ -227,11 +228,30 @@ def test_provider_named_demo_takes_the_place_of_the_built_in_one() -> None:
     assert [model.id for model in registry.models] == ["m"]
 
 
-def test_providers_with_ways_of_their_own_are_known_by_their_key() -> None:
-    registry = open_registry(perplexity=provider("p", "sonar"), parallelai=provider("q", "speed"))
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ({"base_url": "https://api.perplexity.ai"}, Perplexity),
+        ({"base_url": "https://API.perplexity.ai:443/"}, Perplexity),
+        ({"base_url": "https://api.parallel.ai", "path": "/v1beta/chat/completions"}, Parallel),
+        ({"base_url": "https://egress.acme.test/perplexity", "quirks": "perplexity"}, Perplexity),
+        ({"base_url": "https://api.perplexity.ai", "quirks": "parallel"}, Parallel),
+        ({"base_url": "https://api.openai.com/v1"}, HttpProvider),
+        ({"base_url": "https://api.perplexity.ai.acme.test"}, HttpProvider),
+    ],
+)
+def test_ways_of_its_own_go_with_a_providers_host_whatever_its_key(
+    entry: dict[str, Any], kind: type[HttpProvider]
+) -> None:
+    registry = open_registry(one=ProviderConfig(**entry), perplexity_eu=ProviderConfig(**entry))
 
-    assert isinstance(registry.provider("perplexity"), Perplexity)
-    assert isinstance(registry.provider("parallelai"), Parallel)
+    assert type(registry.provider("one")) is kind
+    assert type(registry.provider("perplexity_eu")) is kind
+
+
+def test_every_provider_with_ways_of_its_own_can_be_named_in_the_configuration() -> None:
+    assert set(QUIRKS) == set(get_args(Quirks))
+    assert all(kind.host for kind in QUIRKS.values())
 
 
 # Discovery.

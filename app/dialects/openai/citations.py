@@ -62,10 +62,13 @@ def write_annotation(citation: Citation) -> dict[str, Json]:
     return {"type": "url_citation", "url_citation": cited}
 
 
-def annotate(reply: dict[str, Json], said: str, citations: Sequence[Citation]) -> dict[str, Json]:
+def annotate(
+    reply: dict[str, Json], said: str, citations: Sequence[Citation], *, index: int | None = None
+) -> dict[str, Json]:
     """`reply` with `citations` behind the annotations of its first choice's `said`, which is `message` or `delta`.
 
-    The very same object where there are none, or no choice that they could stand in.
+    The very same object where there are none, or no choice that they could stand in. In a stream they are numbered from
+    `index`: OpenAI's accumulator refuses lists that come in pieces whose items have no number.
     """
     choices = reply.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
@@ -75,8 +78,10 @@ def annotate(reply: dict[str, Json], said: str, citations: Sequence[Citation]) -
     words = words if isinstance(words, dict) else {}
     annotations = words.get("annotations")
     told = annotations if isinstance(annotations, list) else []
-    annotated = {**first, said: {**words, "annotations": [*told, *map(write_annotation, citations)]}}
-    return {**reply, "choices": [annotated, *choices[1:]]}
+    added = [write_annotation(citation) for citation in citations]
+    if index is not None:
+        added = [{**annotation, "index": number} for number, annotation in enumerate(added, index)]
+    return {**reply, "choices": [{**first, said: {**words, "annotations": [*told, *added]}}, *choices[1:]]}
 
 
 def _read_citation(cited: dict[str, Json]) -> Citation | None:
