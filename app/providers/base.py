@@ -19,6 +19,7 @@ from app.core.errors import (
     UpstreamUnreachable,
 )
 from app.core.frozen import frozen
+from app.core.jsonio import Json
 from app.core.redaction import redact
 from app.core.reply import JSON_TYPE, Reply
 from app.dialects.convert import Incoming, can_cross, count_tokens, incoming, incoming_error, outgoing, reply_type
@@ -36,6 +37,8 @@ _MAX_ERROR_BYTES = 1024 * 1024
 # After the last event the body's own end mostly follows at once; waited for, so that the connection can be used again.
 _LINGER_S = 0.25
 _MODEL_LIST_S = 15.0
+# Where a client's own function is described: Anthropic's, and Gemini's in both of its spellings.
+_DESCRIPTIONS = frozenset({"input_schema", "functionDeclarations", "function_declarations"})
 # Of providers that name the model in the path there is an address a model; clients can make names up.
 _MAX_ADDRESSES = 1024
 
@@ -67,6 +70,8 @@ class HttpProvider:
             for dialect, (form, path) in paths.items()
         }
         self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
+        added = config.payload_extra_parameters.get("tools")
+        self._adds_built_in_tools = isinstance(added, list) and any(map(_is_built_in, added))
         self._unsupported = config.unsupported_parameters
         limits = config.timeouts
         self._limits = {
@@ -177,21 +182,17 @@ class HttpProvider:
         Raises:
             InvalidRequest: it has nothing of the kind.
         """
-        if call.dialect in self._ways:
-            if call.dialect == "openai" and "responses" in self._ways and self._has_built_in_tools(call):
-                return "responses"  # Chat Completions knows functions only
-            return call.dialect
-        if can_cross(call.dialect):
-            return self._native
-        raise NotServed(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
+        if call.dialect not in self._ways and not can_cross(call.dialect):
+            raise NotServed(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
+        dialect = call.dialect if call.dialect in self._ways else self._native
+        if dialect == "openai" and "responses" in self._ways and self._has_built_in_tools(call):
+            return "responses"  # Chat Completions knows functions only
+        return dialect
 
     def _has_built_in_tools(self, call: Call) -> bool:
         tools = call.payload.get("tools")
-        added = self._additions.extra.get("tools")
-        return any(
-            isinstance(tool, dict) and tool.get("type") not in ("function", "custom")
-            for tool in (*(tools if isinstance(tools, list) else ()), *(added if isinstance(added, list) else ()))
-        )
+        asked = isinstance(tools, list) and any(map(_is_built_in, tools))
+        return asked or self._adds_built_in_tools
 
     def _post(self, dialect: str, model: str, streamed: bool) -> Post:
         way = self._ways[dialect]
@@ -332,6 +333,11 @@ def _headers(config: ProviderConfig, form: Format, secret: str | None) -> Header
 def _usual(config: ProviderConfig, form: Format) -> Headers:
     lower = {name.lower() for name in config.headers}
     return tuple((name.encode(), value.encode()) for name, value in form.headers.items() if name not in lower)
+
+
+def _is_built_in(tool: Json) -> bool:
+    """Whether it is a provider's own tool, such as its search of the web: in no dialect does such a one describe a function."""
+    return isinstance(tool, dict) and tool.get("type") not in ("function", "custom") and not _DESCRIPTIONS & tool.keys()
 
 
 def _is_stream(answer: Answer) -> bool:
