@@ -9,13 +9,20 @@ from starlette.routing import Route
 from app.api.front import Asgi
 from app.api.listing import Identify, respond_json, visible_model, visible_models
 from app.api.relay import RelayRoute, Scope, Surface
-from app.api.surfaces import GEMINI_COUNT, GENERATE_CONTENT, STREAM_GENERATE_ARRAY, STREAM_GENERATE_CONTENT
+from app.api.surfaces import (
+    GEMINI_COUNT,
+    GEMINI_EMBED,
+    GEMINI_EMBED_BATCH,
+    GENERATE_CONTENT,
+    STREAM_GENERATE_ARRAY,
+    STREAM_GENERATE_CONTENT,
+)
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
 from app.providers.registry import ListedModel, Registry
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
-_METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
+_METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent"]
 
 
 def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
@@ -30,6 +37,8 @@ def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
         "generateContent": relay(GENERATE_CONTENT),
         "streamGenerateContent": stream,
         "countTokens": relay(GEMINI_COUNT),
+        "embedContent": relay(GEMINI_EMBED),
+        "batchEmbedContents": relay(GEMINI_EMBED_BATCH),
     }
     return [
         Route(f"/{version}/models/{{name:path}}:{method}", _App(endpoint), methods=["POST"])

@@ -12,9 +12,11 @@ from app.dialects.anthropic.request import read_asked as read_anthropic
 from app.dialects.anthropic.request import read_asked_count as read_anthropic_count
 from app.dialects.dialect import About, Asked
 from app.dialects.framing import comment
+from app.dialects.gemini.embed import read_asked as read_gemini_embed
+from app.dialects.gemini.embed import read_asked_batch as read_gemini_batch
 from app.dialects.gemini.request import read_asked as read_gemini
 from app.dialects.gemini.stream import write_array_error
-from app.dialects.ollama import load
+from app.dialects.ollama import embed, load
 from app.dialects.ollama.request import read_asked as read_ollama
 from app.dialects.ollama.request import read_asked_generate as read_ollama_generate
 from app.dialects.ollama.times import write_time
@@ -98,6 +100,14 @@ OLLAMA_GENERATE = replace(
     ),
     reply=_load_reply(load.is_generate_load, load.write_generate_load),
 )
+OLLAMA_EMBED = replace(
+    _surface("embeddings", "ollama-embed", embed.read_asked, _voice("ollama")),
+    reply=_load_reply(embed.is_embed_load, embed.write_embed_load),
+)
+OLLAMA_EMBEDDINGS = replace(
+    _surface("embeddings", "ollama-embeddings", embed.read_asked, _voice("ollama")),
+    reply=_load_reply(embed.is_embeddings_load, embed.write_embeddings_load),
+)
 
 SURFACES: dict[str, Surface] = {
     "/v1/chat/completions": CHAT,
@@ -107,6 +117,8 @@ SURFACES: dict[str, Surface] = {
     "/v1/messages/count_tokens": COUNT_TOKENS,
     "/api/chat": OLLAMA_CHAT,
     "/api/generate": OLLAMA_GENERATE,
+    "/api/embed": OLLAMA_EMBED,
+    "/api/embeddings": OLLAMA_EMBEDDINGS,
     "/v1/completions": _surface("completions", "openai-completions", _read_plain(), _OPENAI),
     "/v1/embeddings": _surface("embeddings", "openai-embeddings", _read_plain(), _OPENAI),
     "/v1/images/generations": _surface("images", "openai-images", _read_plain("gpt-image-1"), _OPENAI),
@@ -139,3 +151,16 @@ def _read_gemini_count(body: bytes, scope: Scope) -> Asked:
 
 
 GEMINI_COUNT = Surface("count", "gemini-count", _read_gemini_count, _voice("gemini"), free=True)
+
+GEMINI_EMBED = Surface(
+    "embeddings",
+    "gemini-embed",
+    lambda body, scope: read_gemini_embed(body, scope["path_params"]["name"]),
+    _voice("gemini"),
+)
+GEMINI_EMBED_BATCH = Surface(
+    "embeddings",
+    "gemini-embed-batch",
+    lambda body, scope: read_gemini_batch(body, scope["path_params"]["name"]),
+    _voice("gemini"),
+)

@@ -6,20 +6,21 @@ request crosses by way of a canonical one, and a reply by way of events.
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from app.core.call import Call
-from app.core.chat import Reasoning, Text, ToolCall, ToolResult
+from app.core.chat import Encoded, Reasoning, Text, ToolCall, ToolResult
 from app.core.errors import InvalidRequest, UpstreamError
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, dumps
 from app.core.reply import JSON_TYPE
-from app.core.usage import Usage
+from app.core.usage import NO_USAGE, Usage
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.anthropic.tokens import write_count as write_anthropic_count
 from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
 from app.dialects.dialect import About, Dialect, EventReader
+from app.dialects.embedding_crossing import CrossedEmbeddings, cross_embedding, estimate_usage, pass_embedding
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.tokens import write_count as write_gemini_count
 from app.dialects.openai.dialect import OPENAI
@@ -28,7 +29,7 @@ from app.dialects.openai.stream import ChatStream, Mender
 from app.dialects.openai.usage import estimate_tokens
 from app.dialects.openai.whole import WholeReply
 from app.dialects.plain import Plain
-from app.dialects.registry import DIALECTS
+from app.dialects.registry import DIALECTS, EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
 from app.dialects.splice import Additions, rewrite
@@ -82,6 +83,10 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
                 call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
             )
         )
+    if call.dialect in EMBEDDINGS:
+        if call.dialect == dialect:
+            return Outgoing(pass_embedding(call, model, additions))
+        return _written(cross_embedding(call, model, dialect), additions)
     if call.dialect == dialect and (dialect not in DIALECTS or not _holds_foreign_signature(call.body)):
         named = model if "model" in call.payload else None
         return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))
@@ -91,11 +96,8 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
             param=kept,
             code="unsupported_parameter",
         )
-    encoded = DIALECTS[dialect].write_request(DIALECTS[call.dialect].read_request(call.payload), model, call.streamed)
-    try:
-        return Outgoing(dumps(additions.added_to(encoded.payload)), encoded.unsupported)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
+    request = DIALECTS[call.dialect].read_request(call.payload)
+    return _written(DIALECTS[dialect].write_request(request, model, call.streamed), additions)
 
 
 def incoming(
@@ -128,6 +130,8 @@ def incoming(
 
     if call.dialect == OPENAI.name == dialect:
         return pass_through(wants_usage=call.wants_usage)
+    if dialect in EMBEDDINGS:
+        return _incoming_embeddings(call, model, dialect, provider, secrets)
     if dialect not in DIALECTS:
         return Plain()
     source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
@@ -178,17 +182,42 @@ def incoming_error(
     return error
 
 
-def can_cross(dialect: str) -> bool:
-    """Whether what is said in `dialect` can be said in others."""
-    return dialect in DIALECTS
+def choose_dialect(dialect: str, spoken: Iterable[str]) -> str | None:
+    """The first of the dialects `spoken` in which what is said in `dialect` can be said too; None where there is none."""
+    kin = next((kind for kind in (DIALECTS, EMBEDDINGS) if dialect in kind), {})
+    return next((other for other in spoken if other in kin), None)
 
 
 def reply_type(call: Call) -> str | None:
     """The media type of the reply; None where it is the provider's own."""
+    if call.dialect in EMBEDDINGS:
+        return JSON_TYPE
     goal = DIALECTS.get(call.dialect)
     if goal is None:
         return None
     return goal.stream_type if call.streamed else JSON_TYPE
+
+
+def _written(encoded: Encoded, additions: Additions) -> Outgoing:
+    try:
+        return Outgoing(dumps(additions.added_to(encoded.payload)), encoded.unsupported)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
+
+
+def _incoming_embeddings(call: Call, model: str, dialect: str, provider: str, secrets: Sequence[str]) -> Incoming:
+    source, goal = EMBEDDINGS[dialect], EMBEDDINGS[call.dialect]
+    if source is goal:
+
+        def estimate() -> Usage:
+            try:
+                return estimate_usage(goal.read_request(call.payload))
+            except InvalidRequest:  # it passed as it was, and its provider took it
+                return NO_USAGE
+
+        return Plain(source.find_usage, estimate)
+    about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
+    return CrossedEmbeddings(source, goal, about, provider=provider, secrets=secrets)
 
 
 def _holds_foreign_signature(body: bytes) -> bool:

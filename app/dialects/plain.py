@@ -1,5 +1,7 @@
 """Replies that pass as they came, whatever they are: embeddings, images, sound; only their usage is read."""
 
+from collections.abc import Callable
+
 from app.core.jsonio import InvalidJson, Json, loads
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.openai.usage import read_usage
@@ -8,13 +10,45 @@ from app.dialects.openai.usage import read_usage
 _TAIL_BYTES = 4096
 
 
+def find_usage(tail: bytes) -> Usage | None:
+    """What was used, by the last `usage` object in the last bytes of a reply of OpenAI's API; None where there is none."""
+    return read_plain_usage(last_object(tail, b'"usage"'))
+
+
+def read_plain_usage(reported: Json) -> Usage | None:
+    """The same of the object. Embeddings report no output, images and sound `input_tokens` and `output_tokens`."""
+    if not isinstance(reported, dict):
+        return None
+    prompt = reported.get("prompt_tokens", reported.get("input_tokens"))
+    completion = reported.get("completion_tokens", reported.get("output_tokens", 0))
+    return read_usage({**reported, "prompt_tokens": prompt, "completion_tokens": completion})
+
+
+def last_object(text: bytes, key: bytes) -> Json:
+    """The JSON object behind the last `key`, a quoted one, in a piece of JSON; None where there is none."""
+    at = text.rfind(key)
+    start = text.find(b"{", at) if at >= 0 else -1
+    return _object(text[start:]) if start >= 0 else None
+
+
 class Plain:
-    """Feed it the provider's bytes; it gives the same."""
+    """Feed it the provider's bytes; it gives the same.
+
+    Args:
+        find: what was used, in the last bytes of the reply.
+        estimate: the same where they do not tell.
+    """
 
     ended = False
     failure: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        find: Callable[[bytes], Usage | None] = find_usage,
+        estimate: Callable[[], Usage] = lambda: NO_USAGE,
+    ) -> None:
+        self._find = find
+        self._estimate = estimate
         self._tail = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -27,10 +61,8 @@ class Plain:
         return b""
 
     def read_usage(self) -> Usage:
-        """The last usage object that was seen; nothing where there was none."""
-        at = self._tail.rfind(b'"usage"')
-        start = self._tail.find(b"{", at) if at >= 0 else -1
-        return _usage(_object(self._tail[start:])) if start >= 0 else NO_USAGE
+        """What was used."""
+        return self._find(self._tail) or self._estimate()
 
 
 def _object(text: bytes) -> Json:
@@ -47,12 +79,3 @@ def _object(text: bytes) -> Json:
                 except InvalidJson:
                     return None
     return None
-
-
-def _usage(reported: Json) -> Usage:
-    if not isinstance(reported, dict):
-        return NO_USAGE
-    # Embeddings report no output, image models `input_tokens` and `output_tokens`.
-    prompt = reported.get("prompt_tokens", reported.get("input_tokens"))
-    completion = reported.get("completion_tokens", reported.get("output_tokens", 0))
-    return read_usage({**reported, "prompt_tokens": prompt, "completion_tokens": completion}) or NO_USAGE

@@ -1,14 +1,18 @@
-"""All dialects in which one can chat, by name."""
+"""All dialects by name: those in which one can chat, and those of embeddings."""
 
 from dataclasses import replace
 
 from app.core.reply import JSON_TYPE
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.dialect import Dialect
+from app.dialects.embedding import EmbeddingDialect
 from app.dialects.gemini.dialect import GEMINI
+from app.dialects.gemini.embed import GEMINI_EMBED, GEMINI_EMBED_BATCH
 from app.dialects.gemini.stream import write_array_stream
 from app.dialects.ollama.dialect import OLLAMA, OLLAMA_GENERATE
+from app.dialects.ollama.embed import OLLAMA_EMBED, OLLAMA_EMBEDDINGS
 from app.dialects.openai.dialect import OPENAI
+from app.dialects.openai.embeddings import OPENAI_EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 
 GEMINI_ARRAY = replace(GEMINI, name="gemini-array", stream_type=JSON_TYPE, write_stream=write_array_stream)
@@ -16,4 +20,9 @@ GEMINI_ARRAY = replace(GEMINI, name="gemini-array", stream_type=JSON_TYPE, write
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (OPENAI, RESPONSES, ANTHROPIC, GEMINI, GEMINI_ARRAY, OLLAMA, OLLAMA_GENERATE)
+}
+
+EMBEDDINGS: dict[str, EmbeddingDialect] = {
+    dialect.name: dialect
+    for dialect in (OPENAI_EMBEDDINGS, OLLAMA_EMBED, OLLAMA_EMBEDDINGS, GEMINI_EMBED, GEMINI_EMBED_BATCH)
 }

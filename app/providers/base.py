@@ -22,7 +22,15 @@ from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.redaction import redact
 from app.core.reply import JSON_TYPE, Reply
-from app.dialects.convert import Incoming, can_cross, count_tokens, incoming, incoming_error, outgoing, reply_type
+from app.dialects.convert import (
+    Incoming,
+    choose_dialect,
+    count_tokens,
+    incoming,
+    incoming_error,
+    outgoing,
+    reply_type,
+)
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
@@ -182,9 +190,9 @@ class HttpProvider:
         Raises:
             InvalidRequest: it has nothing of the kind.
         """
-        if call.dialect not in self._ways and not can_cross(call.dialect):
+        dialect = call.dialect if call.dialect in self._ways else choose_dialect(call.dialect, self._ways)
+        if dialect is None:
             raise NotServed(f"{self.name} does not serve {call.surface!r}; ask for a model of another provider.")
-        dialect = call.dialect if call.dialect in self._ways else self._native
         if dialect == "openai" and "responses" in self._ways and self._has_built_in_tools(call):
             return "responses"  # Chat Completions knows functions only
         return dialect

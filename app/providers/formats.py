@@ -20,7 +20,8 @@ class Format:
         folder: what stands between the host and the paths, with or without which the base URL may be given; empty where
             the base URL has to be whole.
         other_folder: of another dialect on the same server, which the base URL may end with by custom.
-        paths: for each dialect that passes through to it. The first is what requests of other dialects become.
+        paths: for each dialect that passes through to it. Requests of other dialects become the first of their kind, chat or
+            embeddings; the first of all is of chat.
         models_path: of the list of models.
         key_header: the header that carries the key, and what it begins with.
         headers: what every request needs beside.
@@ -123,8 +124,8 @@ FORMATS: dict[str, Format] = {
         paths={
             "gemini": _generate_content,
             "gemini-count": _for_model("countTokens"),
-            "gemini-embed": _for_model("embedContent"),
             "gemini-embed-batch": _for_model("batchEmbedContents"),
+            "gemini-embed": _for_model("embedContent"),
         },
         models_path="/models?pageSize=1000",
         key_header=("x-goog-api-key", ""),

@@ -1,35 +1,40 @@
-"""Embeddings: /api/embed, and /api/embeddings, which it has replaced; both sides of both."""
+"""Embeddings as Ollama has them: /api/embed, both sides; of /api/embeddings, which it has replaced, the client's side only."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 
+from app.core.chat import Encoded
+from app.core.embedding import EmbeddingRequest, Embeddings
 from app.core.errors import UpstreamInvalid
-from app.core.frozen import frozen
-from app.core.jsonio import Json
+from app.core.jsonio import Json, dumps
+from app.core.usage import Usage
+from app.dialects.dialect import About, Asked
+from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.ollama.fields import read_integer, read_text, read_texts, wrong
+from app.dialects.ollama.usage import read_usage
+from app.dialects.opening import is_name, open_body
 
 _KNOWN = frozenset({"model", "name", "input", "prompt", "dimensions"})
-
-Vectors = Sequence[Sequence[float]]
-
-
-@frozen
-class EmbedRequest:
-    """Texts to be embedded. `dimensions` is how long each vector is to be; `extras` is all else that the client said."""
-
-    inputs: tuple[str, ...]
-    dimensions: int | None = None
-    extras: Mapping[str, Json] | None = None
+# Extras that a provider's /api/embed takes, whoever said them.
+_SAYABLE = frozenset({"truncate", "keep_alive", "options"})
+_COUNT = re.compile(rb'"prompt_eval_count"\s*:\s*(\d{1,15})\b')
 
 
-@frozen
-class Embeddings:
-    """A vector for each input, and the tokens that were read, where the provider counts them."""
+def read_asked(body: bytes) -> Asked:
+    """What must be known of a request to either endpoint.
 
-    vectors: Vectors
-    prompt_tokens: int | None = None
+    Raises:
+        InvalidRequest: with the field at fault as `param`.
+    """
+    body, payload = open_body(body)
+    name = payload.get("model") or payload.get("name")
+    if not is_name(name):
+        raise wrong("model", "a model's name")
+    return Asked(body, payload, name, streamed=False, wants_usage=True)
 
 
-def read_embed_request(payload: Mapping[str, Json]) -> EmbedRequest:
+def read_embed_request(payload: Mapping[str, Json]) -> EmbeddingRequest:
     """A request to /api/embed. One empty text is none, as with Ollama: its answer has no vectors.
 
     Raises:
@@ -39,23 +44,50 @@ def read_embed_request(payload: Mapping[str, Json]) -> EmbedRequest:
     dimensions = read_integer(payload, "dimensions", "dimensions")
     if dimensions is not None and dimensions < 0:
         raise wrong("dimensions", "a whole number above 0")
-    return EmbedRequest(() if inputs == ("",) else inputs, dimensions or None, _read_extras(payload))
+    return EmbeddingRequest(() if inputs == ("",) else inputs, dimensions or None, extras=_read_extras(payload))
 
 
-def read_embeddings_request(payload: Mapping[str, Json]) -> EmbedRequest:
+def read_embeddings_request(payload: Mapping[str, Json]) -> EmbeddingRequest:
     """A request to /api/embeddings, which has one text.
 
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
     prompt = read_text(payload, "prompt", "prompt")
-    return EmbedRequest((prompt,) if prompt else (), extras=_read_extras(payload))
+    return EmbeddingRequest((prompt,) if prompt else (), extras=_read_extras(payload))
 
 
-def write_embed_request(request: EmbedRequest, model: str) -> dict[str, Json]:
-    """A request to a provider's /api/embed."""
-    dimensions = {} if request.dimensions is None else {"dimensions": request.dimensions}
-    return {**(request.extras or {}), "model": model, "input": list(request.inputs), **dimensions}
+def is_embed_load(payload: Mapping[str, Json]) -> bool:
+    """Whether a request to /api/embed asks for nothing: Ollama loads the model, and answers without a vector."""
+    return payload.get("input") in (None, "", [])
+
+
+def is_embeddings_load(payload: Mapping[str, Json]) -> bool:
+    """The same of a request to /api/embeddings."""
+    return payload.get("prompt") in (None, "")
+
+
+def write_embed_load(about: About) -> bytes:
+    """The reply to such a request to /api/embed."""
+    return dumps(write_embed(Embeddings([]), about))
+
+
+def write_embeddings_load(about: About) -> bytes:
+    """The same of /api/embeddings."""
+    return dumps(write_embeddings(Embeddings([]), about))
+
+
+def write_embed_request(request: EmbeddingRequest, model: str) -> Encoded:
+    """A request to a provider's /api/embed.
+
+    Raises:
+        InvalidRequest: there are tokens in it.
+    """
+    extras = request.extras or {}
+    said = {"dimensions": request.dimensions, **{key: extras[key] for key in extras if key in _SAYABLE}}
+    payload = {"model": model, "input": texts_of(request)}
+    unsupported = [*(["user"] if request.user is not None else []), *(key for key in extras if key not in _SAYABLE)]
+    return Encoded(payload | {key: value for key, value in said.items() if value is not None}, tuple(unsupported))
 
 
 def read_embed(document: Json) -> Embeddings:
@@ -65,40 +97,35 @@ def read_embed(document: Json) -> Embeddings:
         UpstreamInvalid: it is none.
     """
     vectors = document.get("embeddings") if isinstance(document, dict) else None
-    if not isinstance(vectors, list) or not all(_is_vector(vector) for vector in vectors):
-        raise UpstreamInvalid("The provider's reply has no 'embeddings' that are lists of numbers.")
-    count = document.get("prompt_eval_count")
-    counted = isinstance(count, int) and not isinstance(count, bool) and count >= 0
-    return Embeddings(vectors, count if counted else None)
+    if not isinstance(vectors, list):
+        raise UpstreamInvalid("The provider's reply has no 'embeddings'.")
+    model = document.get("model")
+    return Embeddings(
+        [read_vector(vector) for vector in vectors], read_usage(document), model if isinstance(model, str) else None
+    )
 
 
-def read_embeddings(document: Json) -> Embeddings:
-    """A provider's answer from /api/embeddings.
-
-    Raises:
-        UpstreamInvalid: it is none.
-    """
-    vector = document.get("embedding") if isinstance(document, dict) else None
-    if not _is_vector(vector):
-        raise UpstreamInvalid("The provider's reply has no 'embedding' that is a list of numbers.")
-    return Embeddings([vector] if vector else [])
-
-
-def write_embed(embeddings: Embeddings, model: str, total_ns: int) -> dict[str, Json]:
-    """An answer of /api/embed. `total_ns` is how long it took."""
-    counted = {} if embeddings.prompt_tokens is None else {"prompt_eval_count": embeddings.prompt_tokens}
+def write_embed(embeddings: Embeddings, about: About) -> dict[str, Json]:
+    """An answer of /api/embed. Its durations are 0: nobody here was told when it began."""
+    counted = {} if embeddings.usage is None else {"prompt_eval_count": embeddings.usage.total}
     return {
-        "model": model,
+        "model": embeddings.model or about.model,
         "embeddings": embeddings.vectors,
-        "total_duration": total_ns,
+        "total_duration": 0,
         "load_duration": 0,
         **counted,
     }
 
 
-def write_embeddings(embeddings: Embeddings) -> dict[str, Json]:
+def write_embeddings(embeddings: Embeddings, _about: About) -> dict[str, Json]:
     """An answer of /api/embeddings: the vector of the one text, or an empty one."""
     return {"embedding": next(iter(embeddings.vectors), [])}
+
+
+def find_usage(tail: bytes) -> Usage | None:
+    """What was used, in the last bytes of a reply."""
+    counts = _COUNT.findall(tail)
+    return read_usage({"prompt_eval_count": int(counts[-1])}) if counts else None
 
 
 def _read_extras(payload: Mapping[str, Json]) -> dict[str, Json] | None:
@@ -106,7 +133,15 @@ def _read_extras(payload: Mapping[str, Json]) -> dict[str, Json] | None:
     return extras or None
 
 
-def _is_vector(value: Json) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in value
-    )
+OLLAMA_EMBED = EmbeddingDialect(
+    name="ollama-embed",
+    read_request=read_embed_request,
+    write_request=write_embed_request,
+    read_reply=read_embed,
+    write_reply=write_embed,
+    find_usage=find_usage,
+)
+
+OLLAMA_EMBEDDINGS = replace(
+    OLLAMA_EMBED, name="ollama-embeddings", read_request=read_embeddings_request, write_reply=write_embeddings
+)

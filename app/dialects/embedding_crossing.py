@@ -1,0 +1,112 @@
+"""Embeddings on their way to a provider and back: as they are where the dialects are the same, else by way of canonical values."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.core.call import Call
+from app.core.chat import Encoded
+from app.core.embedding import EmbeddingRequest
+from app.core.errors import UpstreamInvalid
+from app.core.jsonio import InvalidJson, dumps, loads_repaired
+from app.core.redaction import redact
+from app.core.usage import Usage
+from app.dialects.crossing import MAX_REPLY_BYTES
+from app.dialects.dialect import About
+from app.dialects.embedding import EmbeddingDialect
+from app.dialects.openai.usage import estimate_tokens
+from app.dialects.registry import DIALECTS, EMBEDDINGS
+from app.dialects.splice import Additions, rewrite
+
+
+def pass_embedding(call: Call, model: str, additions: Additions) -> bytes:
+    """The body of `call` for a provider that speaks its dialect.
+
+    Raises:
+        InvalidRequest: it nests too deeply to be written anew.
+    """
+    rename = EMBEDDINGS[call.dialect].rename
+    if rename is None:
+        return rewrite(call.body, call.payload, name=call.name, model=model, additions=additions)
+    changes = rename(call.payload, model)
+    return rewrite(call.body, call.payload, name=call.name, model=None, additions=additions, changes=changes)
+
+
+def cross_embedding(call: Call, model: str, dialect: str) -> Encoded:
+    """The same for a provider that speaks `dialect`.
+
+    Raises:
+        InvalidRequest: it cannot be read, or not be written for that provider.
+    """
+    return EMBEDDINGS[dialect].write_request(EMBEDDINGS[call.dialect].read_request(call.payload), model)
+
+
+def estimate_usage(request: EmbeddingRequest) -> Usage:
+    """What a request will use: tokens are counted, those of texts estimated."""
+    characters = sum(len(each) for each in request.inputs if isinstance(each, str))
+    tokens = sum(len(each) for each in request.inputs if not isinstance(each, str))
+    return Usage(input=estimate_tokens(characters) + tokens, estimated=True)
+
+
+class CrossedEmbeddings:
+    """A provider's embeddings made into the client's."""
+
+    ended = False
+    failure: str | None = None
+
+    def __init__(
+        self,
+        source: EmbeddingDialect,
+        goal: EmbeddingDialect,
+        about: About,
+        *,
+        provider: str,
+        secrets: Sequence[str],
+    ) -> None:
+        self._source = source
+        self._goal = goal
+        self._about = about
+        self._provider = provider
+        self._secrets = secrets
+        self._request = goal.read_request(about.payload)
+        self._usage = estimate_usage(self._request)
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """Keep the next bytes.
+
+        Raises:
+            UpstreamInvalid: the reply is larger than any that a provider sends.
+        """
+        self._body += data
+        if len(self._body) > MAX_REPLY_BYTES:
+            raise UpstreamInvalid(f"The provider's reply is longer than {MAX_REPLY_BYTES} bytes.")
+        return b""
+
+    def close(self, *, certain: bool) -> bytes:
+        """The client's body.
+
+        Raises:
+            UpstreamInvalid: what came is no reply, or has not a vector for each input.
+            UpstreamError: it is an error that came with status 200.
+        """
+        body = bytes(self._body)
+        try:
+            document = loads_repaired(body)
+        except InvalidJson:
+            raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
+        if isinstance(document, dict) and document.get("error"):
+            error = DIALECTS[self._source.name.partition("-")[0]].read_error(
+                200, body, self._provider, None, self._secrets
+            )
+            error.message, error.body = redact(error.message, self._secrets), None
+            raise error
+        embeddings = self._source.read_reply(document)
+        wanted, came = len(self._request.inputs), len(embeddings.vectors)
+        if came != wanted:
+            raise UpstreamInvalid(f"{self._provider} gave {came} embeddings where {wanted} were asked for.")
+        self._usage = embeddings.usage or self._usage
+        return dumps(self._goal.write_reply(replace(embeddings, usage=self._usage), self._about))
+
+    def read_usage(self) -> Usage:
+        """What was used."""
+        return self._usage
