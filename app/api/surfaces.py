@@ -21,6 +21,7 @@ from app.dialects.ollama.request import read_asked as read_ollama
 from app.dialects.ollama.request import read_asked_generate as read_ollama_generate
 from app.dialects.ollama.times import write_time
 from app.dialects.ollama.writing import Enclose, enclose_chat, enclose_generate
+from app.dialects.openai.completions import read_asked as read_completions
 from app.dialects.openai.request import read_asked as read_openai
 from app.dialects.opening import is_name, open_body
 from app.dialects.registry import DIALECTS
@@ -119,7 +120,7 @@ SURFACES: dict[str, Surface] = {
     "/api/generate": OLLAMA_GENERATE,
     "/api/embed": OLLAMA_EMBED,
     "/api/embeddings": OLLAMA_EMBEDDINGS,
-    "/v1/completions": _surface("completions", "openai-completions", _read_plain(), _OPENAI),
+    "/v1/completions": _surface("completions", "openai-completions", read_completions, _OPENAI),
     "/v1/embeddings": _surface("embeddings", "openai-embeddings", _read_plain(), _OPENAI),
     "/v1/images/generations": _surface("images", "openai-images", _read_plain("gpt-image-1"), _OPENAI),
     "/v1/audio/speech": _surface("speech", "openai-speech", _read_plain(), _OPENAI),

@@ -87,7 +87,7 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
         if call.dialect == dialect:
             return Outgoing(pass_embedding(call, model, additions))
         return _written(cross_embedding(call, model, dialect), additions)
-    if call.dialect == dialect and (dialect not in DIALECTS or not _holds_foreign_signature(call.body)):
+    if call.dialect == dialect and (not _is_read(dialect) or not _holds_foreign_signature(call.body)):
         named = model if "model" in call.payload else None
         return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))
     if call.dialect == RESPONSES.name != dialect and (kept := needs_state(call.payload)) is not None:
@@ -132,7 +132,7 @@ def incoming(
         return pass_through(wants_usage=call.wants_usage)
     if dialect in EMBEDDINGS:
         return _incoming_embeddings(call, model, dialect, provider, secrets)
-    if dialect not in DIALECTS:
+    if not _is_read(dialect):
         return Plain()
     source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
 
@@ -196,6 +196,11 @@ def reply_type(call: Call) -> str | None:
     if goal is None:
         return None
     return goal.stream_type if call.streamed else JSON_TYPE
+
+
+def _is_read(dialect: str) -> bool:
+    """Whether the gateway knows what a provider says in `dialect`."""
+    return dialect in DIALECTS and not DIALECTS[dialect].client_only
 
 
 def _written(encoded: Encoded, additions: Additions) -> Outgoing:

@@ -100,6 +100,7 @@ class Dialect:
         read_error: a provider's error response: `(status, body, provider, retry_after, secrets)`; secrets are kept out.
         write_error: the body of an error response.
         write_error_event: an error in the midst of a stream, and the end of that stream.
+        client_only: the functions know the client's side only; what a provider says in it passes unread.
     """
 
     name: str
@@ -113,3 +114,4 @@ class Dialect:
     read_error: Callable[[int, bytes, str, str | None, Sequence[str]], UpstreamError]
     write_error: Callable[[RelayError], bytes]
     write_error_event: Callable[[RelayError], bytes]
+    client_only: bool = False

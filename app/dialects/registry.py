@@ -11,15 +11,19 @@ from app.dialects.gemini.embed import GEMINI_EMBED, GEMINI_EMBED_BATCH
 from app.dialects.gemini.stream import write_array_stream
 from app.dialects.ollama.dialect import OLLAMA, OLLAMA_GENERATE
 from app.dialects.ollama.embed import OLLAMA_EMBED, OLLAMA_EMBEDDINGS
+from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.embeddings import OPENAI_EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 
-GEMINI_ARRAY = replace(GEMINI, name="gemini-array", stream_type=JSON_TYPE, write_stream=write_array_stream)
+GEMINI_ARRAY = replace(
+    GEMINI, name="gemini-array", client_only=True, stream_type=JSON_TYPE, write_stream=write_array_stream
+)
 """What streamGenerateContent gives without `alt=sse`: one JSON array that grows."""
 
 DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (OPENAI, RESPONSES, ANTHROPIC, GEMINI, GEMINI_ARRAY, OLLAMA, OLLAMA_GENERATE)
+    dialect.name: dialect
+    for dialect in (OPENAI, COMPLETIONS, RESPONSES, ANTHROPIC, GEMINI, GEMINI_ARRAY, OLLAMA, OLLAMA_GENERATE)
 }
 
 EMBEDDINGS: dict[str, EmbeddingDialect] = {

@@ -26,6 +26,7 @@ OLLAMA = Dialect(
 OLLAMA_GENERATE = replace(
     OLLAMA,
     name="ollama-generate",
+    client_only=True,
     read_request=read_generate_request,
     write_reply=write_generate_reply,
     write_stream=write_generate_stream,
