@@ -25,6 +25,7 @@ from app.api.openai import models_router
 from app.api.openapi import describe
 from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import SURFACES
+from app.auth.anonymous import Anonymous
 from app.auth.failures import FailureLimiter
 from app.auth.guard import Guard
 from app.auth.quota import Quota
@@ -66,7 +67,10 @@ def create_app(
     database = open_database(settings.database_url)
     tokens = Tokens(database)
     quota = Quota(database, worker_id=secrets.token_hex(8))
-    guard = Guard(tokens, quota, FailureLimiter())
+    anonymous = (
+        Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs) if settings.anonymous_user else None
+    )
+    guard = Guard(tokens, quota, FailureLimiter(), anonymous)
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     writer = Writer(lambda records: insert_records(database, records), calls.write)
     transport = transport or open_transport(
@@ -86,6 +90,8 @@ def create_app(
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
             log.info("provider %-11s %s", provider.key, provider.state)
+        if anonymous is not None:
+            anonymous.announce()
         _calm_the_collector()
         try:
             async with running(tokens.run, quota.run, writer.run, registry.run, reloader.run):
@@ -114,11 +120,11 @@ def create_app(
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
     app.router.routes += gemini_routes(relay)
-    identify = identifier(guard, read_address)
+    identify = identifier(guard, read_address, may_be_anonymous=True)
     app.include_router(models_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
-    app.include_router(health_router(database.ping, registry, board, identify))
+    app.include_router(health_router(database.ping, registry, board, identifier(guard, read_address)))
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)

@@ -28,6 +28,7 @@ class Settings:
         config_path: the file of providers.
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
+        anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
@@ -44,6 +45,8 @@ class Settings:
     log_format: str = "auto"
     log_file: Path | None = None
     trusted_proxies: tuple[Network, ...] = ()
+    anonymous_user: str | None = None
+    anonymous_cidrs: tuple[Network, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
     call_timeout_s: float | None = None
     ca_file: Path | None = None
@@ -72,6 +75,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
     _check_proxies(env)
     data_dir = _path(env, "RELAY_DATA_DIR") or Path("data").absolute()
     certfile, keyfile = _tls_files(env)
+    anonymous_user, anonymous_cidrs = _anonymous(env)
     return Settings(
         host=env.get("SERVER_HOST") or "127.0.0.1",
         port=_integer(env, "SERVER_PORT", 8080, 0, 65535),
@@ -84,6 +88,8 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         log_format=_choice(env, "LOG_FORMAT", LOG_FORMATS, "auto"),
         log_file=_path(env, "LOG_FILE"),
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
+        anonymous_user=anonymous_user,
+        anonymous_cidrs=anonymous_cidrs,
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         ca_file=_authority(env, "CA_FILE"),
@@ -227,6 +233,17 @@ def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
         except ValueError as exc:
             raise InvalidSettings(f"{name} holds {text!r}, which is no address or CIDR such as 10.0.0.0/8.") from exc
     return tuple(networks)
+
+
+def _anonymous(env: Mapping[str, str]) -> tuple[str | None, tuple[Network, ...]]:
+    user, networks = env.get("ANONYMOUS_USER", "").strip() or None, _networks(env, "ANONYMOUS_CIDRS")
+    if (user is None) != (not networks):
+        there, missing = ("ANONYMOUS_USER", "ANONYMOUS_CIDRS") if user else ("ANONYMOUS_CIDRS", "ANONYMOUS_USER")
+        raise InvalidSettings(
+            f"{there} is set but {missing} is not: calls without a token need both, the user whose token counts and the"
+            " addresses that they may come from."
+        )
+    return user, networks
 
 
 def _reason(exc: Exception) -> str:

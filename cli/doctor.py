@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.providers.base import HttpProvider
+    from app.store.tokens import StoredToken
 
 
 class Verdict(StrEnum):
@@ -62,7 +63,7 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
         settings = load_settings(env_file, environ)
     except InvalidSettings as exc:
         return [Finding(Verdict.ERROR, "settings", str(exc))]
-    findings = [*_examine_server(settings), await _examine_database(settings)]
+    findings = [*_examine_server(settings), *_examine_anonymous(settings), *await _examine_database(settings)]
     try:
         config = load_config(settings.config_path)
     except InvalidConfig as exc:
@@ -84,27 +85,47 @@ def _examine_server(settings: Settings) -> Iterator[Finding]:
         yield Finding(Verdict.NOTE, "server", words)
 
 
-async def _examine_database(settings: Settings) -> Finding:
+def _examine_anonymous(settings: Settings) -> Iterator[Finding]:
+    if settings.anonymous_user is None:
+        return
+    where = ", ".join(map(str, settings.anonymous_cidrs))
+    words = f"calls without a token from {where} run as {settings.anonymous_user!r}."
+    if not settings.trusted_proxies:
+        words += " Behind a proxy, set TRUSTED_PROXIES: else all its clients have its address."
+    yield Finding(Verdict.NOTE, "anonymous", words)
+
+
+async def _examine_database(settings: Settings) -> list[Finding]:
     from app.store.db import open_database
     from app.store.schema import is_current
     from app.store.tokens import list_tokens
 
     if missing := _missing_file(settings.database_url):
-        return _examine_place(missing)
+        return [_examine_place(missing)]
     try:
         database = open_database(settings.database_url)
         try:
             if not await is_current(database):
-                return Finding(Verdict.OK, "database", "can be used; the next start brings its tables to this version")
+                words = "can be used; the next start brings its tables to this version"
+                return [Finding(Verdict.OK, "database", words)]
             tokens = await list_tokens(database)
         finally:
             await database.aclose()
     except Exception as exc:
         words = f"cannot be used: {str(exc).rstrip('.')}. Setting: DATABASE_URL or RELAY_DATA_DIR."
-        return Finding(Verdict.ERROR, "database", words)
-    if not tokens:
-        return Finding(Verdict.OK, "database", "in order; no token yet, the first start makes one")
-    return Finding(Verdict.OK, "database", f"in order; {len(tokens)} tokens")
+        return [Finding(Verdict.ERROR, "database", words)]
+    words = f"in order; {len(tokens)} tokens" if tokens else "in order; no token yet, the first start makes one"
+    return [Finding(Verdict.OK, "database", words), *_examine_user(settings, tokens)]
+
+
+def _examine_user(settings: Settings, tokens: "list[StoredToken]") -> Iterator[Finding]:
+    """Whether calls without a token have a user to run as, where there are to be any."""
+    from app.auth.issue import state_of
+
+    user = settings.anonymous_user
+    if user is not None and not any(token.username == user and state_of(token) == "active" for token in tokens):
+        words = f"ANONYMOUS_USER is {user!r}, who has no good token. Make one: llm-relay tokens add --username NAME"
+        yield Finding(Verdict.ERROR, "anonymous", words)
 
 
 def _missing_file(database_url: str) -> Path | None:

@@ -208,6 +208,7 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("LOG_FORMAT", "xml"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
+        ("ANONYMOUS_CIDRS", "localhost"),
         ("DATABASE_URL", "mysql://u@h/db"),
         ("DATABASE_URL", "relay.db"),
         ("RELAY_DATA_DIR", "~nobody-of-that-name/data"),
@@ -216,6 +217,30 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
 )
 def test_value_that_cannot_be_used_is_told_with_its_setting(name: str, value: str) -> None:
     assert fault_of(**{name: value}).startswith(name)
+
+
+def test_calls_without_a_token_are_off_where_nothing_is_said() -> None:
+    settings = load_settings(environ={"ANONYMOUS_USER": " ", "ANONYMOUS_CIDRS": " , "})
+
+    assert (settings.anonymous_user, settings.anonymous_cidrs) == (None, ())
+
+
+def test_user_and_addresses_of_calls_without_a_token_are_read() -> None:
+    settings = load_settings(environ={"ANONYMOUS_USER": " lan ", "ANONYMOUS_CIDRS": "192.168.1.5/24, ::1"})
+
+    assert settings.anonymous_user == "lan"
+    assert settings.anonymous_cidrs == (ip_network("192.168.1.0/24"), ip_network("::1/128"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"ANONYMOUS_USER": "lan"}, "ANONYMOUS_CIDRS is not"),
+        ({"ANONYMOUS_CIDRS": "10.0.0.0/8"}, "ANONYMOUS_USER is not"),
+    ],
+)
+def test_user_without_addresses_or_addresses_without_a_user_are_refused(environ: dict[str, str], missing: str) -> None:
+    assert missing in fault_of(**environ)
 
 
 def test_password_of_a_wrong_database_is_not_told() -> None:

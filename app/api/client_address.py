@@ -1,11 +1,10 @@
 """Whose address a request comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from app.settings import Network
+from app.core.networks import Network, membership
 
 ReadAddress = Callable[[Mapping[str, Any]], str]
 
@@ -21,15 +20,7 @@ def address_reader(trusted: Sequence[Network]) -> ReadAddress:
         peer = scope.get("client")
         return peer[0] if peer else ""
 
-    @lru_cache(maxsize=4096)
-    def is_trusted(address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        if parsed.version == 6 and parsed.ipv4_mapped:  # what a socket for both families calls an IPv4 peer
-            parsed = parsed.ipv4_mapped
-        return any(parsed in network for network in trusted)
+    is_trusted = membership(trusted)
 
     def forwarded_address(scope: Mapping[str, Any]) -> str:
         address = peer_address(scope)

@@ -16,8 +16,8 @@ from app.providers.registry import ListedModel, Registry
 Identify = Callable[[Request], Awaitable[Principal]]
 
 
-def identifier(guard: Guard, read_address: ReadAddress) -> Identify:
-    """Gives the function that tells who sent a request.
+def identifier(guard: Guard, read_address: ReadAddress, *, may_be_anonymous: bool = False) -> Identify:
+    """Gives the function that tells who sent a request, also without a token where the routes `may_be_anonymous`.
 
     It raises `AuthenticationFailed` and `RateLimited`, as `Guard.identify` does.
     """
@@ -25,7 +25,7 @@ def identifier(guard: Guard, read_address: ReadAddress) -> Identify:
     async def identify(request: Request) -> Principal:
         address = read_address(request.scope)
         authorization = read_authorization(dict(request.scope["headers"]), request.scope["query_string"])
-        return await guard.identify(authorization, address)
+        return await guard.identify(authorization, address, may_be_anonymous=may_be_anonymous)
 
     return identify
 

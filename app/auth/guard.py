@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+from app.auth.anonymous import Anonymous
 from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
 from app.auth.quota import Admission, Quota
 from app.auth.tokens import Tokens
@@ -11,16 +12,31 @@ from app.core.principal import Principal
 _CHALLENGE = (("www-authenticate", "Bearer"),)  # RFC 9110, 11.6.1: every 401 has one
 
 
-class Guard:
-    """Identifies callers by their bearer tokens, and admits their calls."""
+class NoToken(AuthenticationFailed):
+    """The caller sent none."""
 
-    def __init__(self, tokens: Tokens, quota: Quota, limiter: FailureLimiter) -> None:
+
+class Guard:
+    """Identifies callers by their bearer tokens, and admits their calls.
+
+    Args:
+        anonymous: who callers without a token are; None where all need one.
+    """
+
+    def __init__(
+        self, tokens: Tokens, quota: Quota, limiter: FailureLimiter, anonymous: Anonymous | None = None
+    ) -> None:
         self._tokens = tokens
         self._quota = quota
         self._limiter = limiter
+        self._anonymous = anonymous
 
-    async def identify(self, authorization: str | None, client: str) -> Principal:
+    async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
         """Who sent this `Authorization` header from the address `client`.
+
+        Args:
+            may_be_anonymous: the route is there also for callers without a token, where the operator allows any: one of calls
+                to models and their lists.
 
         Raises:
             AuthenticationFailed: no token, or a malformed, unknown, expired or disabled one; with `WWW-Authenticate`.
@@ -31,6 +47,10 @@ class Guard:
         try:
             return await self._tokens.look_up(_bearer_token(authorization))
         except AuthenticationFailed as exc:
+            if may_be_anonymous and self._anonymous is not None and isinstance(exc, NoToken):
+                principal = self._anonymous.find(client)
+                if principal is not None:
+                    return principal
             exc.headers = _CHALLENGE
             await self._limiter.note(client)
             raise
@@ -53,9 +73,10 @@ def _bearer_token(authorization: str | None) -> str:
     """The token in a header; the scheme is case-insensitive (RFC 9110, 11.1)."""
     scheme, _, token = (authorization or "").strip().partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise AuthenticationFailed("No token was sent. Send one in the header 'Authorization: Bearer <token>'.")
-    return token
+    if scheme.lower() == "bearer" and token:
+        return token
+    error = NoToken if scheme.lower() in ("", "bearer") else AuthenticationFailed
+    raise error("No token was sent. Send one in the header 'Authorization: Bearer <token>'.")
 
 
 def _refuse(seconds: int) -> NoReturn:

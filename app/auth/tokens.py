@@ -103,6 +103,7 @@ class Tokens:
         self._db = db
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
+        self._users: dict[str, list[_Entry]] = {}
         self._revision = -1
         self._checking = asyncio.Lock()
         self._checked_at = -math.inf
@@ -121,6 +122,11 @@ class Tokens:
         if self._clock() >= entry.good_until:
             raise _no_longer_good(entry, self._clock())
         return entry.principal
+
+    def find_user(self, username: str) -> Principal | None:
+        """Who the oldest token of `username` speaks for that is good now; None where there is none."""
+        now = self._clock()
+        return next((entry.principal for entry in self._users.get(username, ()) if now < entry.good_until), None)
 
     async def look_up(self, token: str) -> Principal:
         """As `find`, but a token that was made a moment ago is found too.
@@ -175,6 +181,9 @@ class Tokens:
         if (newer := await read_tokens_newer_than(self._db, self._revision)) is not None:
             self._revision, tokens = newer
             self._entries = {entry.digest: entry for token in tokens for entry in _entries_of(token)}
+            self._users = {}
+            for token in tokens:  # the oldest first
+                self._users.setdefault(token.username, []).append(self._entries[token.digest])
 
 
 async def ensure_first_token(db: Database) -> str | None:

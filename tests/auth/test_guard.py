@@ -1,10 +1,13 @@
 """The guard: who may come in, who is told why not, who is not even heard."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 
 import pytest
 
+from app.auth.anonymous import Anonymous
 from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
 from app.auth.guard import Guard
 from app.auth.issue import Issued, issue_token
@@ -12,6 +15,7 @@ from app.auth.quota import Quota
 from app.auth.tokens import Tokens
 from app.core.errors import AuthenticationFailed, QuotaExceeded, RateLimited
 from app.store.db import Database
+from app.store.tokens import change_token
 
 CLIENT = "192.0.2.1"
 
@@ -65,6 +69,107 @@ async def test_caller_that_is_not_known_gets_401_with_a_challenge(
 
     assert (error.value.status, error.value.code) == (401, "invalid_api_key")
     assert ("www-authenticate", "Bearer") in error.value.headers
+
+
+LAN = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
+
+
+def anonymous_guard(tokens: Tokens, username: str = "ann") -> Guard:
+    """One that lets callers without a token in from `LAN`; it admits none."""
+    return Guard(tokens, None, FailureLimiter(), Anonymous(tokens, username, LAN))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def tokens(database: Database) -> Tokens:
+    await issue_token(database, "ann", rate_limit=1)
+    tokens = Tokens(database)
+    await tokens.refresh()
+    return tokens
+
+
+@pytest.mark.parametrize("client", [CLIENT, "::ffff:192.0.2.1", "2001:db8::7", "2001:db8::7%eth0"])
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer "])
+async def test_caller_without_a_token_is_the_user_at_an_address_where_that_is_allowed(
+    tokens: Tokens, authorization: str | None, client: str
+) -> None:
+    principal = await anonymous_guard(tokens).identify(authorization, client, may_be_anonymous=True)
+
+    assert principal.username == "ann"
+
+
+@pytest.mark.parametrize("client", ["198.51.100.1", "::ffff:198.51.100.1", "::1", "", "unix:"])
+async def test_caller_without_a_token_is_refused_at_any_other_address(tokens: Tokens, client: str) -> None:
+    with pytest.raises(AuthenticationFailed, match="No token was sent"):
+        await anonymous_guard(tokens).identify(None, client, may_be_anonymous=True)
+
+
+async def test_caller_without_a_token_is_refused_where_the_route_is_not_for_such(tokens: Tokens) -> None:
+    with pytest.raises(AuthenticationFailed, match="No token was sent"):
+        await anonymous_guard(tokens).identify(None, CLIENT)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer ollama", f"Bearer lr_AAAAAAAA_{'1' * 43}", "Basic YTpi", "Digest"])
+async def test_wrong_token_is_refused_also_where_none_is_needed(tokens: Tokens, authorization: str) -> None:
+    with pytest.raises(AuthenticationFailed):
+        await anonymous_guard(tokens).identify(authorization, CLIENT, may_be_anonymous=True)
+
+
+async def test_token_goes_before_the_user_of_callers_without(database: Database, tokens: Tokens) -> None:
+    other = await issue_token(database, "bob", rate_limit=1)
+    await tokens.refresh()
+
+    principal = await anonymous_guard(tokens).identify(f"Bearer {other.text}", CLIENT, may_be_anonymous=True)
+
+    assert principal.username == "bob"
+
+
+async def test_oldest_good_token_of_the_user_counts(database: Database, issued: Issued) -> None:
+    later = await issue_token(database, "ann", rate_limit=7)
+    await change_token(database, later.token.id, created_at=issued.token.created_at + 1)
+    tokens = Tokens(database)
+    await tokens.refresh()
+    guard = anonymous_guard(tokens)
+    first = await guard.identify(None, CLIENT, may_be_anonymous=True)
+
+    await change_token(database, issued.token.id, disabled=True)
+    await tokens.refresh()
+
+    second = await guard.identify(None, CLIENT, may_be_anonymous=True)
+    assert (first.token_id, second.token_id) == (issued.token.id, later.token.id)
+    assert second.daily_limit == 7
+
+
+async def test_user_without_a_good_token_is_told_of_in_the_log_once_and_not_to_the_client(
+    database: Database, issued: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    await change_token(database, issued.token.id, expires_at=1)
+    tokens = Tokens(database)
+    await tokens.refresh()
+    guard = anonymous_guard(tokens)
+
+    for _ in range(2):
+        with pytest.raises(AuthenticationFailed, match="Send one in the header") as error:
+            await guard.identify(None, CLIENT, may_be_anonymous=True)
+
+    assert "ann" not in error.value.message
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "ANONYMOUS_USER is 'ann', who has no good token" in caplog.text
+
+
+async def test_user_that_loses_its_token_again_is_told_of_again(
+    database: Database, issued: Issued, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = Tokens(database)
+    await tokens.refresh()
+    guard = anonymous_guard(tokens)
+
+    for disabled in (True, False, True):
+        await change_token(database, issued.token.id, disabled=disabled)
+        await tokens.refresh()
+        with contextlib.suppress(AuthenticationFailed):
+            await guard.identify(None, CLIENT, may_be_anonymous=True)
+
+    assert len(caplog.records) == 2
 
 
 async def test_31st_failure_in_a_minute_gets_429_and_is_not_looked_up(

@@ -13,7 +13,9 @@ from unittest.mock import patch
 import pytest
 from typer.testing import CliRunner
 
+from app.auth.issue import issue_token
 from app.store.db import Database
+from app.store.tokens import change_token
 from cli.__main__ import app
 from tests.providers.transport.servers import Peer, Script, always, serve
 
@@ -87,6 +89,28 @@ def test_setting_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     verdict, words = report.of("settings")
     assert (report.code, verdict) == (1, "error")
     assert "SERVER_PORT is 'http'" in words
+
+
+def test_calls_without_a_token_are_noted(tmp_path: Path) -> None:
+    report = doctor(tmp_path, "--offline", "--json", ANONYMOUS_USER="lan", ANONYMOUS_CIDRS="10.0.0.0/8, ::1")
+
+    verdict, words = report.of("anonymous")
+    assert (report.code, verdict) == (0, "note")
+    assert "from 10.0.0.0/8, ::1/128 run as 'lan'" in words
+    assert "set TRUSTED_PROXIES" in words
+
+
+async def test_user_of_calls_without_a_token_needs_one(tmp_path: Path, database: Database, database_url: str) -> None:
+    environ = {"ANONYMOUS_USER": "lan", "ANONYMOUS_CIDRS": "::1", "DATABASE_URL": database_url}
+    expired = await issue_token(database, "lan", rate_limit=1)
+    await change_token(database, expired.token.id, expires_at=1)
+    without = await asyncio.to_thread(doctor, tmp_path, "--offline", **environ)
+
+    await issue_token(database, "lan", rate_limit=1)
+
+    with_one = await asyncio.to_thread(doctor, tmp_path, "--offline", **environ)
+    assert (without.code, with_one.code) == (1, 0)
+    assert "ANONYMOUS_USER is 'lan', who has no good token" in without.text
 
 
 def test_every_fault_of_the_configuration_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class OpenGuard(Guard):
     def __init__(self) -> None:
         self.given_back = 0
 
-    async def identify(self, authorization: str | None, client: str) -> Principal:
+    async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
         return Principal("tokenid0", "tester", 1000)
 
     async def admit(self, principal: Principal) -> Admission:
