@@ -6,14 +6,15 @@ request crosses by way of a canonical one, and a reply by way of events.
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from app.core.call import Call
 from app.core.chat import Encoded, Reasoning, Text, ToolCall, ToolResult
 from app.core.errors import InvalidRequest, UpstreamError
 from app.core.frozen import frozen
-from app.core.jsonio import InvalidJson, dumps
+from app.core.jsonio import InvalidJson, Json, dumps
 from app.core.reply import JSON_TYPE
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.anthropic.dialect import ANTHROPIC
@@ -77,6 +78,9 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.
     """
+    if additions.refused and call.dialect == dialect and (lost := _refused(call.payload, additions)):
+        sent = outgoing(_without(call, lost), model, additions, dialect=dialect)
+        return Outgoing(sent.body, (*sent.unsupported, *_told(lost)))
     if call.dialect == OPENAI.name == dialect:
         return Outgoing(
             pass_request(
@@ -204,8 +208,30 @@ def _is_read(dialect: str) -> bool:
 
 
 def _written(encoded: Encoded, additions: Additions) -> Outgoing:
+    payload = additions.added_to(encoded.payload)
+    lost = _refused(payload, additions)
+    for key in lost:
+        del payload[key]
     try:
-        return Outgoing(dumps(additions.added_to(encoded.payload)), encoded.unsupported)
+        return Outgoing(dumps(payload), (*encoded.unsupported, *_told(lost)))
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
+
+
+def _refused(payload: Mapping[str, Json], additions: Additions) -> list[str]:
+    """The members of a body that its provider would refuse."""
+    return [key for key in payload if key in additions.refused]
+
+
+def _told(lost: Sequence[str]) -> list[str]:
+    """What of it clients are told: not that usage cannot be asked for, as they get it all the same."""
+    return [key for key in lost if key != "stream_options"]
+
+
+def _without(call: Call, lost: Sequence[str]) -> Call:
+    payload = {key: value for key, value in call.payload.items() if key not in lost}
+    try:
+        return replace(call, payload=payload, body=dumps(payload))
     except InvalidJson as exc:
         raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 

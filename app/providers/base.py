@@ -77,7 +77,11 @@ class HttpProvider:
             dialect: _Way(form.root(config.base_url), path, _headers(config, form, secret), _usual(config, form))
             for dialect, (form, path) in paths.items()
         }
-        self._additions = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
+        self._additions = Additions(
+            extra=config.payload_extra_parameters,
+            defaults=config.payload_default_parameters,
+            refused=frozenset(config.payload_refused_parameters),
+        )
         added = config.payload_extra_parameters.get("tools")
         self._adds_built_in_tools = isinstance(added, list) and any(map(_is_built_in, added))
         self._unsupported = config.unsupported_parameters

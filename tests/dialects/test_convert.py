@@ -19,6 +19,47 @@ def test_request_goes_out_with_the_providers_model_and_its_additions() -> None:
     assert json.loads(sent.body) == {**call.payload, "model": "M-1", "n": 1}
 
 
+REFUSING = Additions(extra={"n": 1}, refused=frozenset({"stream_options", "user", "temperature"}))
+
+
+def test_usage_of_a_stream_is_not_asked_for_where_the_provider_refuses_that() -> None:
+    sent = outgoing(make_call({"stream": True}), "M-1", REFUSING)
+
+    assert "stream_options" not in json.loads(sent.body)
+    assert not sent.unsupported
+
+
+def test_parameters_that_the_provider_refuses_are_left_out_and_named() -> None:
+    call = make_call({"stream": True, "stream_options": {"include_usage": True}, "user": "u", "seed": 1})
+
+    sent = outgoing(call, "M-1", REFUSING)
+
+    assert json.loads(sent.body) == {
+        "model": "M-1",
+        "messages": call.payload["messages"],
+        "stream": True,
+        "seed": 1,
+        "n": 1,
+    }
+    assert list(sent.unsupported) == ["user"]
+
+
+def test_parameters_that_the_provider_refuses_are_left_out_of_translated_requests_too() -> None:
+    payload = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "temperature": 0.5,
+        "stream": True,
+    }
+    call = make_call(payload, dialect="anthropic")
+
+    sent = outgoing(call, "M-1", REFUSING)
+
+    assert not {"temperature", "stream_options"} & json.loads(sent.body).keys()
+    assert list(sent.unsupported) == ["temperature"]
+
+
 @pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])
 def test_reply_is_read_as_it_was_asked_for(kind: type, *, streamed: bool) -> None:
     assert isinstance(incoming(make_call({"stream": streamed}), provider="Acme", model="m"), kind)

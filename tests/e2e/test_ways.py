@@ -10,7 +10,7 @@ from openai import APIStatusError, OpenAI
 from tests.e2e.conftest import ONE_ATTEMPT
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.e2e.readers import MESSAGES, url_of
-from tests.e2e.standin import EVENT_STREAM, JSON, Answer, StandIn
+from tests.e2e.standin import EVENT_STREAM, JSON, Answer, StandIn, running_standin
 from tests.recordings import Recording, recorded
 
 SEARCH: list[Any] = [{"type": "web_search"}, {"type": "x_search"}]
@@ -48,6 +48,11 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "path": "/v1beta/chat/completions",
             "quirks": "parallel",
             "supported_models": ["m"],
+        },
+        "mistral": {
+            "base_url": f"{provider.base_url}/v1",
+            "supported_models": ["m"],
+            "payload_refused_parameters": ["stream_options"],
         },
     }
     config = {key: entry | ONE_ATTEMPT for key, entry in config.items()}
@@ -241,6 +246,66 @@ def test_openrouters_comments_disturb_no_client_and_its_cost_is_recorded(
     assert "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices) == "Hi!"
     row = relay.row_of(response.headers["x-request-id"])
     assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (3, 2, 250_000_000)
+
+
+# Mistral.
+
+
+def test_mistrals_usage_is_told_though_it_must_not_be_asked_for(chat: OpenAI, standin: StandIn, relay: Gateway) -> None:
+    chunk: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    first = {**chunk, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}]}
+    last = {**chunk, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}
+    standin.answer = Answer.events(first, last | {"usage": COMPLETION["usage"]})
+
+    response = chat.chat.completions.with_raw_response.create(
+        model="mistral/m", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+    )
+    usages = [chunk.usage for chunk in response.parse() if chunk.usage]
+
+    assert "stream_options" not in standin.posts[0].json
+    assert [usage.total_tokens for usage in usages] == [4]
+    assert "x-relay-warnings" not in response.headers
+    row = relay.row_of(response.headers["x-request-id"])
+    assert (row["input_tokens"], row["output_tokens"], bool(row["usage_estimated"])) == (3, 1, False)
+
+
+# Ollama.
+
+
+def test_several_ollamas_are_each_asked_for_their_models_and_their_answers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    done = {"model": "m", "created_at": "2026-01-01T00:00:00Z", "done": True, "done_reason": "stop"}
+    counts = {"prompt_eval_count": 3, "eval_count": 1}
+    with running_standin() as one, running_standin() as other:
+        for here, models in ((one, ["llama3:latest", "shared"]), (other, ["qwen3:8b", "shared"])):
+            here.models = Answer.json({"models": [{"name": name, "model": name} for name in models]})
+            said = {"message": {"role": "assistant", "content": models[0]}}
+            here.answer = Answer.json({**done, **counts, **said})
+        config = {
+            "ollama": {"base_url": one.base_url, "api_format": "ollama"},
+            "ollama-gpu": {"base_url": f"{other.base_url}/api", "api_format": "ollama"},
+        }
+        with (
+            running_gateway(tmp_path_factory.mktemp("ollamas"), config) as relay,
+            OpenAI(base_url=f"{relay.base_url}/v1", api_key=relay.token, max_retries=0) as client,
+        ):
+            said_by = {
+                name: client.chat.completions.create(model=name, messages=MESSAGES).choices[0].message.content
+                for name in ("llama3", "qwen3:8b", "shared", "ollama-gpu/shared")
+            }
+            listed = {model.id for model in client.models.list()}
+
+        assert said_by == {
+            "llama3": "llama3:latest",
+            "qwen3:8b": "qwen3:8b",
+            "shared": "llama3:latest",
+            "ollama-gpu/shared": "qwen3:8b",
+        }
+        assert listed == {"llama3:latest", "qwen3:8b", "shared", "ollama-gpu/shared", "demo"}
+        asked = [exchange for here in (one, other) for exchange in here.exchanges]
+        assert {(exchange.method, exchange.path) for exchange in asked} == {("GET", "/api/tags"), ("POST", "/api/chat")}
+        assert not [exchange for exchange in asked if "authorization" in exchange.headers]
 
 
 # Parallel.

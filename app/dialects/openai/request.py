@@ -53,7 +53,7 @@ def pass_request(
     """
     changes: dict[str, Json] = {}
     inserts: dict[str, Json] = {}
-    if streamed:
+    if streamed and "stream_options" not in additions.refused:
         options = payload.get("stream_options")
         if not options:
             (inserts if "stream_options" not in payload else changes)["stream_options"] = _ASK_FOR_USAGE

@@ -93,8 +93,8 @@ def _count(value: Json) -> int | None:
 
 
 def _cost(reported: Mapping[str, Json]) -> Decimal | None:
-    """US dollars: OpenRouter's `cost`, Perplexity's `cost.total_cost`, xAI's ticks."""
-    cost = reported.get("cost")
+    """US dollars: OpenRouter's `cost`, Perplexity's `cost.total_cost`, DeepInfra's `estimated_cost`, xAI's ticks."""
+    cost = reported.get("cost", reported.get("estimated_cost"))
     if isinstance(cost, dict):
         cost = cost.get("total_cost")
     if isinstance(cost, int | float | str) and not isinstance(cost, bool):

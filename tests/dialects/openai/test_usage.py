@@ -132,6 +132,7 @@ def test_what_is_no_report_is_none(reported: Any) -> None:
         ({"cost": 0}, Decimal(0)),
         ({"cost": {"total_cost": 0.006}}, Decimal("0.006")),
         ({"cost_in_usd_ticks": 37_756_000}, Decimal("0.0037756")),
+        ({"estimated_cost": 0.00002}, Decimal("0.00002")),
         ({"cost": None}, None),
         ({"cost": True}, None),
         ({"cost": -1}, None),
