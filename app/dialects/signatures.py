@@ -8,14 +8,19 @@ from app.core.chat import Signature
 
 _MARK = "lr."
 
+UNSIGNED = "lr.unsigned."
+"""Stands where another provider signed nothing: a provider that signs would refuse the part, so it must be known when it comes back."""
+
 
 def wrap(signature: Signature, dialect: str) -> str:
     """The text of `signature` for a client of `dialect`: as it is where it was made there, else marked with its origin."""
     return signature.value if signature.origin == dialect else f"{_MARK}{signature.origin}.{signature.value}"
 
 
-def unwrap(text: str, dialect: str) -> Signature:
-    """What `wrap` gave, as a client of `dialect` sends it back."""
+def unwrap(text: str, dialect: str) -> Signature | None:
+    """What `wrap` gave, as a client of `dialect` sends it back; None for `UNSIGNED`."""
+    if text == UNSIGNED:
+        return None
     if text.startswith(_MARK):
         origin, dot, value = text.removeprefix(_MARK).partition(".")
         if dot:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -90,11 +90,11 @@ class Exchange:
 class StandIn:
     """A server on a loopback port, in a thread of its own, so that tests of any kind may block.
 
-    `answer` is given to every POST until it is changed; `models` to every GET.
+    `answer` is given to every POST until it is changed, or made for each from what it asks; `models` to every GET.
     """
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        self.answer: Answer | Callable[[Exchange], Answer] = Answer()
         self.models: Answer = Answer.json({"object": "list", "data": []})
         self.exchanges: list[Exchange] = []
         self.port = 0
@@ -167,7 +167,8 @@ class StandIn:
     async def _exchange(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
         """Answer the request that begins with `first`; what was read of the next one, or None for the connection's end."""
         exchange = await _read_request(first, reader)
-        answer = self.answer if exchange.method == "POST" else self.models
+        scripted = self.answer if exchange.method == "POST" else self.models
+        answer = scripted(exchange) if callable(scripted) else scripted
         with self._came:
             self.exchanges.append(exchange)
             self._came.notify_all()

@@ -23,6 +23,7 @@ from app.dialects.anthropic.errors import read_failure
 from app.dialects.anthropic.names import NAME
 from app.dialects.anthropic.stops import read_stop
 from app.dialects.anthropic.usage import read_usage
+from app.dialects.signatures import UNSIGNED
 
 
 @dataclass(slots=True)
@@ -169,7 +170,7 @@ class Answer:
         if block is None:
             return []
         events: list[Event] = []
-        if block.kind == "thinking" and block.signature:
+        if block.kind == "thinking" and block.signature not in ("", UNSIGNED):
             events.append(ReasoningSigned(Signature(block.signature, NAME)))
         if block.kind == "tool_use" and block.given:
             events.append(ToolCallDelta(block.call, block.given))

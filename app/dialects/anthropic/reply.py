@@ -7,6 +7,7 @@ from app.core.errors import UpstreamInvalid
 from app.core.events import AnswerPart, Citation, Completion, Event
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.dialects.anthropic.answer import Answer
+from app.dialects.anthropic.asked import named_model
 from app.dialects.anthropic.citations import write_citation
 from app.dialects.anthropic.errors import read_error
 from app.dialects.anthropic.names import NAME
@@ -14,7 +15,7 @@ from app.dialects.anthropic.signed_calls import wrap_call
 from app.dialects.anthropic.stops import write_stop
 from app.dialects.anthropic.usage import write_usage
 from app.dialects.dialect import About
-from app.dialects.signatures import wrap
+from app.dialects.signatures import UNSIGNED, wrap
 
 
 def read_reply(reply: Json) -> list[Event]:
@@ -50,7 +51,7 @@ def write_reply(completion: Completion, about: About) -> dict[str, Json]:
         "id": completion.id or f"msg_{about.call_id}",
         "type": "message",
         "role": "assistant",
-        "model": completion.model or about.model,
+        "model": named_model(about, completion.model),
         "content": content,
         "stop_reason": write_stop(completion.reason, completion.stop_sequence, refused=refused),
         "stop_sequence": completion.stop_sequence,
@@ -76,7 +77,7 @@ def _blocks(part: AnswerPart) -> list[dict[str, Json]]:
 def _thinking(part: Reasoning) -> list[dict[str, Json]]:
     blocks: list[dict[str, Json]] = []
     if part.text or part.signature is not None:
-        signature = "" if part.signature is None else wrap(part.signature, NAME)
+        signature = UNSIGNED if part.signature is None else wrap(part.signature, NAME)
         blocks.append({"type": "thinking", "thinking": part.text, "signature": signature})
     if part.redacted is not None:
         blocks.append({"type": "redacted_thinking", "data": wrap(part.redacted, NAME)})

@@ -17,6 +17,7 @@ from app.core.events import (
     ToolCallStarted,
 )
 from app.core.jsonio import InvalidJson, Json, loads
+from app.dialects.anthropic.asked import named_model
 from app.dialects.anthropic.citations import write_citation
 from app.dialects.anthropic.errors import write_event, write_failure
 from app.dialects.anthropic.names import NAME
@@ -24,7 +25,7 @@ from app.dialects.anthropic.signed_calls import wrap_call
 from app.dialects.anthropic.stops import write_stop
 from app.dialects.anthropic.usage import write_usage
 from app.dialects.dialect import About
-from app.dialects.signatures import wrap
+from app.dialects.signatures import UNSIGNED, wrap
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class MessageWriter:
             "id": started.id or f"msg_{self._about.call_id}",
             "type": "message",
             "role": "assistant",
-            "model": started.model or self._about.model,
+            "model": named_model(self._about, started.model),
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
@@ -144,8 +145,7 @@ class MessageWriter:
             case ReasoningSigned(redacted=True):
                 return self._redacted(wrap(event.signature, NAME))
             case ReasoningSigned():
-                out = self._switch("thinking")
-                return out + self._delta("signature_delta", signature=wrap(event.signature, NAME)) + self._close()
+                return self._switch("thinking") + self._sign(wrap(event.signature, NAME))
             case ToolCallStarted():
                 return self._begin_call(self._calls[event.index])
             case Citation():
@@ -181,7 +181,12 @@ class MessageWriter:
         return out + write_event("content_block_start", document)
 
     def _close(self) -> bytes:
+        if self._open == "thinking":
+            return self._sign(UNSIGNED)
         return self._stop() if self._open is not None else b""
+
+    def _sign(self, signature: str) -> bytes:
+        return self._delta("signature_delta", signature=signature) + self._stop()
 
     def _stop(self) -> bytes:
         self._open = self._call = None

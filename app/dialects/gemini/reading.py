@@ -108,7 +108,7 @@ class ReplyReader:
         signature = part.get("thoughtSignature")
         if isinstance(signature, str) and signature:
             read, redacted = read_signature(signature)
-            events.append(ReasoningSigned(read, redacted=redacted))
+            events += [] if read is None else [ReasoningSigned(read, redacted=redacted)]
         if part.get("thought") is True:
             # Pictures that the model thinks with are not its answer.
             return [ReasoningDelta(text), *events] if isinstance(text, str) and text else events

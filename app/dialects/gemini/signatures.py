@@ -7,12 +7,15 @@ import base64
 import binascii
 
 from app.core.chat import Signature
-from app.dialects.signatures import unwrap, wrap
+from app.dialects.signatures import UNSIGNED, unwrap, wrap
 
 NAME = "gemini"
 
 _REDACTED = "redacted."
 _OURS = ("lr.", _REDACTED)
+
+NO_SIGNATURE = base64.b64encode(UNSIGNED.encode()).decode()
+"""For a client: of a call that another provider made, and did not sign."""
 
 
 def write_signature(signature: Signature, *, redacted: bool = False) -> str:
@@ -23,8 +26,8 @@ def write_signature(signature: Signature, *, redacted: bool = False) -> str:
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
-def read_signature(text: str) -> tuple[Signature, bool]:
-    """What `write_signature` was given. SDKs decode and encode it on its way, some with the other alphabet of base64."""
+def read_signature(text: str) -> tuple[Signature | None, bool]:
+    """What `write_signature` was given; None for `NO_SIGNATURE`. SDKs decode and encode it on its way, some with the other alphabet of base64."""
     try:
         decoded = base64.b64decode(standard_base64(text)).decode("utf-8", "surrogatepass")
     except (binascii.Error, ValueError):

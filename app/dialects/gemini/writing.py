@@ -21,7 +21,7 @@ from app.core.usage import NO_USAGE
 from app.dialects.dialect import About
 from app.dialects.gemini.finish import MALFORMED_CALL, write_reason
 from app.dialects.gemini.grounding import write_grounding
-from app.dialects.gemini.signatures import write_signature
+from app.dialects.gemini.signatures import NO_SIGNATURE, write_signature
 from app.dialects.gemini.usage import write_usage
 
 _LAST_SECOND = 253402300799  # of the year 9999
@@ -161,10 +161,11 @@ def _write_call(call: _OpenCall) -> _Part | None:
         return None
     if not isinstance(arguments, dict):
         return None
-    part: _Part = {"functionCall": {"id": call.started.id, "name": call.started.name, "args": arguments}}
-    if call.started.signature is not None:
-        part["thoughtSignature"] = write_signature(call.started.signature)
-    return part
+    signature = call.started.signature
+    return {
+        "functionCall": {"id": call.started.id, "name": call.started.name, "args": arguments},
+        "thoughtSignature": NO_SIGNATURE if signature is None else write_signature(signature),
+    }
 
 
 def _write_image(image: Image) -> _Part:

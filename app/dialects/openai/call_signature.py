@@ -21,6 +21,17 @@ def read_call_signature(call: Mapping[str, Json]) -> Signature | None:
     return unwrap(value, "gemini") if isinstance(value, str) and value else None
 
 
+def is_proof_for(model: str, call: Mapping[str, Json]) -> bool:
+    """Whether a model of this name takes the proof that comes with `call`: those of Gemini take their own, all others none."""
+    signature = read_call_signature(call)
+    return takes_proofs(model) and (signature is None or signature.origin == "gemini")
+
+
+def takes_proofs(model: str) -> bool:
+    """Whether the provider may be given proofs of calls: others than Gemini's refuse the field."""
+    return "gemini" in model.lower()
+
+
 def write_call_signature(signature: Signature) -> dict[str, Json]:
     """The member of a tool call that holds the proof."""
     return {"extra_content": {"google": {"thought_signature": wrap(signature, "gemini")}}}

@@ -19,7 +19,7 @@ from app.core.chat import (
     call_names,
 )
 from app.core.jsonio import Json
-from app.dialects.openai.call_signature import write_call_signature
+from app.dialects.openai.call_signature import takes_proofs, write_call_signature
 from app.dialects.openai.media import write_audio, write_file, write_image
 
 
@@ -60,8 +60,7 @@ class _Writing:
         self._unsupported = unsupported
         self._names = call_names(messages)
         self._marked = takes_cache_marks(model)
-        # Others refuse the field, and a conversation may have moved on from a Gemini to one of theirs.
-        self._signed = "gemini" in model.lower()
+        self._signed = takes_proofs(model)
         self._messages: list[Json] = []
         self._waiting: list[Json] = []  # parts that only a user's message can hold
 

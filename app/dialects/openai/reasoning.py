@@ -31,6 +31,12 @@ def read_details(details: Json) -> list[Reasoning]:
     return pieces
 
 
+def is_foreign_detail(item: Json) -> bool:
+    """Whether it is of our own format: the provider that it is from speaks another dialect."""
+    form = item.get("format") if isinstance(item, dict) else None
+    return isinstance(form, str) and form.startswith(_OWN_FORMAT)
+
+
 def write_details(pieces: Iterable[Reasoning], index: int = 0) -> list[Json]:
     """The same as a list of items, numbered from `index`."""
     details: list[Json] = []

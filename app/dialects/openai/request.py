@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
 from app.dialects.dialect import Asked
+from app.dialects.openai.foreign import own_messages
 from app.dialects.opening import MAX_NAME_LENGTH as MAX_NAME_LENGTH
 from app.dialects.opening import is_name, open_body
 from app.dialects.splice import Additions, rewrite
@@ -53,6 +54,8 @@ def pass_request(
     """
     changes: dict[str, Json] = {}
     inserts: dict[str, Json] = {}
+    if (messages := own_messages(body, payload["messages"], model)) is not None:
+        changes["messages"] = messages
     if streamed and "stream_options" not in additions.refused:
         options = payload.get("stream_options")
         if not options:

@@ -23,6 +23,7 @@ from app.core.events import (
 )
 from app.core.jsonio import Json
 from app.dialects.responses.sealed import NAME
+from app.dialects.signatures import UNSIGNED
 
 Fields = Mapping[str, Json]
 Events = Iterator[Event]
@@ -173,7 +174,7 @@ class ReasoningItem:
             for index, part in enumerate(as_list(item.get(kind))):
                 yield from self.end_text(kind, index, as_object(part).get("text"))
         seal = item.get("encrypted_content")
-        if isinstance(seal, str) and seal and not self._signed:
+        if isinstance(seal, str) and seal not in ("", UNSIGNED) and not self._signed:
             self._signed = True
             yield ReasoningSigned(Signature(seal, NAME), id=self._id)
 

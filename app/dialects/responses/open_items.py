@@ -4,6 +4,7 @@ from typing import Protocol
 
 from app.core.events import Citation, ToolCallStarted
 from app.core.jsonio import InvalidJson, Json, loads
+from app.dialects.signatures import UNSIGNED
 
 Object = dict[str, Json]
 
@@ -156,7 +157,7 @@ class OpenReasoning:
         if text:
             self._say("response.reasoning_summary_text.done", text=text)
             self._say("response.reasoning_summary_part.done", part=part)
-        seal = {} if self.sealed is None else {"encrypted_content": self.sealed}
+        seal = {"encrypted_content": self.sealed or UNSIGNED}
         self._teller.keep(self._place, self._item([part] if text else []) | seal)
 
     def _say(self, kind: str, **fields: Json) -> None:

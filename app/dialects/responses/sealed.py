@@ -20,10 +20,10 @@ _MARK = "lr."
 
 @frozen
 class Sealed:
-    """A signature, and what it is a signature of."""
+    """A signature, and what it is a signature of; None for reasoning that nobody signed."""
 
     of: Literal["reasoning", "redacted", "call"]
-    signature: Signature
+    signature: Signature | None
 
 
 def seal(signature: Signature) -> str:

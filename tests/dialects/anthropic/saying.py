@@ -14,6 +14,7 @@ from app.core.events import Completion, Event
 from app.core.usage import Usage
 from app.dialects.anthropic.stream import MessageReader
 from app.dialects.dialect import About
+from app.dialects.signatures import UNSIGNED
 
 ABOUT = About(call_id="req_1", model="claude-x", created=1_700_000_000, wants_usage=True, payload={})
 
@@ -55,7 +56,7 @@ def by_sdk(message: Message) -> Said:
                     assert citation.type == "web_search_result_location"
                     said.sources.append((citation.url, citation.title, citation.cited_text))
             case "thinking":
-                said.thinking.append((block.thinking, block.signature))
+                said.thinking.append((block.thinking, block.signature.removeprefix(UNSIGNED)))
             case "redacted_thinking":
                 said.redacted.append(block.data)
             case "tool_use":

@@ -1,6 +1,7 @@
 """The stream and the whole reply for a client: their grammar, and that they say again what was said."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -72,8 +73,11 @@ def outline(stream: bytes) -> list[str]:
         ([], []),
         ([TextDelta("a"), TextDelta(""), TextDelta("b")], ["text", "  a", "  b"]),
         ([ReasoningDelta("a"), SIGNED, TextDelta("b")], ["thinking", "  a", "  sig", "text", "  b"]),
-        ([ReasoningDelta("a"), SIGNED, ReasoningDelta("b")], ["thinking", "  a", "  sig", "thinking", "  b"]),
-        ([ReasoningDelta("a"), TextDelta("b")], ["thinking", "  a", "text", "  b"]),
+        (
+            [ReasoningDelta("a"), SIGNED, ReasoningDelta("b")],
+            ["thinking", "  a", "  sig", "thinking", "  b", "  lr.unsigned."],
+        ),
+        ([ReasoningDelta("a"), TextDelta("b")], ["thinking", "  a", "  lr.unsigned.", "text", "  b"]),
         ([SIGNED], ["thinking", "  sig"]),
         ([ReasoningSigned(Signature("x", "anthropic"), redacted=True)], ["redacted_thinking"]),
         ([TextDelta("a"), RefusalDelta("No")], ["text", "  a", "  No"]),
@@ -115,7 +119,7 @@ def outline(stream: bytes) -> list[str]:
         ),
         ([TextDelta("a"), Citation("u1"), TextDelta("b")], ["text", "  a", "  u1", "  b"]),
         ([Citation("u1"), TextDelta("a")], ["text", "  u1", "  a"]),
-        ([ReasoningDelta("a"), Citation("u1")], ["thinking", "  a", "text", "  u1"]),
+        ([ReasoningDelta("a"), Citation("u1")], ["thinking", "  a", "  lr.unsigned.", "text", "  u1"]),
         ([ImageMade(Image(url="https://a"))], []),
     ],
 )
@@ -222,7 +226,7 @@ def test_whole_reply_has_its_parts_in_their_order() -> None:
     }
     assert reply["content"] == [
         {"type": "thinking", "thinking": "Hm", "signature": "lr.gemini.g.1"},
-        {"type": "thinking", "thinking": "so", "signature": ""},
+        {"type": "thinking", "thinking": "so", "signature": "lr.unsigned."},
         {"type": "redacted_thinking", "data": "x"},
         {"type": "text", "text": "a"},
         {"type": "redacted_thinking", "data": "lr.call.gemini.g.1"},
@@ -375,3 +379,13 @@ def _pieces(stream: bytes, sizes: list[int]) -> list[bytes]:
         pieces.append(stream[:size])
         stream = stream[size:]
     return [*pieces, stream]
+
+
+def test_reply_names_the_model_that_the_client_asked_for() -> None:
+    about = replace(ABOUT, payload={"model": "google/gemini-3-pro"})
+    events: list[Event] = [Started("r", "gemini-3-pro-preview-0815"), TextDelta("a"), Finished("stop")]
+    writer = MessageWriter(about)
+
+    whole, begun = write_reply(fold(events), about), check_events(b"".join(writer.write(event) for event in events))[0]
+
+    assert whole["model"] == begun["message"]["model"] == "google/gemini-3-pro"

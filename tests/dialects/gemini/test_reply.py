@@ -24,6 +24,7 @@ from app.core.events import (
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.dialect import About
 from app.dialects.gemini.dialect import GEMINI
+from app.dialects.gemini.signatures import NO_SIGNATURE
 from app.dialects.gemini.usage import read_usage
 
 ABOUT = About("req-1", "demo", 1_700_000_000, wants_usage=True, payload={})
@@ -314,7 +315,7 @@ def test_whole_reply_is_one_document() -> None:
                     "parts": [
                         {"text": "so", "thought": True},
                         {"text": "a"},
-                        {"functionCall": {"id": "1", "name": "f", "args": {"a": 1}}},
+                        {"functionCall": {"id": "1", "name": "f", "args": {"a": 1}}, "thoughtSignature": NO_SIGNATURE},
                     ],
                     "role": "model",
                 },

@@ -161,7 +161,8 @@ def test_call_is_one_part_at_the_end() -> None:
 
     assert early == b""
     [candidate] = last["candidates"]
-    assert candidate["content"]["parts"] == [{"functionCall": {"id": "c", "name": "f", "args": {"a": 1}}}]
+    [part] = candidate["content"]["parts"]
+    assert part["functionCall"] == {"id": "c", "name": "f", "args": {"a": 1}}
     assert candidate["finishReason"] == "STOP"
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from app.core.chat import Image, Text
 from app.core.events import Completion
+from app.dialects.signatures import UNSIGNED
 from tests.dialects.openai.folding import chunks_of
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -75,7 +76,7 @@ def said_by_sdk(response: Response) -> Said:
             case "reasoning":
                 text = "\n\n".join([*(part.text for part in item.summary), *(part.text for part in item.content or [])])
                 said.reasoning += [text] if text else []
-                said.seals += [item.encrypted_content] if item.encrypted_content else []
+                said.seals += [item.encrypted_content] if item.encrypted_content not in (None, UNSIGNED) else []
             case "function_call":
                 said.calls.append((item.call_id, item.name, json.loads(item.arguments)))
             case "image_generation_call":

@@ -1,0 +1,36 @@
+"""What another provider has signed, taken out of a request that passes: the conversation has moved on, and this one refuses the fields."""
+
+from app.core.jsonio import Json
+from app.dialects.openai.call_signature import is_proof_for
+from app.dialects.openai.reasoning import is_foreign_detail
+
+# In a body that holds none of these, nothing is foreign; most hold none.
+_MARKS = (b'"lr:', b'"lr.', b'"extra_content"')
+
+
+def own_messages(body: bytes, messages: Json, model: str) -> list[Json] | None:
+    """The messages for a provider that calls the model `model`; None where they can stay as they are."""
+    if not any(body.find(mark) >= 0 for mark in _MARKS):
+        return None
+    own = [_own_message(message, model) for message in messages]
+    return own if own != messages else None
+
+
+def _own_message(message: Json, model: str) -> Json:
+    if message.get("role") != "assistant":
+        return message
+    own = dict(message)
+    details = own.get("reasoning_details")
+    if isinstance(details, list) and any(is_foreign_detail(item) for item in details):
+        # The text beside them is the other provider's too.
+        for key in ("reasoning_details", "reasoning_content"):
+            own.pop(key, None)
+    if isinstance(calls := own.get("tool_calls"), list):
+        own["tool_calls"] = [_own_call(call, model) for call in calls]
+    return own
+
+
+def _own_call(call: Json, model: str) -> Json:
+    if not isinstance(call, dict) or "extra_content" not in call or is_proof_for(model, call):
+        return call
+    return {key: value for key, value in call.items() if key != "extra_content"}

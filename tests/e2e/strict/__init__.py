@@ -1,0 +1,1 @@
+"""Providers that hold a request to the rules of their APIs."""
