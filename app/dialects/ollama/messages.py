@@ -157,10 +157,11 @@ def _write_message(message: Message, names: Mapping[str, str], unsupported: list
 
 
 def _write_result(result: ToolResult, names: Mapping[str, str], unsupported: list[str]) -> Json:
-    if result.is_error:
-        unsupported.append("is_error")
     _note_cache(result.cache, unsupported)
     written = {**_write_spoken("tool", result.parts, unsupported), "tool_call_id": result.call_id}
+    if result.is_error and not written["content"].lower().startswith("error"):
+        # There is no other place to say so.
+        written["content"] = f"Error: {written['content']}" if written["content"] else "Error"
     name = result.name or names.get(result.call_id)
     return {**written, "tool_name": name} if name else written
 

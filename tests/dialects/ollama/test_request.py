@@ -441,7 +441,7 @@ def in_a_message(*parts: Any) -> ChatRequest:
         (in_a_message(Foreign("anthropic", {"type": "server_tool_use"})), ("server_tool_use",)),
         (in_a_message(Foreign("anthropic", 5)), ("content",)),
         (in_a_message(Text("x", cache={"type": "ephemeral"})), ("cache_control",)),
-        (in_a_message(ToolResult("a", (Audio("x", "audio/wav"),), is_error=True)), ("is_error", "audio")),
+        (in_a_message(ToolResult("a", (Audio("x", "audio/wav"),), is_error=True)), ("audio",)),
         (ChatRequest((Message("user", (Text("x"),), name="bob"),)), ("name",)),
         (ChatRequest((ASKED,), tool_choice=ToolChoice("required")), ("tool_choice",)),
         (ChatRequest((ASKED,), tool_choice=ToolChoice("tool", "f")), ("tool_choice",)),
@@ -458,6 +458,20 @@ def test_what_cannot_be_said_is_named(request_: ChatRequest, unsupported: tuple[
 
     assert encoded.unsupported == unsupported
     assert json.loads(json.dumps(encoded.payload))["stream"] is False
+
+
+@pytest.mark.parametrize(
+    ("parts", "content"),
+    [
+        ((Text("No such city."),), "Error: No such city."),
+        ((Text("error: none"),), "error: none"),
+        ((), "Error"),
+    ],
+)
+def test_result_that_is_an_error_says_so(parts: Any, content: str) -> None:
+    [result] = write_messages(Message("user", (ToolResult("a", parts, "f", is_error=True),)))
+
+    assert result["content"] == content
 
 
 @pytest.mark.parametrize("arguments", ["[]", '{"a":', "x"])
