@@ -59,8 +59,9 @@ format: setup-dev ## Let ruff format and mend what it can
 bench: setup-dev ## Measure the gateway; PEERS=nginx,ferrogw,litellm puts those beside it
 	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
 
-schema: setup ## Write config.schema.json anew from the model
+schema: setup ## Write the JSON schemas anew from the models
 	@$(BIN)/python -m app.config > config.schema.json
+	@$(BIN)/python -m app.overrides > model_overrides.schema.json
 
 lock: setup-dev ## Write both lock files anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build pyproject.toml -o requirements.lock

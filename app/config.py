@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,7 +23,9 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.json_schema import models_json_schema
-from pydantic_core import ErrorDetails
+
+from app.faults import InvalidConfig as InvalidConfig
+from app.faults import Place, dotted, faults, kind_of
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -42,33 +44,6 @@ OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these a value may hold the tab alone
-
-# What pydantic's types of error are in the words of JSON.
-_EXPECTED = {
-    "bool_type": "true or false",
-    "dict_type": "an object",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "model_type": "an object",
-    "string_type": "a string",
-    "tuple_type": "a list",
-}
-_RULES = {
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "json_invalid": "holds text that is not Unicode, or nests too deeply",
-    "less_than_equal": "must be at most {le:g}",
-    "literal_error": "must be {expected}",
-    "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
-    "missing": "is missing",
-    "string_too_short": "must not be empty",
-    "too_short": "must name at least one",
-}
-_KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
-
-
-class InvalidConfig(ValueError):
-    """The file cannot be used. The message has a line for each fault: its path in the file, and what would mend it."""
 
 
 @dataclass(frozen=True)
@@ -354,19 +329,19 @@ def parse_config(text: str, origin: str = "config.json") -> Config:
     except (ValueError, RecursionError) as exc:
         raise InvalidConfig(f"{origin}: {exc}") from exc
     if not isinstance(document, dict):
-        raise InvalidConfig(f"{origin}: must be an object of providers by key, not {_kind(document)}")
+        raise InvalidConfig(f"{origin}: must be an object of providers by key, not {kind_of(document)}")
     document.pop("$schema", None)
     named = document.pop(_NAMES_KEY, {})
     try:
         providers = _PROVIDERS.validate_json(json.dumps(document))
     except ValidationError as exc:
-        raise _invalid(origin, _faults(exc)) from exc
+        raise _invalid(origin, faults(exc, _known_keys, _taken)) from exc
     try:
         names = _NAMES.validate_json(json.dumps(named))
     except ValidationError as exc:
-        raise _invalid(origin, _faults(exc, _NAMES_KEY)) from exc
-    if faults := [*_without_address(providers), *_wrong_names(names, providers)]:
-        raise _invalid(origin, faults)
+        raise _invalid(origin, faults(exc, _known_keys, above=(_NAMES_KEY,))) from exc
+    if wrong := [*_without_address(providers), *_wrong_names(names, providers)]:
+        raise _invalid(origin, wrong)
     return Config(providers, names)
 
 
@@ -411,61 +386,27 @@ def _wrong_names(names: Mapping[str, NameConfig], providers: Mapping[str, Provid
     seen: dict[str, str] = {}
     for name, entry in names.items():
         if (twin := seen.setdefault(name.lower(), name)) != name:
-            yield f"{_dotted((_NAMES_KEY, name))}: is there already as {twin!r}; capitals make no difference"
+            yield f"{dotted((_NAMES_KEY, name))}: is there already as {twin!r}; capitals make no difference"
         for index, target in enumerate(entry.targets):
             if target.provider not in (*providers, "demo"):
                 near = get_close_matches(target.provider, providers, n=1, cutoff=0.0)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                yield f"{_dotted((_NAMES_KEY, name, 'targets', index))}: there is no provider {target.provider!r}{hint}"
+                yield f"{dotted((_NAMES_KEY, name, 'targets', index))}: there is no provider {target.provider!r}{hint}"
 
 
-def _invalid(origin: str, faults: Iterable[str]) -> InvalidConfig:
-    return InvalidConfig("\n".join(f"{origin}: {fault}" for fault in faults))
+def _invalid(origin: str, lines: Iterable[str]) -> InvalidConfig:
+    return InvalidConfig("\n".join(f"{origin}: {line}" for line in lines))
 
 
-def _faults(error: ValidationError, *above: str) -> Iterator[str]:
-    for fault in error.errors(include_url=False):
-        path = [*above, *(part for part in fault["loc"] if part != "[key]")]
-        yield f"{_dotted(path)}: {_sentence(fault, path)}" if path else _sentence(fault, path)
+def _known_keys(place: Place) -> Iterable[str]:
+    if place[:1] == [_NAMES_KEY]:
+        return NamedTarget.model_fields if "targets" in place[2:] else NameConfig.model_fields
+    return Timeouts.model_fields if "timeouts" in place else ProviderConfig.model_fields
 
 
-def _dotted(path: Sequence[int | str]) -> str:
-    return "".join(map(_step, path)).lstrip(".")
-
-
-def _step(part: int | str) -> str:
-    # Quoted where it would tear the line or the path.
-    plain = isinstance(part, str) and part and part.isprintable() and not set(" :[]") & set(part)
-    return f".{part}" if plain else f"[{part!r}]"
-
-
-def _sentence(fault: ErrorDetails, path: Sequence[int | str]) -> str:
-    kind = fault["type"]
-    if kind == "extra_forbidden":
-        known = _known_keys(path)
-        near = get_close_matches(str(path[-1]), list(known), n=1, cutoff=0.0)
-        return f"unknown key; did you mean {near[0]!r}? Known are {', '.join(known)}"
-    if kind in _EXPECTED:
-        return f"must be {_taken(path) or _EXPECTED[kind]}, not {_kind(fault['input'])}"
-    if kind in _RULES:
-        return _RULES[kind].format(**fault.get("ctx", {}))
-    return fault["msg"].removeprefix("Value error, ")
-
-
-def _known_keys(path: Sequence[int | str]) -> Iterable[str]:
-    if path[0] == _NAMES_KEY:
-        return NamedTarget.model_fields if "targets" in path[2:-1] else NameConfig.model_fields
-    return Timeouts.model_fields if "timeouts" in path[:-1] else ProviderConfig.model_fields
-
-
-def _taken(path: Sequence[int | str]) -> str | None:
-    field = ProviderConfig.model_fields.get(str(path[1])) if len(path) == 2 else None
+def _taken(place: Place) -> str | None:
+    field = ProviderConfig.model_fields.get(str(place[1])) if len(place) == 2 else None
     return next((each.words for each in field.metadata if isinstance(each, _Takes)), None) if field else None
-
-
-def _kind(value: Any) -> str:
-    """What a value from JSON is; not the value itself, which may be a key in the wrong place."""
-    return _KINDS.get(type(value)) or json.dumps(value)  # else true, false or null
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from app.logs import set_up_logging, wants_json
 from app.metering.calllog import CallLog
 from app.metering.rows import insert_records
 from app.metering.writer import Writer
+from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
 from app.providers.registry import Registry
@@ -76,9 +77,17 @@ def create_app(
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
-    registry = Registry(config or load_config(settings.config_path), settings.secret, transport)
+    registry = Registry(
+        config or load_config(settings.config_path),
+        settings.secret,
+        transport,
+        load_overrides(settings.overrides_path),
+    )
     board = Board()
     read_address = address_reader(settings.trusted_proxies)
+
+    def apply(config: Config, new: Settings) -> None:
+        registry.reload(config, new.secret, load_overrides(new.overrides_path))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +95,7 @@ def create_app(
         if first_token := await ensure_first_token(database):
             show_first_token(first_token, settings)
         await tokens.refresh()
-        reloader = Reloader(settings, load_settings, lambda config, new: registry.reload(config, new.secret))
+        reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
             log.info("provider %-11s %s", provider.key, provider.state)

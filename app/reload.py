@@ -18,14 +18,19 @@ Apply = Callable[[Config, Settings], None]
 
 
 class Reloader:
-    """Looks at the file now and then, and at once on SIGHUP. A file that cannot be used changes nothing, and is told of."""
+    """Looks at the files now and then, and at once on SIGHUP. One that cannot be used changes nothing, and is told of.
+
+    Args:
+        apply: takes a configuration and settings. Raises `InvalidConfig` or `InvalidSettings` where it cannot.
+    """
 
     def __init__(self, settings: Settings, read_settings: Callable[[], Settings], apply: Apply) -> None:
         self._path = settings.config_path
+        self._overrides_path = settings.overrides_path
         self._read_settings = read_settings
         self._apply = apply
         self._hung_up = asyncio.Event()
-        self._seen = _fingerprint(self._path)
+        self._seen = self._look()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -36,7 +41,7 @@ class Reloader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._hung_up.wait()
-            seen = _fingerprint(self._path)
+            seen = self._look()
             if seen != self._seen or self._hung_up.is_set():
                 self._seen = seen
                 self._hung_up.clear()
@@ -50,7 +55,13 @@ class Reloader:
         except (InvalidConfig, InvalidSettings) as exc:
             log.error("the configuration was changed but cannot be used; the old one stays in force:\n%s", exc)
             return
+        if settings.overrides_path != self._overrides_path:
+            self._overrides_path = settings.overrides_path
+            self._seen = self._look()
         log.info("took the changed configuration %s", self._path)
+
+    def _look(self) -> tuple[object, ...]:
+        return tuple(_fingerprint(path) for path in (self._path, self._overrides_path) if path is not None)
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int] | None:

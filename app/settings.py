@@ -26,6 +26,7 @@ class Settings:
 
     Attributes:
         config_path: the file of providers.
+        overrides_path: the operator's own file of what is known of models; None where there is none.
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
@@ -40,6 +41,7 @@ class Settings:
     ssl_keyfile: Path | None = None
     database_url: str = ""
     config_path: Path = Path("config.json")
+    overrides_path: Path | None = None
     data_dir: Path = Path("data")
     log_level: str = "INFO"
     log_format: str = "auto"
@@ -83,6 +85,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         ssl_keyfile=keyfile,
         database_url=_database_url(_read_secret(env, "DATABASE_URL"), data_dir),
         config_path=_config_path(env),
+        overrides_path=_overrides_path(env),
         data_dir=data_dir,
         log_level=_choice(env, "LOG_LEVEL", LOG_LEVELS, "INFO"),
         log_format=_choice(env, "LOG_FORMAT", LOG_FORMATS, "auto"),
@@ -175,6 +178,11 @@ def _config_path(env: Mapping[str, str]) -> Path:
         return named
     here = Path("config.json").absolute()
     return here if here.is_file() else shipped_config()
+
+
+def _overrides_path(env: Mapping[str, str]) -> Path | None:
+    here = Path("model_overrides.yaml").absolute()
+    return _path(env, "MODEL_OVERRIDES") or (here if here.is_file() else None)
 
 
 def shipped_config() -> Path:

@@ -69,7 +69,25 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     except InvalidConfig as exc:
         return [*findings, *(Finding(Verdict.ERROR, "config", line) for line in str(exc).splitlines())]
     findings.append(Finding(Verdict.OK, "config", f"{settings.config_path}: {len(config.providers)} providers"))
+    findings += _examine_overrides(settings, config)
     return findings + await _examine_providers(settings, config, offline=offline)
+
+
+def _examine_overrides(settings: Settings, config: Config) -> Iterator[Finding]:
+    from app.overrides import EVERY, load_overrides, parse_overrides
+
+    path = settings.overrides_path
+    try:
+        load_overrides(path)
+    except InvalidConfig as exc:
+        yield from (Finding(Verdict.ERROR, "overrides", line) for line in str(exc).splitlines())
+        return
+    if path is None:
+        return
+    yield Finding(Verdict.OK, "overrides", f"{path}: merged over what is shipped")
+    for key in parse_overrides(path.read_text(encoding="utf-8-sig")).providers:
+        if key != EVERY and key not in config.providers:
+            yield Finding(Verdict.NOTE, "overrides", f"{path}: there is no provider {key!r} in the configuration")
 
 
 def _examine_server(settings: Settings) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ def serve(
     for name in ("RELAY_CONFIG", "RELAY_ENV_FILE"):
         if name in os.environ:
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+    from app.overrides import load_overrides
     from app.store.db import UnusableDatabase
 
     # Until the handler for it stands, a SIGHUP must not end the start; workers inherit that.
@@ -47,6 +48,7 @@ def serve(
     try:
         settings = load_settings()
         config_file = load_config(settings.config_path)
+        load_overrides(settings.overrides_path)
         for provider in config_file.providers.values():
             settings.secret(provider.api_key_env)
         _open_log(settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import reload as reload_module
-from app.config import Config
+from app.config import Config, InvalidConfig
 from app.reload import Reloader
 from app.settings import InvalidSettings, Settings
 
@@ -162,3 +162,46 @@ def test_setting_that_cannot_be_used_changes_nothing(
     assert "A_KEY_FILE" in caplog.text
     assert "took the changed configuration" not in caplog.text
     assert applied == []
+
+
+async def test_changed_file_of_overrides_is_taken(settings: Settings, tmp_path: Path) -> None:
+    overrides = tmp_path / "model_overrides.yaml"
+    overrides.write_text("providers: {}")
+    both = replace(settings, overrides_path=overrides)
+    applied = Applied()
+
+    async with watching(Reloader(both, lambda: both, applied.apply)):
+        overrides.write_text("providers: {acme: {}}")
+        await until(lambda: len(applied) > 0)
+
+    assert applied == [(["old"], both)]
+
+
+async def test_file_of_overrides_that_is_there_after_sighup_is_watched_from_then_on(
+    settings: Settings, tmp_path: Path
+) -> None:
+    overrides = tmp_path / "model_overrides.yaml"
+    overrides.write_text("providers: {}")
+    later = replace(settings, overrides_path=overrides)
+    applied = Applied()
+
+    async with watching(Reloader(settings, lambda: later, applied.apply)):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: len(applied) == 1)
+        overrides.write_text("providers: {acme: {}}")
+        await until(lambda: len(applied) == 2)
+
+    assert [taken for _, taken in applied] == [later, later]
+
+
+async def test_overrides_that_cannot_be_used_change_nothing(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def apply(_config: Config, _settings: Settings) -> None:
+        raise InvalidConfig("model_overrides.yaml: providers.acme.modles: unknown key")
+
+    with caplog.at_level(logging.INFO):
+        Reloader(settings, lambda: settings, apply).reload()
+
+    assert "providers.acme.modles" in caplog.text
+    assert "took the changed configuration" not in caplog.text

@@ -259,6 +259,15 @@ def test_config_is_where_it_is_said_to_be(tmp_path: Path) -> None:
     assert load_settings(environ={"RELAY_CONFIG": "other.json"}).config_path == tmp_path / "other.json"
 
 
+def test_overrides_are_in_the_working_directory_or_where_they_are_said_to_be(tmp_path: Path) -> None:
+    without = load_settings(environ={}).overrides_path
+    (tmp_path / "model_overrides.yaml").write_text("")
+
+    assert without is None
+    assert load_settings(environ={}).overrides_path == tmp_path / "model_overrides.yaml"
+    assert load_settings(environ={"MODEL_OVERRIDES": "own.yaml"}).overrides_path == tmp_path / "own.yaml"
+
+
 @pytest.mark.parametrize("proxy", ["ftp://proxy:1", "http://proxy:port", "socks5://proxy:1080", "http://:3128"])
 def test_proxy_that_cannot_be_used_is_told_by_its_setting_and_without_its_text(proxy: str) -> None:
     with pytest.raises(InvalidSettings, match="HTTPS_PROXY cannot be used") as told:

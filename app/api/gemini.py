@@ -19,7 +19,8 @@ from app.api.surfaces import (
 )
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
-from app.providers.registry import ListedModel, Registry
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
 _METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent"]

@@ -11,7 +11,8 @@ from app.api.relay import new_request_id
 from app.auth.guard import Guard
 from app.core.jsonio import Json, dumps
 from app.core.principal import Principal
-from app.providers.registry import ListedModel, Registry
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
 
 Identify = Callable[[Request], Awaitable[Principal]]
 

@@ -17,7 +17,8 @@ from app.dialects.ollama.catalog import (
     write_version,
 )
 from app.dialects.opening import open_body
-from app.providers.registry import ListedModel, Registry
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
 
 
 def ollama_router(identify: Identify, registry: Registry, started_at: int) -> APIRouter:

@@ -7,7 +7,8 @@ from app.api import gemini
 from app.api.listing import Identify, respond_json, visible_model, visible_models
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
-from app.providers.registry import ListedModel, Registry
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
 
 _NAME_PARAMETER = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
 

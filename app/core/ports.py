@@ -32,6 +32,9 @@ class Directory(Protocol):
     def find(self, name: str) -> Route | None:
         """What `name` stands for, as the client spells it."""
 
+    def withheld(self, name: str) -> str | None:
+        """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
+
     async def settled(self) -> None:
         """Return when every provider has been asked for its models once, or has had its time to answer."""
 

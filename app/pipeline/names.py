@@ -18,7 +18,7 @@ class Names:
         """Pass the call on with its route.
 
         Raises:
-            UnknownModel: no provider has it; the nearest names are told.
+            UnknownModel: no provider has it, and the nearest names are told; or it is switched off, and why.
             PermissionDenied: the token is not for it.
         """
         route = self._directory.find(call.name) or await self._find_later(call.name)
@@ -35,6 +35,9 @@ class Names:
         return self._directory.find(name)
 
     def _unknown(self, call: Call) -> UnknownModel:
+        if (reason := self._directory.withheld(call.name)) is not None:
+            words = f"The model {call.name!r} is switched off here" + (f": {reason}" if reason else ".")
+            return UnknownModel(words, param="model")
         near = list(self._directory.nearest(call.name))
         hint = f" Did you mean {_listed(near)}?" if near else ""
         return UnknownModel(

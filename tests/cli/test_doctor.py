@@ -123,6 +123,30 @@ def test_every_fault_of_the_configuration_is_an_error_of_its_own(tmp_path: Path)
     assert ["one.base_url" in words[0], "two.modles" in words[1], len(words)] == [True, True, 2]
 
 
+def test_every_fault_of_the_overrides_is_an_error_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "model_overrides.yaml").write_text("providers: {openai: {modles: {}, defaults: {disabled: 1}}}")
+
+    report = doctor(tmp_path, "--offline", "--json")
+
+    errors = [
+        one["words"] for one in json.loads(report.text) if (one["subject"], one["verdict"]) == ("overrides", "error")
+    ]
+    assert [line.partition(": ")[2] for line in sorted(errors)] == [
+        "providers.openai.defaults.disabled: must be true or false, not a number",
+        "providers.openai.modles: unknown key; did you mean 'models'? Known are defaults, patterns, models",
+    ]
+
+
+def test_overrides_of_a_provider_that_is_not_there_are_a_note(tmp_path: Path) -> None:
+    (tmp_path / "model_overrides.yaml").write_text('providers: {openia: {}, openai: {}, "*": {}}')
+
+    report = doctor(tmp_path, "--offline", "--json")
+
+    found = [(one["verdict"], one["words"]) for one in json.loads(report.text) if one["subject"] == "overrides"]
+    assert [verdict for verdict, _ in found] == ["ok", "note"]
+    assert found[1][1].endswith("there is no provider 'openia' in the configuration")
+
+
 def test_errors_are_counted_at_the_end(tmp_path: Path) -> None:
     report = doctor(tmp_path, "--offline", DATABASE_URL=f"sqlite:///{tmp_path}")
 

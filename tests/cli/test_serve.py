@@ -124,6 +124,9 @@ def unreadable_file(folder: Path) -> dict[str, str]:
         pytest.param(lambda folder: {"LOG_FILE": str(folder)}, ["LOG_FILE", "Is a directory"], id="log-file"),
         pytest.param(lambda folder: {"RELAY_CONFIG": str(folder)}, ["Is a directory"], id="config-a-folder"),
         pytest.param(lambda folder: {"RELAY_CONFIG": f"{folder}/none"}, ["none", "No such file"], id="config-missing"),
+        pytest.param(
+            lambda folder: {"MODEL_OVERRIDES": f"{folder}/none"}, ["none", "No such file"], id="overrides-missing"
+        ),
         pytest.param(lambda _: {"SERVER_PORT": "http"}, ["SERVER_PORT", "'http'"], id="port-in-letters"),
         pytest.param(lambda _: {"SERVER_HOST": "192.0.2.1"}, ["192.0.2.1", "SERVER_HOST"], id="address-of-another"),
         pytest.param(lambda _: {"SERVER_HOST": "no-such-host.invalid"}, ["no-such-host", "SERVER_HOST"], id="no-host"),

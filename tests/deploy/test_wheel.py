@@ -77,7 +77,7 @@ def test_wheel_holds_what_the_gateway_needs_and_no_more(wheel: Path) -> None:
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"app", "cli"}
     needed = {path.relative_to(ROOT).as_posix() for part in ("app", "cli") for path in (ROOT / part).rglob("*.py")}
     assert needed - names == set()
-    assert {"app/config.json", "app/store/migrations/script.py.mako"} <= names
+    assert {"app/config.json", "app/model_overrides.yaml", "app/store/migrations/script.py.mako"} <= names
     assert any(name.startswith("app/store/migrations/versions/r0001") for name in names)
     assert not [name for name in names if "/tests/" in f"/{name}" or name.endswith((".env", ".pyc", ".db"))]
 

@@ -9,6 +9,7 @@ from app.config import Config, ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.reply import Reply
+from app.overrides import Overrides, parse_overrides
 from app.pipeline.names import Names
 from app.providers.registry import Registry
 from tests.calls import PRINCIPAL, make_call, make_reply
@@ -49,6 +50,26 @@ async def test_call_is_aimed_at_the_providers_own_name() -> None:
     assert target == Target("acme", "Gpt-X")
     assert call.trace.target == target
     assert call.route is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("{disabled: true, reason: Too dear.}", "The model 'Acme/gpt-x' is switched off here: Too dear."),
+        ("{disabled: true}", "The model 'Acme/gpt-x' is switched off here."),
+    ],
+)
+async def test_model_that_is_switched_off_is_refused_with_the_reason(said: str, words: str) -> None:
+    entry = ProviderConfig(base_url="http://acme.test/v1", supported_models=("gpt-x", "gpt-y"))
+    transport = httpx.MockTransport(lambda _request: httpx.Response(500))
+    overrides = Overrides(parse_overrides(f"providers: {{acme: {{models: {{gpt-x: {said}}}}}}}"))
+    directory = Registry(Config({"acme": entry}), lambda _names: None, transport, overrides)
+    await settle(directory)
+
+    with pytest.raises(UnknownModel) as caught:
+        await resolve(make_call({"model": "Acme/gpt-x"}), directory)
+
+    assert (caught.value.message, caught.value.param, caught.value.status) == (words, "model", 404)
 
 
 async def test_unknown_name_is_refused_with_the_three_nearest() -> None:

@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from app.config import Config, NameConfig, ProviderConfig, Quirks
+from app.core.abilities import Abilities
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
+from app.overrides import Overrides, parse_overrides
 from app.providers import registry as registry_module
 from app.providers.base import HttpProvider
 from app.providers.parallel import Parallel
@@ -539,3 +541,81 @@ def test_api_key_that_a_reload_took_away_is_replaced_by_another() -> None:
     registry.reload(config, finder({"K": "sk-c"}))
 
     assert registry.provider("one", 1) is registry.provider("one", 0)
+
+
+# What is known of models.
+
+
+def overriding(text: str) -> Overrides:
+    return Overrides(parse_overrides(text))
+
+
+def test_listed_model_tells_what_is_known_of_it_and_what_its_provider_speaks() -> None:
+    overrides = overriding("providers: {acme: {models: {a: {context_length: 5, capabilities: [vision]}}}}")
+    config = Config({"acme": provider("acme", "a", "b", api_format=["anthropic", "openai"])})
+
+    registry = Registry(config, finder({}), Providers(), overrides)
+
+    by_id = {model.id: model for model in registry.models}
+    assert by_id["a"].known.abilities == Abilities(5, ("vision",))
+    assert by_id["b"].known.abilities == Abilities()
+    assert by_id["a"].formats == ("anthropic", "openai")
+    assert by_id["demo"].formats == ()
+    found = registry.model("ACME/a")
+    assert found is not None
+    assert (found.id, found.known.abilities.context_length) == ("ACME/a", 5)
+
+
+def test_model_that_is_switched_off_is_not_there_but_known_to_be() -> None:
+    overrides = overriding("providers: {acme: {models: {a: {disabled: true, reason: Old.}}}}")
+
+    registry = Registry(Config({"acme": provider("acme", "a", "b")}), finder({}), Providers(), overrides)
+
+    assert [model.id for model in registry.models] == ["b", "demo"]
+    for name in ("a", "acme/a", "acme-A:latest"):
+        assert registry.find(name) is None
+        assert registry.withheld(name) == "Old."
+    assert registry.model("a") is None
+    assert "a" not in registry.nearest("a")
+    assert registry.withheld("b") is None
+    assert registry.withheld("nobody") is None
+
+
+def test_model_that_one_provider_has_switched_off_is_served_by_another() -> None:
+    overrides = overriding("providers: {one: {models: {a: {disabled: true}}}}")
+    config = Config({"one": provider("one", "a"), "two": provider("two", "a")})
+
+    registry = Registry(config, finder({}), Providers(), overrides)
+
+    assert target_of(registry, "a") == Target("two", "a")
+    assert registry.withheld("a") is None
+    assert registry.withheld("one/a") == ""
+
+
+def test_model_is_switched_off_also_where_the_list_of_its_provider_is_not_known() -> None:
+    overrides = overriding("providers: {acme: {models: {a: {disabled: true, reason: Old.}}}}")
+
+    registry = Registry(Config({"acme": provider("acme")}), finder({}), Providers(), overrides)
+
+    assert registry.find("acme/a") is None
+    assert registry.withheld("acme/a") == "Old."
+    assert target_of(registry, "acme/b") == Target("acme", "b")
+
+
+async def test_what_is_known_holds_for_models_that_a_provider_lists_later() -> None:
+    overrides = overriding("providers: {acme: {patterns: [{match: old-*, disabled: true}]}}")
+    registry = Registry(
+        Config({"acme": provider("acme")}), finder({}), Providers({"acme": ["old-1", "new"]}), overrides
+    )
+
+    async with running(registry):
+        assert [model.id for model in registry.models] == ["new", "demo"]
+
+
+def test_reload_takes_what_is_known_anew() -> None:
+    config = Config({"acme": provider("acme", "a")})
+    registry = Registry(config, finder({}), Providers(), overriding("providers: {acme: {defaults: {disabled: true}}}"))
+
+    registry.reload(config, finder({}), overriding(""))
+
+    assert target_of(registry, "a") == Target("acme", "a")

@@ -1,0 +1,52 @@
+"""What is known of a model: what it can do, what its calls must keep to, and whether it is offered at all."""
+
+from typing import Literal
+
+from app.core.frozen import frozen
+
+Capability = Literal[
+    "completion", "embedding", "tools", "vision", "reasoning", "search", "audio", "pdf", "image", "insert"
+]
+"""`vision`, `audio` and `pdf` are read by the model, `image` is made by it; `insert` fills in the middle of a text."""
+
+
+@frozen
+class Abilities:
+    """What a model can do. None where nobody said."""
+
+    context_length: int | None = None
+    capabilities: tuple[Capability, ...] | None = None
+
+
+@frozen
+class Rules:
+    """What the calls of a model must keep to, beyond what its dialect says.
+
+    Attributes:
+        max_completion_tokens: True where it knows the limit of tokens by that name only, False where by `max_tokens` only;
+            of no meaning but in OpenAI's Chat Completions.
+        system_prompt: False where it takes no system messages.
+        unsupported: parameters that it does not take, in the words of Chat Completions.
+    """
+
+    max_completion_tokens: bool | None = None
+    system_prompt: bool = True
+    unsupported: tuple[str, ...] = ()
+
+
+@frozen
+class Known:
+    """All that is known of one model.
+
+    Attributes:
+        rules: None where its calls need nothing, which is so of most.
+        disabled: why it is not offered; None where it is.
+    """
+
+    abilities: Abilities = Abilities()
+    rules: Rules | None = None
+    disabled: str | None = None
+
+
+UNKNOWN = Known()
+"""Of a model that nobody has said anything about."""

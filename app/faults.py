@@ -1,0 +1,88 @@
+"""Tells what is wrong in a file that an operator wrote: where it stands, and what would mend it."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+Place = Sequence[int | str]
+"""Of a value in the file: keys, and places in lists."""
+
+# What pydantic's types of error are in the words of JSON.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "model_type": "an object",
+    "string_type": "a string",
+    "tuple_type": "a list",
+}
+_RULES = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "json_invalid": "holds text that is not Unicode, or nests too deeply",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
+    "missing": "is missing",
+    "string_too_short": "must not be empty",
+    "too_short": "must name at least one",
+}
+_KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+
+
+class InvalidConfig(ValueError):
+    """The file cannot be used. The message has a line for each fault: its path in the file, and what would mend it."""
+
+
+def faults(
+    error: ValidationError,
+    known: Callable[[Place], Iterable[str]],
+    taken: Callable[[Place], str | None] = lambda _: None,
+    above: Place = (),
+) -> Iterator[str]:
+    """A line for each fault: its path in the file, and what would mend it.
+
+    Args:
+        error: what pydantic found in a decoded file.
+        known: the keys of the object at a place.
+        taken: what the field at a place takes, where the words for its type would say too little.
+        above: where in the file that stands which was looked at.
+    """
+    for fault in error.errors(include_url=False):
+        place = [*above, *(part for part in fault["loc"] if part != "[key]")]
+        words = _sentence(fault, known(place[:-1]), taken(place))
+        yield f"{dotted(place)}: {words}" if place else words
+
+
+def dotted(place: Place) -> str:
+    """A place as it is written: `acme.timeouts.idle`, `$names.fast.targets[0]`."""
+    return "".join(map(_step, place)).lstrip(".")
+
+
+def _step(part: int | str) -> str:
+    # Quoted where it would tear the line or the path.
+    plain = isinstance(part, str) and part and part.isprintable() and not set(" :[]") & set(part)
+    return f".{part}" if plain else f"[{part!r}]"
+
+
+def _sentence(fault: ErrorDetails, known: Iterable[str], taken: str | None) -> str:
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        names = list(known)
+        near = get_close_matches(str(fault["loc"][-1]), names, n=1, cutoff=0.0)
+        return f"unknown key; did you mean {near[0]!r}? Known are {', '.join(names)}"
+    if kind in _EXPECTED:
+        return f"must be {taken or _EXPECTED[kind]}, not {kind_of(fault['input'])}"
+    if kind in _RULES:
+        return _RULES[kind].format(**fault.get("ctx", {}))
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def kind_of(value: Any) -> str:
+    """What a value from JSON is; not the value itself, which may be a key in the wrong place."""
+    return _KINDS.get(type(value)) or json.dumps(value)  # else true, false or null
