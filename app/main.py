@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from app import __version__
 from app.api.client_address import address_reader
+from app.api.cors import open_to
 from app.api.errors import on_exception, on_http_exception, on_relay_error
-from app.api.front import Front
+from app.api.front import Asgi, Front
 from app.api.gemini import gemini_models_router, gemini_routes
 from app.api.health import health_router
 from app.api.listing import identifier
@@ -57,7 +58,7 @@ FLUSH_S = 5.0
 
 def create_app(
     settings: Settings | None = None, config: Config | None = None, transport: httpx.AsyncBaseTransport | None = None
-) -> Front:
+) -> Asgi:
     """The gateway as an ASGI application; what is not given is read from the environment.
 
     Raises:
@@ -137,7 +138,8 @@ def create_app(
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
-    return Front(app, calls_by_path)
+    front = Front(app, calls_by_path)
+    return open_to(settings.cors_origins, front) if settings.cors_origins else front
 
 
 def _calm_the_collector() -> None:

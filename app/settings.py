@@ -1,6 +1,7 @@
 """The environment and `.env`, read once into one frozen `Settings`."""
 
 import os
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from dotenv import dotenv_values
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "console")
+
+# https://fetch.spec.whatwg.org/#origin-header: no path, no user; browsers write it in lower case.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*\\]+")
 
 Network = IPv4Network | IPv6Network
 
@@ -30,6 +34,7 @@ class Settings:
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
+        cors_origins: of web pages that may call from a browser; `*` is all.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
@@ -49,6 +54,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     anonymous_user: str | None = None
     anonymous_cidrs: tuple[Network, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
     call_timeout_s: float | None = None
     ca_file: Path | None = None
@@ -93,6 +99,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         trusted_proxies=_networks(env, "TRUSTED_PROXIES"),
         anonymous_user=anonymous_user,
         anonymous_cidrs=anonymous_cidrs,
+        cors_origins=_origins(env, "CORS_ORIGINS"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         ca_file=_authority(env, "CA_FILE"),
@@ -252,6 +259,16 @@ def _anonymous(env: Mapping[str, str]) -> tuple[str | None, tuple[Network, ...]]
             " addresses that they may come from."
         )
     return user, networks
+
+
+def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, (part.strip().lower() for part in env.get(name, "").split(","))))
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise InvalidSettings(
+                f"{name} holds {origin!r}, which is no origin: write SCHEME://HOST or SCHEME://HOST:PORT without a path, or * for all."
+            )
+    return origins
 
 
 def _reason(exc: Exception) -> str:

@@ -209,6 +209,11 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
         ("ANONYMOUS_CIDRS", "localhost"),
+        ("CORS_ORIGINS", "chat.example.com"),
+        ("CORS_ORIGINS", "https://chat.example.com/"),
+        ("CORS_ORIGINS", "https://chat.example.com/app"),
+        ("CORS_ORIGINS", "https://*.example.com"),
+        ("CORS_ORIGINS", "null"),
         ("DATABASE_URL", "mysql://u@h/db"),
         ("DATABASE_URL", "relay.db"),
         ("RELAY_DATA_DIR", "~nobody-of-that-name/data"),
@@ -241,6 +246,19 @@ def test_user_and_addresses_of_calls_without_a_token_are_read() -> None:
 )
 def test_user_without_addresses_or_addresses_without_a_user_are_refused(environ: dict[str, str], missing: str) -> None:
     assert missing in fault_of(**environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("https://Chat.example.com , http://localhost:3000,", ("https://chat.example.com", "http://localhost:3000")),
+        ("http://[::1]:5173, app://obsidian.md", ("http://[::1]:5173", "app://obsidian.md")),
+    ],
+)
+def test_origins_of_web_pages_are_read(text: str, origins: tuple[str, ...]) -> None:
+    assert load_settings(environ={"CORS_ORIGINS": text}).cors_origins == origins
 
 
 def test_password_of_a_wrong_database_is_not_told() -> None:
