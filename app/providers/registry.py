@@ -112,17 +112,27 @@ class Registry:
         return self._now.model(name)
 
     async def run(self) -> None:
-        """Ask providers for their models, now and then; a dead one costs the others nothing."""
+        """Ask each provider for its models, now and then and by itself: one that is dead or slow costs the others nothing."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                asked = [(key, each[0]) for key, each in self._now.providers.items() if self._asks(key, each[0])]
+                waiting = {key for key, _ in asked}
+                tasks = [group.create_task(self._keep_asking(key, provider, waiting)) for key, provider in asked]
+                if not waiting:
+                    self._settled.set()
+                await self._wake.wait()
+                for task in tasks:
+                    task.cancel()
+
+    async def _keep_asking(self, key: str, provider: Listing, waiting: set[str]) -> None:
+        """Ask one provider over and over; `waiting` holds those that were not asked yet."""
         while True:
-            self._wake.clear()
-            asked = [(key, each[0]) for key, each in self._now.providers.items() if self._asks(key, each[0])]
-            answers = await asyncio.gather(*(self._discover(key, provider) for key, provider in asked))
-            self._settled.set()
-            try:
-                async with asyncio.timeout(REFRESH_S if all(answers) else RETRY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            has_told = await self._discover(key, provider)
+            waiting.discard(key)
+            if not waiting:
+                self._settled.set()
+            await asyncio.sleep(REFRESH_S if has_told else RETRY_S)
 
     def _asks(self, key: str, provider: Listing) -> bool:
         return isinstance(provider, HttpProvider) and not self._now.config.providers[key].supported_models
@@ -133,6 +143,9 @@ class Registry:
             models = tuple(dict.fromkeys(await provider.list_models()))
         except RelayError as exc:
             log.info("provider %s: its models are not known: %s", key, exc.message)
+            return False
+        except Exception:  # a list that nobody thought of is no reason to ask the others no more
+            log.exception("provider %s: its list of models could not be read", key)
             return False
         if provider in self._now.providers.get(key, ()) and models and self._discovered.get(key) != models:
             self._discovered[key] = models

@@ -111,6 +111,11 @@ class StandIn:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def is_running(self) -> bool:
+        """It was started, and not stopped since."""
+        return self._thread.is_alive()
+
+    @property
     def posts(self) -> list[Exchange]:
         """All POST requests since `forget`."""
         return [exchange for exchange in self.exchanges if exchange.method == "POST"]

@@ -325,6 +325,39 @@ async def test_hanging_provider_holds_nobody_up() -> None:
     task.cancel()
 
 
+async def test_hanging_provider_holds_up_nobodys_next_round() -> None:
+    transport = Providers({"slow": asyncio.Event(), "acme": ["gpt"]})
+    registry = open_registry(transport, slow=provider("slow"), acme=provider("acme"))
+    task = asyncio.create_task(registry.run())
+
+    await until(lambda: transport.asked.count("acme") == 3)
+
+    assert transport.asked.count("slow") == 1
+    task.cancel()
+
+
+async def test_dead_provider_is_asked_again_soon_and_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "REFRESH_S", 3600.0)
+    transport = Providers({"acme": ["gpt"]})
+    registry = open_registry(transport, dead=provider("dead"), acme=provider("acme"))
+
+    async with running(registry):
+        await until(lambda: transport.asked.count("dead") == 4)
+
+    assert transport.asked.count("acme") == 1
+
+
+async def test_list_that_cannot_be_read_by_a_fault_of_ours_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    transport = Providers({"odd": KeyError("a bug"), "acme": ["gpt"]})
+    registry = open_registry(transport, odd=provider("odd"), acme=provider("acme"))
+
+    async with running(registry):
+        await until(lambda: transport.asked.count("acme") == 2 and transport.asked.count("odd") == 2)
+
+    assert target_of(registry, "gpt") == Target("acme", "gpt")
+    assert "its list of models could not be read" in caplog.text
+
+
 async def test_wait_for_the_first_lists_is_bounded_and_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_module, "SETTLE_S", 0.05)
     registry = open_registry(Providers({"slow": asyncio.Event()}), slow=provider("slow"))
@@ -368,16 +401,14 @@ async def test_reload_takes_new_providers_and_asks_them_at_once(monkeypatch: pyt
         await until(lambda: target_of(registry, "new") is not None)
 
 
-async def test_reload_in_the_midst_of_a_round_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reload_waits_for_nobody_who_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_module, "REFRESH_S", 3600.0)
-    hanging = asyncio.Event()
-    transport = Providers({"slow": hanging, "beta": ["new"]})
+    transport = Providers({"slow": asyncio.Event(), "beta": ["new"]})
     registry = open_registry(transport, slow=provider("slow"))
     task = asyncio.create_task(registry.run())
     await until(lambda: transport.asked == ["slow"])
 
     registry.reload(Config({"beta": provider("beta")}), finder({}))
-    hanging.set()
 
     await until(lambda: target_of(registry, "new") is not None)
     task.cancel()
