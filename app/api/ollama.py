@@ -32,6 +32,7 @@ def ollama_router(identify: Identify, registry: Registry, started_at: int) -> AP
         models = visible_models(registry, await identify(request))
         return [_listed(model, started_at) for model in models]
 
+    @router.head("/tags", include_in_schema=False)
     @router.get("/tags", summary="The models that this token may use, as Ollama lists them")
     async def tags(request: Request) -> Response:
         return respond_json(write_tags(await listed(request)))
@@ -40,6 +41,7 @@ def ollama_router(identify: Identify, registry: Registry, started_at: int) -> AP
     async def ps(request: Request) -> Response:
         return respond_json(write_ps(await listed(request)))
 
+    @router.head("/version", include_in_schema=False)
     @router.get("/version", summary="The version of Ollama's API")
     async def version() -> Response:
         return respond_json(write_version())
