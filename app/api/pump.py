@@ -40,13 +40,14 @@ class Voice:
         write_error: an error as the body of a response.
         write_error_event: the same in the midst of a stream, and the end of that stream.
         stream_type: the media type of streams.
-        write_ping: what keeps a silent stream alive and means nothing; by the name of the model that was asked for.
+        write_ping: what keeps a silent stream alive and means nothing; by the name of the model that was asked for. None where
+            a reply may be no stream, whatever was asked for.
     """
 
     write_error: WriteError
     write_error_event: WriteError
     stream_type: bytes = _EVENT_STREAM
-    write_ping: Callable[[str], bytes] = _comment
+    write_ping: Callable[[str], bytes] | None = _comment
 
 
 class Client:
@@ -78,8 +79,9 @@ class Client:
 
     async def ping(self) -> None:
         """Send a ping, and before it the start of the stream, if nothing has gone out yet."""
-        await self.start_stream()
-        await self.write(self.voice.write_ping(self.model))
+        if (write_ping := self.voice.write_ping) is not None:
+            await self.start_stream()
+            await self.write(write_ping(self.model))
 
     async def finish(self) -> None:
         """End a stream."""
@@ -118,7 +120,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
     Returns:
         The error with which the call failed before anything of a reply went out, or None.
     """
-    vigil = rounds.begin(receive, client.ping if call.streamed else None)
+    vigil = rounds.begin(receive, client.ping if call.streamed and client.voice.write_ping else None)
     try:
         try:
             reply = await handler(call)

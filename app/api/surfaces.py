@@ -22,6 +22,7 @@ from app.dialects.ollama.request import read_asked_generate as read_ollama_gener
 from app.dialects.ollama.times import write_time
 from app.dialects.ollama.writing import Enclose, enclose_chat, enclose_generate
 from app.dialects.openai.completions import read_asked as read_completions
+from app.dialects.openai.form import read_asked as read_form
 from app.dialects.openai.request import read_asked as read_openai
 from app.dialects.opening import is_name, open_body
 from app.dialects.registry import DIALECTS
@@ -80,6 +81,15 @@ def _read_plain(fallback: str | None = None) -> Read:
     return read
 
 
+def _form_surface(name: str) -> Surface:
+    voice = replace(_OPENAI, write_ping=None)
+
+    def read(body: bytes, scope: Scope) -> Asked:
+        return read_form(body, dict(scope["headers"]).get(b"content-type", b""))
+
+    return Surface(name, f"openai-{name}", read, voice, frozenset({b"content-type"}))
+
+
 _OPENAI = _voice("openai")
 CHAT = _surface("chat", "openai", read_openai, _OPENAI)
 MESSAGES = _surface(
@@ -124,6 +134,8 @@ SURFACES: dict[str, Surface] = {
     "/v1/embeddings": _surface("embeddings", "openai-embeddings", _read_plain(), _OPENAI),
     "/v1/images/generations": _surface("images", "openai-images", _read_plain("gpt-image-1"), _OPENAI),
     "/v1/audio/speech": _surface("speech", "openai-speech", _read_plain(), _OPENAI),
+    "/v1/audio/transcriptions": _form_surface("transcriptions"),
+    "/v1/audio/translations": _form_surface("translations"),
     "/v1/moderations": _surface("moderations", "openai-moderations", _read_plain("omni-moderation-latest"), _OPENAI),
 }
 """Those whose path is the whole address."""

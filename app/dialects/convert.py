@@ -25,6 +25,7 @@ from app.dialects.embedding_crossing import CrossedEmbeddings, cross_embedding, 
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.tokens import write_count as write_gemini_count
 from app.dialects.openai.dialect import OPENAI
+from app.dialects.openai.form import FORMS, pass_form
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
 from app.dialects.openai.usage import estimate_tokens
@@ -91,6 +92,8 @@ def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPE
         if call.dialect == dialect:
             return Outgoing(pass_embedding(call, model, additions))
         return _written(cross_embedding(call, model, dialect), additions)
+    if dialect in FORMS:
+        return Outgoing(pass_form(call.body, dict(call.headers)[b"content-type"], name=call.name, model=model))
     if call.dialect == dialect and (not _is_read(dialect) or not _holds_foreign_signature(call.body)):
         named = model if "model" in call.payload else None
         return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))

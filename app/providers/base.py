@@ -31,6 +31,7 @@ from app.dialects.convert import (
     outgoing,
     reply_type,
 )
+from app.dialects.openai.form import FORMS
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
@@ -74,7 +75,9 @@ class HttpProvider:
         if config.path is not None:
             paths[self._native] = formats[0], fixed(config.path)
         self._ways = {
-            dialect: _Way(form.root(config.base_url), path, _headers(config, form, secret), _usual(config, form))
+            dialect: _Way(
+                form.root(config.base_url), path, _headers(config, form, secret, dialect), _usual(config, form)
+            )
             for dialect, (form, path) in paths.items()
         }
         self._additions = Additions(
@@ -117,7 +120,8 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise self._as_failure(exc, before_first_byte=True) from exc
         try:
-            if answer.status != 200 or (call.streamed and not _is_stream(answer)):
+            # Transcriptions by some models are no streams, whatever was asked for.
+            if answer.status != 200 or (call.streamed and not _is_stream(answer) and dialect not in FORMS):
                 raise await self._read_refusal(answer, dialect, call)
             mender = self.mender(call, target.model) if self.mender and dialect == "openai" else None
             reading = incoming(
@@ -327,7 +331,7 @@ class _Way:
     usual: Headers
 
 
-def _headers(config: ProviderConfig, form: Format, secret: str | None) -> Headers:
+def _headers(config: ProviderConfig, form: Format, secret: str | None, dialect: str) -> Headers:
     headers = {
         "Host": httpx.URL(config.base_url).netloc.decode(),
         "Accept": "*/*",
@@ -339,7 +343,9 @@ def _headers(config: ProviderConfig, form: Format, secret: str | None) -> Header
         headers[name] = scheme + secret
     lower = {name.lower() for name in config.headers}
     kept = {name: value for name, value in headers.items() if name.lower() not in lower}
-    return [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
+    written = [(name.encode(), value.encode()) for name, value in (kept | config.headers).items()]
+    # That of a form tells its boundary: it is the client's.
+    return [header for header in written if dialect not in FORMS or header[0].lower() != b"content-type"]
 
 
 def _usual(config: ProviderConfig, form: Format) -> Headers:

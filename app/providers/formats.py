@@ -93,6 +93,7 @@ FORMATS: dict[str, Format] = {
             "openai-images": fixed("/images/generations"),
             "openai-speech": fixed("/audio/speech"),
             "openai-transcriptions": fixed("/audio/transcriptions"),
+            "openai-translations": fixed("/audio/translations"),
             "openai-moderations": fixed("/moderations"),
         },
         models_path="/models",

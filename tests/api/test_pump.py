@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -50,6 +50,7 @@ class Exchange:
     handler: Handler
     streamed: bool = True
     ping_s: float = 60.0
+    voice: Voice = VOICE
     sent: list[dict[str, Any]] = field(default_factory=list)
     records: list[CallRecord] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,7 +61,7 @@ class Exchange:
 
     async def run(self) -> RelayError | None:
         call = make_call({"stream": self.streamed})
-        client = Client(self._send, VOICE, [(b"x-request-id", b"req_1")])
+        client = Client(self._send, self.voice, [(b"x-request-id", b"req_1")])
         handler = chain([Metering(self)], self.handler)
         return await pump(call, handler, client, self._receive, Rounds(self.ping_s))
 
@@ -429,6 +430,20 @@ async def test_whole_reply_is_never_pinged() -> None:
         return await source(call)
 
     exchange = Exchange(late, streamed=False, ping_s=0.01)
+    await exchange.run()
+
+    assert exchange.body == b"{}"
+
+
+async def test_reply_that_may_be_no_stream_is_never_pinged() -> None:
+    source = Source(first=b"{}")
+
+    async def late(call: Call) -> Reply:
+        await asyncio.sleep(0.05)
+        return await source(call)
+
+    source.go_on.set()
+    exchange = Exchange(late, ping_s=0.01, voice=replace(VOICE, write_ping=None))
     await exchange.run()
 
     assert exchange.body == b"{}"
