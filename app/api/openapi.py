@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app import __version__
+from app.api.openapi_calls import CALLS
 from app.dialects.opening import MAX_NAME_LENGTH
 
 
@@ -155,7 +156,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         document["info"]["version"] = __version__
-        document["paths"]["/v1/chat/completions"] = _CHAT
+        document["paths"] |= {"/v1/chat/completions": _CHAT, **CALLS}
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(_SCHEMAS)
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
