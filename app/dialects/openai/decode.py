@@ -127,8 +127,7 @@ def _read_tools(payload: Fields) -> list[Tool | WebSearch | ForeignTool]:
             name = need_text(need_object(tool, "custom", where), "name", f"{where}.custom")
             tools.append(ForeignTool("openai", name, tool))
         else:
-            # Chat Completions has none; who writes such a tool here means that of the Responses API.
-            tools.append(ForeignTool("responses", kind, tool))
+            tools.append(ForeignTool("openai", kind, tool))
     for index, value in enumerate(read_list(payload, "functions")):
         where = f"functions[{index}]"
         tools.append(_read_function(as_object(value, where), where, None))

@@ -29,7 +29,7 @@ def write_tools(tools: Sequence[AnyTool]) -> tuple[list[Json], list[str]]:
             case WebSearch():
                 written.append(_write_search(tool))
                 unsupported += _unsaid(tool)
-            case ForeignTool() if tool.dialect == NAME:
+            case ForeignTool() if tool.dialect == NAME or _is_chats(tool):
                 written.append(tool.value)
             case ForeignTool():
                 unsupported.append(f"tools.{tool.name}")
@@ -130,6 +130,11 @@ def _write_search(tool: WebSearch) -> Json:
         place = tool.user_location.get("approximate")
         written["user_location"] = {"type": "approximate", **(place if isinstance(place, dict) else tool.user_location)}
     return written
+
+
+def _is_chats(tool: ForeignTool) -> bool:
+    """A built-in tool in a chat call: Chat Completions itself has none, so that one of this API is meant."""
+    return tool.dialect == "openai" and isinstance(tool.value, dict) and tool.value.get("type") != "custom"
 
 
 def _unsaid(tool: WebSearch) -> list[str]:

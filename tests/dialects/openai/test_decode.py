@@ -291,7 +291,7 @@ def test_results_find_calls_that_were_given_no_id() -> None:
         ),
         (
             {"tools": [{"type": "openrouter:web_search"}]},
-            (ForeignTool("responses", "openrouter:web_search", {"type": "openrouter:web_search"}),),
+            (ForeignTool("openai", "openrouter:web_search", {"type": "openrouter:web_search"}),),
         ),
         ({"web_search_options": {}}, (WebSearch("openai", {}),)),
         (
