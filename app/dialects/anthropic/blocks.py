@@ -17,9 +17,9 @@ from app.core.chat import (
 )
 from app.core.errors import InvalidRequest
 from app.core.jsonio import InvalidJson, Json, dumps
-from app.dialects.anthropic.fields import as_flag, as_object, as_text, optional, wrong
 from app.dialects.anthropic.names import NAME
 from app.dialects.anthropic.signed_calls import unwrap_call
+from app.dialects.fields import as_flag, as_object, as_text, optional, wrong
 from app.dialects.signatures import unwrap
 
 _OF_THE_MODEL = frozenset(("tool_use", "thinking", "redacted_thinking"))

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from app.core.chat import ChatRequest, Encoded, Message, ResponseFormat
 from app.core.jsonio import Json
 from app.dialects.anthropic.blocks import read_content
-from app.dialects.anthropic.fields import as_integer, as_list, as_number, as_object, as_text, as_texts, optional, wrong
 from app.dialects.anthropic.models import traits_of
 from app.dialects.anthropic.sampling import write_sampling
 from app.dialects.anthropic.thinking import ANSWER_TOKENS, Thinking, read_thinking, write_thinking
 from app.dialects.anthropic.tools import read_tool_choice, read_tools, write_tool_choice, write_tools
 from app.dialects.anthropic.turns import write_messages, write_system
 from app.dialects.dialect import Asked
+from app.dialects.fields import as_integer, as_list, as_number, as_object, as_text, as_texts, optional, wrong
 from app.dialects.opening import is_name, open_body
 
 _ROLES = ("user", "assistant", "system")

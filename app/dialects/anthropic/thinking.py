@@ -6,9 +6,9 @@ from typing import cast
 from app.core.chat import Effort, ReasoningWish
 from app.core.frozen import frozen
 from app.core.jsonio import Json
-from app.dialects.anthropic.fields import as_integer, as_object, as_text, optional, wrong
 from app.dialects.anthropic.models import Traits
 from app.dialects.efforts import budget_of, effort_of
+from app.dialects.fields import as_integer, as_object, as_text, optional, wrong
 
 ANSWER_TOKENS = 4096
 """Room for the answer beside what the model thinks; `max_tokens` counts both."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from app.core.chat import ForeignTool, Tool, ToolChoice, WebSearch
 from app.core.jsonio import Json
-from app.dialects.anthropic.fields import as_flag, as_integer, as_list, as_object, as_text, as_texts, optional, wrong
 from app.dialects.anthropic.names import NAME
+from app.dialects.fields import as_flag, as_integer, as_list, as_object, as_text, as_texts, optional, wrong
 
 _WEB_SEARCH = "web_search_"
 # The first version of the tool, which all models know that know any.

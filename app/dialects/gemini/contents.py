@@ -16,7 +16,8 @@ from app.core.chat import (
     ToolResult,
 )
 from app.core.jsonio import InvalidJson, Json, dumps
-from app.dialects.gemini.fields import Fields, read_fields, read_list, read_text, wrong
+from app.dialects.fields import as_text, wrong
+from app.dialects.gemini.fields import Fields, read_fields, read_list
 from app.dialects.gemini.media import read_file, read_inline
 from app.dialects.gemini.signatures import NAME, read_signature
 
@@ -52,7 +53,7 @@ def read_system(value: Json) -> Message | None:
     texts: list[Part] = []
     for index, item in enumerate(found):
         where = f"{path}.parts[{index}]"
-        text = item if isinstance(item, str) else read_text(read_fields(item, where).get("text"), f"{where}.text")
+        text = item if isinstance(item, str) else as_text(read_fields(item, where).get("text"), f"{where}.text")
         texts.append(Text(text))
     return Message("system", tuple(texts)) if texts else None
 
@@ -87,7 +88,7 @@ class _Reading:
 
     def take(self, content: Json, path: str) -> None:
         fields = {"parts": [content]} if isinstance(content, str) else read_fields(content, path)
-        role = _ROLES.get(read_text(fields.get("role", "user"), f"{path}.role"))
+        role = _ROLES.get(as_text(fields.get("role", "user"), f"{path}.role"))
         if role is None:
             raise wrong(f"{path}.role", "'user' or 'model'")
         found = [
@@ -121,11 +122,11 @@ class _Reading:
             raise wrong(path, "in a content of role 'user', as it has a functionResponse")
         signature, redacted = None, False
         if "thoughtSignature" in fields:
-            signature, redacted = read_signature(read_text(fields["thoughtSignature"], f"{path}.thoughtSignature"))
+            signature, redacted = read_signature(as_text(fields["thoughtSignature"], f"{path}.thoughtSignature"))
         if "functionCall" in fields:
             parts.append(self._read_call(fields["functionCall"], f"{path}.functionCall", signature))
         elif fields.get("thought") is True and "text" in fields:
-            _think(parts, read_text(fields["text"], f"{path}.text"))
+            _think(parts, as_text(fields["text"], f"{path}.text"))
             _sign(parts, signature, redacted=redacted)
         elif any(kind in fields for kind in _KINDS):
             _sign(parts, signature, redacted=redacted)
@@ -143,8 +144,8 @@ class _Reading:
 
     def _read_call(self, value: Json, path: str, signature: Signature | None) -> ToolCall:
         fields = read_fields(value, path)
-        name = read_text(fields.get("name"), f"{path}.name")
-        call_id = read_text(fields.get("id", ""), f"{path}.id")
+        name = as_text(fields.get("name"), f"{path}.name")
+        call_id = as_text(fields.get("id", ""), f"{path}.id")
         if not call_id:
             call_id = new_call_id()
             self._made.add(call_id)
@@ -154,7 +155,7 @@ class _Reading:
     def _read_result(self, value: Json, path: str) -> ToolResult:
         fields = read_fields(value, path)
         call_id, name = self._answer(
-            read_text(fields.get("id", ""), f"{path}.id"), read_text(fields.get("name", ""), f"{path}.name")
+            as_text(fields.get("id", ""), f"{path}.id"), as_text(fields.get("name", ""), f"{path}.name")
         )
         if not name:
             raise wrong(f"{path}.name", "the name of the function that was called")
@@ -180,7 +181,7 @@ class _Reading:
 
 def _read_shown(fields: Fields, item: Json, path: str) -> _Shown:
     if "text" in fields:
-        return Text(read_text(fields["text"], f"{path}.text"))
+        return Text(as_text(fields["text"], f"{path}.text"))
     if "inlineData" in fields:
         return read_inline(fields["inlineData"], f"{path}.inlineData")
     if "fileData" in fields:

@@ -13,7 +13,8 @@ from app.core.jsonio import Json
 from app.core.usage import Usage
 from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
-from app.dialects.gemini.fields import camel, read_fields, read_integer, read_list, read_text, wrong
+from app.dialects.fields import as_integer, as_text, wrong
+from app.dialects.gemini.fields import camel, read_fields, read_list
 from app.dialects.gemini.usage import read_usage
 from app.dialects.opening import is_name, open_body
 from app.dialects.plain import last_object
@@ -143,7 +144,7 @@ def _read_one(request: Json, where: str) -> EmbeddingRequest:
     dimensions = fields.get("outputDimensionality")
     return EmbeddingRequest(
         (_read_text(fields.get("content"), f"{where}content"),),
-        None if dimensions is None else read_integer(dimensions, f"{where}outputDimensionality"),
+        None if dimensions is None else as_integer(dimensions, f"{where}outputDimensionality"),
         extras={key: value for key, value in fields.items() if key not in _UNDERSTOOD} or None,
     )
 
@@ -158,7 +159,7 @@ def _read_text(content: Json, where: str) -> str:
         fields = read_fields(part, path)
         if "text" not in fields:
             raise InvalidRequest(f"{path} has no text, and this model's provider embeds nothing else.", param=path)
-        texts.append(read_text(fields["text"], f"{path}.text"))
+        texts.append(as_text(fields["text"], f"{path}.text"))
     if not texts:
         raise wrong(f"{where}.parts", "a list of at least one part")
     return "\n".join(texts)

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 from app.core.chat import Audio, Document, Image
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
-from app.dialects.gemini.fields import read_fields, read_text
+from app.dialects.fields import as_text
+from app.dialects.gemini.fields import read_fields
 from app.dialects.gemini.signatures import standard_base64
 
 # What the bytes begin with, in base64, for dialects that do not say the type.
@@ -29,8 +30,8 @@ _SUFFIXES = {
 def read_inline(value: Json, path: str) -> Image | Audio | Document:
     """An `inlineData`, by its type. Raises `InvalidRequest`."""
     fields = read_fields(value, path)
-    media_type = read_text(fields.get("mimeType"), f"{path}.mimeType")
-    data = standard_base64(read_text(fields.get("data"), f"{path}.data"))
+    media_type = as_text(fields.get("mimeType"), f"{path}.mimeType")
+    data = standard_base64(as_text(fields.get("data"), f"{path}.data"))
     kind = media_type.partition("/")[0]
     if kind == "image":
         return Image(data, media_type)
@@ -42,8 +43,8 @@ def read_inline(value: Json, path: str) -> Image | Audio | Document:
 def read_file(value: Json, path: str) -> Image | Document:
     """A `fileData`. Raises `InvalidRequest`."""
     fields = read_fields(value, path)
-    url = read_text(fields.get("fileUri"), f"{path}.fileUri")
-    media_type = read_text(fields.get("mimeType", ""), f"{path}.mimeType") or None
+    url = as_text(fields.get("fileUri"), f"{path}.fileUri")
+    media_type = as_text(fields.get("mimeType", ""), f"{path}.mimeType") or None
     if media_type is not None and media_type.startswith("image/"):
         return Image(media_type=media_type, url=url)
     return Document(media_type=media_type, url=url, name=_name(fields, path))
@@ -69,7 +70,7 @@ def write_media(part: Image | Audio | Document, unsupported: list[str]) -> dict[
 
 
 def _name(fields: dict[str, Json], path: str) -> str | None:
-    return read_text(fields.get("displayName", ""), f"{path}.displayName") or None
+    return as_text(fields.get("displayName", ""), f"{path}.displayName") or None
 
 
 def _type_of_data(data: str, part: Image | Audio | Document) -> str:

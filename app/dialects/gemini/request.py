@@ -6,8 +6,9 @@ from app.core.chat import ChatRequest, ResponseFormat
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
 from app.dialects.dialect import Asked
+from app.dialects.fields import as_integer, as_number, as_text
 from app.dialects.gemini.contents import as_contents, read_contents, read_system
-from app.dialects.gemini.fields import Fields, camel, read_fields, read_integer, read_number, read_text, read_texts
+from app.dialects.gemini.fields import Fields, camel, read_fields, read_texts
 from app.dialects.gemini.schema import read_schema
 from app.dialects.gemini.thinking import read_thinking
 from app.dialects.gemini.tools import read_tool_config, read_tools
@@ -15,14 +16,14 @@ from app.dialects.opening import is_name, open_body
 
 _CONFIG = "generationConfig"
 _SAMPLING: dict[str, tuple[str, Callable[[Json, str], Json]]] = {
-    "temperature": ("temperature", read_number),
-    "topP": ("top_p", read_number),
-    "topK": ("top_k", read_integer),
-    "maxOutputTokens": ("max_tokens", read_integer),
+    "temperature": ("temperature", as_number),
+    "topP": ("top_p", as_number),
+    "topK": ("top_k", as_integer),
+    "maxOutputTokens": ("max_tokens", as_integer),
     "stopSequences": ("stop", read_texts),
-    "seed": ("seed", read_integer),
-    "presencePenalty": ("presence_penalty", read_number),
-    "frequencyPenalty": ("frequency_penalty", read_number),
+    "seed": ("seed", as_integer),
+    "presencePenalty": ("presence_penalty", as_number),
+    "frequencyPenalty": ("frequency_penalty", as_number),
 }
 
 
@@ -78,7 +79,7 @@ def _read_config(value: Json, extras: dict[str, Json]) -> dict[str, Json]:
 
 def _read_format(fields: Fields) -> ResponseFormat | None:
     """The format that the answer is to have, taken out of `fields`; what is no format of others stays in."""
-    media_type = read_text(fields.get("responseMimeType", ""), f"{_CONFIG}.responseMimeType").lower()
+    media_type = as_text(fields.get("responseMimeType", ""), f"{_CONFIG}.responseMimeType").lower()
     if media_type not in ("", "text/plain", "application/json"):
         return None
     fields.pop("responseMimeType", None)

@@ -7,7 +7,8 @@ pass over, and they are strict on `$ref` alone (https://ai.google.dev/api/genera
 
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
-from app.dialects.gemini.fields import camel, wrong
+from app.dialects.fields import wrong
+from app.dialects.gemini.fields import camel
 
 # No schema that a model could follow nests deeper.
 _MAX_DEPTH = 100

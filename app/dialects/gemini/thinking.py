@@ -5,7 +5,8 @@ from typing import cast
 from app.core.chat import Effort, ReasoningWish
 from app.core.jsonio import Json
 from app.dialects.efforts import EFFORTS, budget_of, effort_of
-from app.dialects.gemini.fields import read_fields, read_flag, read_integer, read_text, wrong
+from app.dialects.fields import as_flag, as_integer, as_text, wrong
+from app.dialects.gemini.fields import read_fields
 from app.dialects.gemini.models import Traits
 
 PATH = "generationConfig.thinkingConfig"
@@ -23,10 +24,10 @@ def read_thinking(value: Json, extras: dict[str, Json]) -> ReasoningWish | None:
     fields = read_fields(value, PATH)
     effort = _read_level(fields.pop("thinkingLevel", None))
     budget = fields.pop("thinkingBudget", None)
-    shown = read_flag(fields.pop("includeThoughts", False), f"{PATH}.includeThoughts")
+    shown = as_flag(fields.pop("includeThoughts", False), f"{PATH}.includeThoughts")
     extras.update({f"{PATH}.{key}": field for key, field in fields.items()})
     if budget is not None:
-        budget = read_integer(budget, f"{PATH}.thinkingBudget")
+        budget = as_integer(budget, f"{PATH}.thinkingBudget")
         if budget < 0:
             effort, budget = effort or _DYNAMIC, None
     if effort is None and budget is None and not shown:
@@ -66,7 +67,7 @@ def _level(effort: Effort | None, budget: int, traits: Traits) -> str:
 
 def _read_level(value: Json) -> Effort | None:
     path = f"{PATH}.thinkingLevel"
-    word = "" if value is None else read_text(value, path).lower()
+    word = "" if value is None else as_text(value, path).lower()
     if word in ("", "thinking_level_unspecified"):
         return None
     if word not in EFFORTS:

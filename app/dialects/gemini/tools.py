@@ -4,7 +4,8 @@ from typing import Literal
 
 from app.core.chat import ChatRequest, ForeignTool, Tool, ToolChoice, WebSearch
 from app.core.jsonio import Json
-from app.dialects.gemini.fields import read_fields, read_list, read_text, read_texts, wrong
+from app.dialects.fields import as_text, wrong
+from app.dialects.gemini.fields import read_fields, read_list, read_texts
 from app.dialects.gemini.models import Traits
 from app.dialects.gemini.schema import read_schema, write_schema
 from app.dialects.gemini.signatures import NAME
@@ -49,7 +50,7 @@ def read_tool_config(value: Json, extras: dict[str, Json]) -> ToolChoice | None:
     fields = read_fields(value, "toolConfig")
     calling = read_fields(fields.pop("functionCallingConfig", {}), _CALLING)
     extras.update({f"toolConfig.{key}": field for key, field in fields.items()})
-    word = read_text(calling.pop("mode", "MODE_UNSPECIFIED"), f"{_CALLING}.mode").upper()
+    word = as_text(calling.pop("mode", "MODE_UNSPECIFIED"), f"{_CALLING}.mode").upper()
     names = read_texts(calling.pop("allowedFunctionNames", []), f"{_CALLING}.allowedFunctionNames")
     extras.update({f"{_CALLING}.{key}": field for key, field in calling.items()})
     if word not in _MODES:
@@ -102,8 +103,8 @@ def write_tools(request: ChatRequest, traits: Traits, unsupported: list[str]) ->
 
 def _read_function(item: Json, path: str, extras: dict[str, Json]) -> Tool:
     fields = read_fields(item, path)
-    name = read_text(fields.pop("name", None), f"{path}.name")
-    description = read_text(fields.pop("description", ""), f"{path}.description")
+    name = as_text(fields.pop("name", None), f"{path}.name")
+    description = as_text(fields.pop("description", ""), f"{path}.description")
     # Both may not be given; the API then refuses them.
     for key in ("parametersJsonSchema", "parameters"):
         schema = fields.pop(key, None)

@@ -11,7 +11,8 @@ from app.core.jsonio import Json, dumps
 from app.core.usage import Usage
 from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
-from app.dialects.ollama.fields import read_integer, read_text, read_texts, wrong
+from app.dialects.fields import wrong
+from app.dialects.ollama.fields import read_integer, read_text, read_texts
 from app.dialects.ollama.usage import read_usage
 from app.dialects.opening import is_name, open_body
 

@@ -1,57 +1,32 @@
-"""The fields of a client's request, each of the type that Ollama's API gives it, or a word on what is wrong."""
+"""Fields of a client's request by their keys; Ollama makes no difference between an empty one and none."""
 
 from collections.abc import Mapping
 
-from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
+from app.dialects.fields import as_list, as_number, as_object, as_text, optional, wrong
 
 # What is beyond is no count; Ollama itself holds these in 64 bits.
 _MOST = 1 << 63
 
 
-def wrong(path: str, expected: str) -> InvalidRequest:
-    """The error for a field that is not what it must be."""
-    return InvalidRequest(f"{path} must be {expected}.", param=path)
-
-
 def read_object(holder: Mapping[str, Json], key: str, path: str) -> Mapping[str, Json]:
     """The object under `key`; empty where there is none."""
-    value = holder.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise wrong(path, "an object")
-    return value
+    return optional(as_object, holder.get(key), path) or {}
 
 
 def read_list(holder: Mapping[str, Json], key: str, path: str) -> list[Json]:
     """The list under `key`; empty where there is none."""
-    value = holder.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise wrong(path, "a list")
-    return value
+    return optional(as_list, holder.get(key), path) or []
 
 
 def read_text(holder: Mapping[str, Json], key: str, path: str) -> str:
-    """The text under `key`; Ollama makes no difference between an empty one and none."""
-    value = holder.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise wrong(path, "a string")
-    return value
+    """The text under `key`; empty where there is none."""
+    return optional(as_text, holder.get(key), path) or ""
 
 
 def read_number(holder: Mapping[str, Json], key: str, path: str) -> float | None:
     """The number under `key`, as it came."""
-    value = holder.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong(path, "a number")
-    return value
+    return optional(as_number, holder.get(key), path)
 
 
 def read_integer(holder: Mapping[str, Json], key: str, path: str) -> int | None:

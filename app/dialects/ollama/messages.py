@@ -24,9 +24,10 @@ from app.core.chat import (
 )
 from app.core.errors import InvalidRequest
 from app.core.jsonio import InvalidJson, Json, dumps
+from app.dialects.fields import wrong
 from app.dialects.ollama.calls import object_of
 from app.dialects.ollama.extension import for_provider, read_redacted, read_signature, write_thinking
-from app.dialects.ollama.fields import read_list, read_object, read_text, wrong
+from app.dialects.ollama.fields import read_list, read_object, read_text
 from app.dialects.ollama.images import read_image
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}

@@ -6,8 +6,9 @@ from typing import Any
 from app.core.chat import ChatRequest, Effort, ForeignTool, ReasoningWish, ResponseFormat, Tool, WebSearch
 from app.core.jsonio import Json
 from app.dialects.efforts import effort_of
+from app.dialects.fields import wrong
 from app.dialects.ollama.extension import NAME
-from app.dialects.ollama.fields import read_integer, read_list, read_number, read_object, read_text, read_texts, wrong
+from app.dialects.ollama.fields import read_integer, read_list, read_number, read_object, read_text, read_texts
 
 PREFIX = "options."
 """Marks the extras that stood in `options`."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from app.core.chat import ChatRequest, Encoded, Message, Text
 from app.core.jsonio import Json
 from app.dialects.dialect import Asked
-from app.dialects.ollama.fields import read_list, read_text, wrong
+from app.dialects.fields import wrong
+from app.dialects.ollama.fields import read_list, read_text
 from app.dialects.ollama.messages import read_images, read_messages, write_messages
 from app.dialects.ollama.options import (
     PREFIX,

@@ -12,12 +12,13 @@ from app.core.events import Completion, Event, Failed, Finished, FinishReason, R
 from app.core.jsonio import Json, dumps
 from app.core.usage import NO_USAGE
 from app.dialects.dialect import About, Asked
+from app.dialects.fields import wrong
 from app.dialects.framing import write_data
 from app.dialects.openai.answer import write_reason
 from app.dialects.openai.decode import read_request as read_chat
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.errors import write_error_event
-from app.dialects.openai.fields import read_flag, read_object, wrong
+from app.dialects.openai.fields import read_flag, read_object
 from app.dialects.openai.stream import DONE
 from app.dialects.openai.usage import write_usage
 from app.dialects.opening import is_name, open_body

@@ -15,11 +15,11 @@ from app.core.chat import (
 )
 from app.core.jsonio import Json
 from app.dialects.efforts import EFFORTS
+from app.dialects.fields import as_object, wrong
 from app.dialects.openai.decode_content import read_cache
 from app.dialects.openai.decode_messages import read_messages
 from app.dialects.openai.fields import (
     Fields,
-    as_object,
     need_object,
     need_text,
     path_of,
@@ -29,7 +29,6 @@ from app.dialects.openai.fields import (
     read_number,
     read_object,
     read_text,
-    wrong,
 )
 
 _UNDERSTOOD = frozenset(

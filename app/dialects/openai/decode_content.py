@@ -2,15 +2,8 @@
 
 from app.core.chat import Audio, Document, Foreign, Image, Text
 from app.core.jsonio import Json
-from app.dialects.openai.fields import (
-    Fields,
-    as_object,
-    need_object,
-    need_text,
-    read_object,
-    read_text,
-    wrong,
-)
+from app.dialects.fields import as_object, wrong
+from app.dialects.openai.fields import Fields, need_object, need_text, read_object, read_text
 from app.dialects.openai.media import read_audio, read_file, read_image
 
 Content = Text | Image | Document | Audio | Foreign

@@ -2,18 +2,10 @@
 
 from app.core.chat import Foreign, Message, Part, Reasoning, Refusal, Signature, ToolCall, ToolResult
 from app.core.jsonio import Json
+from app.dialects.fields import as_object, wrong
 from app.dialects.openai.call_signature import make_call_id, read_call_signature
 from app.dialects.openai.decode_content import read_content, read_image_part, read_part
-from app.dialects.openai.fields import (
-    Fields,
-    as_object,
-    need_object,
-    need_text,
-    read_list,
-    read_object,
-    read_text,
-    wrong,
-)
+from app.dialects.openai.fields import Fields, need_object, need_text, read_list, read_object, read_text
 from app.dialects.openai.reasoning import read_details
 
 

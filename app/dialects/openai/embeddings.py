@@ -12,7 +12,8 @@ from app.core.jsonio import Json
 from app.core.usage import NO_USAGE
 from app.dialects.dialect import About
 from app.dialects.embedding import EmbeddingDialect, read_vector
-from app.dialects.openai.fields import read_integer, read_text, wrong
+from app.dialects.fields import wrong
+from app.dialects.openai.fields import read_integer, read_text
 from app.dialects.openai.usage import write_usage
 from app.dialects.plain import find_usage, read_plain_usage
 

@@ -1,19 +1,14 @@
-"""Fields of a client's request: each as the type that it must have, or an error that names it.
+"""Fields of a client's request by their keys.
 
-What is null counts as absent: clients write out what they leave to the default.
+What is null counts as absent: clients write out what they leave to the default. A wrong one raises `InvalidRequest`.
 """
 
 from collections.abc import Mapping
 
-from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
+from app.dialects.fields import as_flag, as_integer, as_list, as_number, as_object, as_text, optional, wrong
 
 Fields = Mapping[str, Json]
-
-
-def wrong(path: str, expected: str) -> InvalidRequest:
-    """The error for a field that is not what is `expected`: words that go on after "must be"."""
-    return InvalidRequest(f"{path} must be {expected}.", param=path)
 
 
 def path_of(where: str, key: str) -> str:
@@ -22,11 +17,8 @@ def path_of(where: str, key: str) -> str:
 
 
 def read_text(fields: Fields, key: str, where: str = "") -> str | None:
-    """A string, or None where there is none. Raises `InvalidRequest`, as all of these do."""
-    value = fields.get(key)
-    if value is None or isinstance(value, str):
-        return value
-    raise wrong(path_of(where, key), "a string")
+    """A string, or None where there is none."""
+    return optional(as_text, fields.get(key), path_of(where, key))
 
 
 def need_text(fields: Fields, key: str, where: str) -> str:
@@ -38,35 +30,23 @@ def need_text(fields: Fields, key: str, where: str) -> str:
 
 
 def read_integer(fields: Fields, key: str, where: str = "") -> int | None:
-    """A whole number; `100.0` is one."""
-    value = fields.get(key)
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise wrong(path_of(where, key), "a whole number")
+    """A whole number."""
+    return optional(as_integer, fields.get(key), path_of(where, key))
 
 
 def read_number(fields: Fields, key: str, where: str = "") -> float | None:
     """A number."""
-    value = fields.get(key)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
-    raise wrong(path_of(where, key), "a number")
+    return optional(as_number, fields.get(key), path_of(where, key))
 
 
 def read_flag(fields: Fields, key: str, where: str = "") -> bool | None:
     """True or false."""
-    value = fields.get(key)
-    if value is None or isinstance(value, bool):
-        return value
-    raise wrong(path_of(where, key), "true or false")
+    return optional(as_flag, fields.get(key), path_of(where, key))
 
 
 def read_object(fields: Fields, key: str, where: str = "") -> Fields | None:
     """An object."""
-    value = fields.get(key)
-    return None if value is None else as_object(value, path_of(where, key))
+    return optional(as_object, fields.get(key), path_of(where, key))
 
 
 def need_object(fields: Fields, key: str, where: str) -> Fields:
@@ -76,16 +56,4 @@ def need_object(fields: Fields, key: str, where: str) -> Fields:
 
 def read_list(fields: Fields, key: str, where: str = "") -> list[Json]:
     """A list; an empty one where there is none."""
-    value = fields.get(key)
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return value
-    raise wrong(path_of(where, key), "a list")
-
-
-def as_object(value: Json, path: str) -> Fields:
-    """`value`, which must be an object."""
-    if isinstance(value, dict):
-        return value
-    raise wrong(path, "an object")
+    return optional(as_list, fields.get(key), path_of(where, key)) or []

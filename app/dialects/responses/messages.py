@@ -8,7 +8,8 @@ from typing import Literal
 
 from app.core.chat import Foreign, Message, Part, Reasoning, Role, Signature, Text, ToolCall, ToolResult
 from app.core.jsonio import Json
-from app.dialects.responses.fields import find_text, read_list, read_object, read_text, wrong
+from app.dialects.fields import as_object, as_text, wrong
+from app.dialects.responses.fields import find_text, read_list
 from app.dialects.responses.parts import read_content, read_output
 from app.dialects.responses.sealed import NAME, unseal
 
@@ -28,7 +29,7 @@ def read_input(value: Json) -> tuple[Message, ...]:
     reading = _Reading()
     for index, item in enumerate(value):
         param = f"input[{index}]"
-        reading.take(read_object(item, param), param)
+        reading.take(as_object(item, param), param)
     return reading.done()
 
 
@@ -70,7 +71,7 @@ class _Reading:
         return tuple(self._messages)
 
     def _take_message(self, item: Mapping[str, Json], param: str) -> None:
-        role = _ROLES.get(read_text(item.get("role"), f"{param}.role"))
+        role = _ROLES.get(as_text(item.get("role"), f"{param}.role"))
         if role is None:
             raise wrong(f"{param}.role", "one of 'user', 'assistant', 'system' and 'developer'")
         parts = read_content(item.get("content"), f"{param}.content")
@@ -82,7 +83,7 @@ class _Reading:
 
     def _take_reasoning(self, item: Mapping[str, Json], param: str) -> None:
         texts = [
-            read_text(read_object(piece, f"{param}.{key}[{index}]").get("text"), f"{param}.{key}[{index}].text")
+            as_text(as_object(piece, f"{param}.{key}[{index}]").get("text"), f"{param}.{key}[{index}].text")
             for key in ("summary", "content")
             for index, piece in enumerate(read_list(item.get(key), f"{param}.{key}"))
         ]
@@ -102,9 +103,9 @@ class _Reading:
 
     def _take_call(self, item: Mapping[str, Json], param: str) -> None:
         call = ToolCall(
-            id=read_text(item.get("call_id"), f"{param}.call_id"),
-            name=read_text(item.get("name"), f"{param}.name"),
-            arguments=read_text(item.get("arguments"), f"{param}.arguments") or "{}",
+            id=as_text(item.get("call_id"), f"{param}.call_id"),
+            name=as_text(item.get("name"), f"{param}.name"),
+            arguments=as_text(item.get("arguments"), f"{param}.arguments") or "{}",
             signature=self._call_signature,
         )
         self._call_signature = None
@@ -112,7 +113,7 @@ class _Reading:
         self._add("assistant", call)
 
     def _take_result(self, item: Mapping[str, Json], param: str) -> None:
-        call_id = read_text(item.get("call_id"), f"{param}.call_id")
+        call_id = as_text(item.get("call_id"), f"{param}.call_id")
         name = find_text(item, "name", f"{param}.") or self._names.get(call_id)
         self._add("results", ToolResult(call_id, read_output(item.get("output"), f"{param}.output"), name=name))
 

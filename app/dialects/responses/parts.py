@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from app.core.chat import Audio, Document, Foreign, Image, Part, Refusal, Text
 from app.core.jsonio import Json
-from app.dialects.responses.fields import find_object, find_text, read_object, read_text, wrong
+from app.dialects.fields import as_object, as_text, wrong
+from app.dialects.responses.fields import find_object, find_text
 from app.dialects.responses.sealed import NAME
 
 # A breakpoint in the words of the canonical mark, which are Anthropic's. Lifetimes differ too much to be carried over.
@@ -62,28 +63,28 @@ def split_data_url(url: str) -> tuple[str | None, str] | None:
 
 
 def _read_part(value: Json, param: str) -> Part:
-    part = read_object(value, param)
-    kind = read_text(part.get("type"), f"{param}.type")
+    part = as_object(value, param)
+    kind = as_text(part.get("type"), f"{param}.type")
     match kind:
         case "input_text" | "output_text" | "text":
-            return Text(read_text(part.get("text"), f"{param}.text"), _read_breakpoint(part, param))
+            return Text(as_text(part.get("text"), f"{param}.text"), _read_breakpoint(part, param))
         case "refusal":
-            return Refusal(read_text(part.get("refusal"), f"{param}.refusal"))
+            return Refusal(as_text(part.get("refusal"), f"{param}.refusal"))
         case "input_image" if part.get("file_id") is None:
             return _read_image(part, param)
         case "input_file":
             return _read_file(part, param)
         case "input_audio":
-            sound = read_object(part.get("input_audio"), f"{param}.input_audio")
-            data = read_text(sound.get("data"), f"{param}.input_audio.data")
-            return Audio(data, "audio/" + read_text(sound.get("format"), f"{param}.input_audio.format"))
+            sound = as_object(part.get("input_audio"), f"{param}.input_audio")
+            data = as_text(sound.get("data"), f"{param}.input_audio.data")
+            return Audio(data, "audio/" + as_text(sound.get("format"), f"{param}.input_audio.format"))
     if kind.startswith("input_"):
         return Foreign(NAME, part)
     raise wrong(f"{param}.type", "a known kind of part, such as 'input_text'")
 
 
 def _read_image(part: Mapping[str, Json], param: str) -> Image:
-    url = read_text(part.get("image_url"), f"{param}.image_url")
+    url = as_text(part.get("image_url"), f"{param}.image_url")
     detail = find_text(part, "detail", f"{param}.")
     cache = _read_breakpoint(part, param)
     found = split_data_url(url)

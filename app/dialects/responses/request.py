@@ -10,16 +10,9 @@ from app.core.chat import ChatRequest, Effort, Message, ReasoningWish, ResponseF
 from app.core.jsonio import Json
 from app.dialects.dialect import Asked
 from app.dialects.efforts import EFFORTS
+from app.dialects.fields import as_text, wrong
 from app.dialects.opening import is_name, open_body
-from app.dialects.responses.fields import (
-    find_count,
-    find_flag,
-    find_number,
-    find_object,
-    find_text,
-    read_text,
-    wrong,
-)
+from app.dialects.responses.fields import find_count, find_flag, find_number, find_object, find_text
 from app.dialects.responses.messages import is_reference, read_input
 from app.dialects.responses.tools import read_tool_choice, read_tools
 
@@ -146,7 +139,7 @@ def _read_reasoning(fields: Mapping[str, Json]) -> ReasoningWish | None:
 def _read_format(fields: Mapping[str, Json] | None) -> ResponseFormat | None:
     if fields is None:
         return None
-    match read_text(fields.get("type"), "text.format.type"):
+    match as_text(fields.get("type"), "text.format.type"):
         case "text":
             return None
         case "json_object":

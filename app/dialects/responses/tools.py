@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from app.core.chat import ForeignTool, Tool, ToolChoice, WebSearch
 from app.core.jsonio import Json
-from app.dialects.responses.fields import find_flag, find_object, find_text, read_list, read_object, read_text, wrong
+from app.dialects.fields import as_object, as_text, wrong
+from app.dialects.responses.fields import find_flag, find_object, find_text, read_list
 from app.dialects.responses.sealed import NAME
 
 AnyTool = Tool | WebSearch | ForeignTool
@@ -13,7 +14,7 @@ AnyTool = Tool | WebSearch | ForeignTool
 def read_tools(value: Json) -> tuple[AnyTool, ...]:
     """The tools that a client offers."""
     return tuple(
-        _read_tool(read_object(tool, f"tools[{index}]"), f"tools[{index}]")
+        _read_tool(as_object(tool, f"tools[{index}]"), f"tools[{index}]")
         for index, tool in enumerate(read_list(value, "tools"))
     )
 
@@ -47,7 +48,7 @@ def read_tool_choice(value: Json, tools: tuple[AnyTool, ...]) -> tuple[ToolChoic
         case "auto" | "none" | "required":
             return ToolChoice(value), tools
         case {"type": "function"}:
-            return ToolChoice("tool", read_text(value.get("name"), "tool_choice.name")), tools
+            return ToolChoice("tool", as_text(value.get("name"), "tool_choice.name")), tools
         case {"type": "allowed_tools"}:
             mode = value.get("mode")
             if mode not in ("auto", "required"):
@@ -65,10 +66,10 @@ def write_tool_choice(choice: ToolChoice) -> Json:
 
 
 def _read_tool(tool: Mapping[str, Json], param: str) -> AnyTool:
-    kind = read_text(tool.get("type"), f"{param}.type")
+    kind = as_text(tool.get("type"), f"{param}.type")
     if kind == "function":
         return Tool(
-            name=read_text(tool.get("name"), f"{param}.name"),
+            name=as_text(tool.get("name"), f"{param}.name"),
             description=find_text(tool, "description", f"{param}."),
             parameters=find_object(tool, "parameters", f"{param}."),
             strict=find_flag(tool, "strict", f"{param}."),
@@ -94,9 +95,7 @@ def _read_search(tool: Mapping[str, Json], param: str) -> WebSearch:
 
 def _domains(filters: Mapping[str, Json], key: str, param: str) -> tuple[str, ...]:
     path = f"{param}.filters.{key}"
-    return tuple(
-        read_text(domain, f"{path}[{index}]") for index, domain in enumerate(read_list(filters.get(key), path))
-    )
+    return tuple(as_text(domain, f"{path}[{index}]") for index, domain in enumerate(read_list(filters.get(key), path)))
 
 
 def _identity(tool: Json) -> tuple[Json, Json]:
