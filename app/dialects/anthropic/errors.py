@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from app.core.errors import RelayError, UpstreamError
 from app.core.events import Failed
-from app.core.jsonio import InvalidJson, Json, dumps, loads
+from app.core.jsonio import Json, dumps
 from app.core.redaction import redact_json
+from app.dialects.error_body import read_document
 from app.dialects.openai.errors import read_error as read_any_error
 
 _TYPES: dict[int, str] = {
@@ -53,10 +54,7 @@ def read_error(
     Whatever is not of this shape, such as a page of a proxy before the API, is read as OpenAI's reader does, which knows
     many. An error that comes with status 200 has the status of its type.
     """
-    try:
-        document = redact_json(loads(body), secrets)
-    except InvalidJson:
-        document = None
+    document = read_document(body, secrets)
     found = _find_error(document)
     if found is None:
         return read_any_error(status, body, provider=provider, retry_after=retry_after, secrets=secrets)

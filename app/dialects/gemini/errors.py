@@ -8,14 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from app.core.errors import RelayError, UpstreamError
 from app.core.events import Failed
-from app.core.jsonio import InvalidJson, Json, dumps, loads
-from app.core.redaction import redact, redact_json
+from app.core.jsonio import Json, dumps
+from app.core.redaction import redact_json
+from app.dialects.error_body import read_document, words_of, write_excerpt
 from app.dialects.framing import write_data
 
-_EXCERPT = 300
-_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
-# The words of a page come in its beginning, and taking its markup out is slow where it is none.
-_SEARCHED = 16 * 1024
 _NO_NAME = re.compile(r"[^A-Z0-9]+")
 _SECONDS = re.compile(r"(\d{1,9})(\.\d+)?s")
 
@@ -102,13 +99,9 @@ def read_error(
     An error that comes with status 200 has its status in `code`, or by its word, or else 502. Google says how long to wait in
     `details`, not in a header.
     """
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        document = redact_json(loads(text), secrets)
-    except InvalidJson:
-        document = None
+    document = read_document(body, secrets)
     found = find_error(document)
-    words = _excerpt(redact(text, secrets)) if document is None else _written(document)
+    words = words_of(document, body, secrets)
     error = _read_object(found or {}, status)
     return UpstreamError(
         error.message or words or f"{provider} answered with status {error.status}.",
@@ -155,7 +148,7 @@ def _find(document: Json) -> Mapping[str, Json] | None:
     if not isinstance(document, dict) or not document.get("error"):
         return None
     error = document["error"]
-    return error if isinstance(error, dict) else {"message": error if isinstance(error, str) else _written(error)}
+    return error if isinstance(error, dict) else {"message": error if isinstance(error, str) else write_excerpt(error)}
 
 
 def _read_delay(error: Mapping[str, Json]) -> str | None:
@@ -174,15 +167,6 @@ def _details(error: Mapping[str, Json]) -> list[dict[str, Json]]:
 
 def _word(status: int) -> str:
     return _WORDS.get(status) or ("INVALID_ARGUMENT" if status < 500 else "INTERNAL")
-
-
-def _written(document: Json) -> str | None:
-    return dumps(document).decode()[:_EXCERPT] if document else None
-
-
-def _excerpt(text: str) -> str | None:
-    plain = " ".join(_MARKUP.sub(" ", text[:_SEARCHED]).split())
-    return plain[:_EXCERPT] or None
 
 
 def _text(value: Json) -> str | None:

@@ -1,17 +1,13 @@
 """Ollama's error object, `{"error": "words"}`: ours written as one, and a server's read."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from app.core.errors import RelayError, UpstreamError
 from app.core.events import Failed
-from app.core.jsonio import InvalidJson, Json, dumps, loads
-from app.core.redaction import redact, redact_json
+from app.core.jsonio import Json, dumps
+from app.core.redaction import redact_json
+from app.dialects.error_body import read_document, words_of, write_excerpt
 
-_EXCERPT = 300
-# A proxy before the server answers with a page; its words come in the beginning.
-_MARKUP = re.compile(r"<[^<>]*>")
-_SEARCHED = 16 * 1024
 # A server that has written its first bytes cannot tell a status any more; without one it would have said this.
 _UNTOLD_STATUS = 500
 
@@ -35,16 +31,9 @@ def read_error(
     Understood are `{"error": "words"}`, `{"error": {"message": "words"}}` as of its endpoints that speak OpenAI's dialect,
     `{"message": …}`, `{"detail": …}`, and any text, as of a proxy before it. An error with status 200 has 502.
     """
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        document = redact_json(loads(text), secrets)
-    except InvalidJson:
-        document = None
-    words = _find_words(document)
-    if words is None:
-        words = _excerpt(redact(text, secrets) if document is None else _written(document))
+    document = read_document(body, secrets)
     return UpstreamError(
-        words or f"{provider} answered with status {status}.",
+        _find_words(document) or words_of(document, body, secrets) or f"{provider} answered with status {status}.",
         status=status if status >= 400 else 502,
         body=document if isinstance(document, dict) else None,
         retry_after=retry_after,
@@ -54,7 +43,7 @@ def read_error(
 def read_failure(line: Mapping[str, Json]) -> Failed:
     """The error that a line of a stream tells of."""
     body = redact_json(dict(line))
-    return Failed(_find_words(body) or dumps(body["error"]).decode()[:_EXCERPT], status=_UNTOLD_STATUS, body=body)
+    return Failed(_find_words(body) or write_excerpt(body["error"]) or "", status=_UNTOLD_STATUS, body=body)
 
 
 def _find_words(document: Json) -> str | None:
@@ -66,14 +55,6 @@ def _find_words(document: Json) -> str | None:
         if isinstance(words, str) and words:
             return words
     return None
-
-
-def _written(document: Json) -> str:
-    return dumps(document).decode() if document else ""
-
-
-def _excerpt(text: str) -> str:
-    return " ".join(_MARKUP.sub(" ", text[:_SEARCHED]).split())[:_EXCERPT]
 
 
 def _is_ours(body: Mapping[str, Json]) -> bool:

@@ -1,17 +1,12 @@
 """OpenAI's error object: ours written as one, and every provider's variant of it read."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from app.core.errors import RelayError, UpstreamError
-from app.core.jsonio import InvalidJson, Json, dumps, loads
-from app.core.redaction import redact, redact_json
+from app.core.jsonio import Json, dumps
+from app.dialects.error_body import read_document, words_of
 from app.dialects.framing import write_data
 
-_EXCERPT = 300
-_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
-# The words of a page come in its beginning, and taking its markup out is slow where it is none.
-_SEARCHED = 16 * 1024
 # What xAI and Google's API of this dialect say of our key, by a 400.
 _KEY_REFUSED = ("Incorrect API key provided", "API key not valid")
 
@@ -34,18 +29,14 @@ def read_error(
     Understood are OpenAI's `{"error": {…}}`, xAI's `{"error": "…", "code": "…"}`, `{"detail": …}`, `{"message": …}`, each also in
     a list, and any text. An error that comes with status 200, as OpenRouter's do, has its status in `code`, or else 502.
     """
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        document = redact_json(loads(text), secrets)
-    except InvalidJson:
-        document = None
+    document = read_document(body, secrets)
     if isinstance(document, list) and document:
         document = document[0]
     found = _find_error(document)
     if status < 400:
         code = found.get("code")
         status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    words = _excerpt(redact(text, secrets)) if document is None else _written(document)
+    words = words_of(document, body, secrets)
     message = _text(found.get("message")) or words or f"{provider} answered with status {status}."
     return UpstreamError(
         message,
@@ -78,15 +69,6 @@ def _find_error(document: Json) -> Mapping[str, Json]:
         message = dumps(message).decode()
     rest = {key: value for key, value in document.items() if key not in ("error", "message", "detail")}
     return {"message": message, **rest} if isinstance(message, str) else {}
-
-
-def _written(document: Json) -> str | None:
-    return dumps(document).decode()[:_EXCERPT] if document else None
-
-
-def _excerpt(text: str) -> str | None:
-    plain = " ".join(_MARKUP.sub(" ", text[:_SEARCHED]).split())
-    return plain[:_EXCERPT] or None
 
 
 def _text(value: Json) -> str | None:
