@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from app.core.errors import UpstreamError, UpstreamInvalid
+from app.core.errors import UpstreamError
 from app.core.events import (
     Event,
     Failed,
@@ -16,12 +16,11 @@ from app.core.events import (
     ToolCallDelta,
     fold,
 )
-from app.core.jsonio import InvalidJson, Json, dumps, loads_repaired
+from app.core.jsonio import dumps
 from app.core.redaction import redact
 from app.core.usage import Usage
+from app.dialects.collected import Collected
 from app.dialects.dialect import About, Dialect, EventReader, EventWriter
-
-MAX_REPLY_BYTES = 128 * 1024 * 1024
 
 Estimate = Callable[[int], Usage]
 """Usage for a provider that reports none, by the characters that it wrote."""
@@ -207,31 +206,14 @@ class PassedStream:
         return data
 
 
-class _Whole:
-    """Collects a whole reply."""
-
-    ended = False
-    failure: str | None = None
+class _Whole(Collected):
+    """A whole reply that is read into events."""
 
     def __init__(self, source: Dialect, *, provider: str, estimate: Estimate, secrets: Sequence[str]) -> None:
+        super().__init__(provider)
         self._source = source
-        self._provider = provider
         self._secrets = secrets
-        self._pieces: list[bytes] = []
-        self._size = 0
         self._metered = Metered(estimate)
-
-    def feed(self, data: bytes) -> bytes:
-        """Keep the next bytes.
-
-        Raises:
-            UpstreamInvalid: the reply is larger than any that a provider sends.
-        """
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > MAX_REPLY_BYTES:
-            raise UpstreamInvalid(f"The provider's reply is longer than {MAX_REPLY_BYTES} bytes.")
-        return b""
 
     def read_usage(self) -> Usage:
         """What was used; known after the close."""
@@ -244,12 +226,6 @@ class _Whole:
         except UpstreamError as exc:
             exc.message, exc.body = redact(exc.message, self._secrets), None
             raise
-
-    def _decoded(self, body: bytes) -> Json:
-        try:
-            return loads_repaired(body)
-        except InvalidJson:
-            raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
 
 
 class CrossedWhole(_Whole):
@@ -278,7 +254,7 @@ class CrossedWhole(_Whole):
             UpstreamInvalid: what came is no reply.
             UpstreamError: it is an error that came with status 200.
         """
-        body = b"".join(self._pieces)
+        body = self._body()
         if self._normalising is not None:
             body = self._normalising.feed(body) + self._normalising.close(certain=certain)
         completion = fold(self._read(body))
@@ -295,7 +271,7 @@ class PassedWhole(_Whole):
             UpstreamInvalid: it is no reply.
             UpstreamError: it is an error that came with status 200.
         """
-        body = b"".join(self._pieces)
+        body = self._body()
         self._read(body)
         return body
 

@@ -3,26 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 from app.core.errors import UpstreamInvalid
-from app.core.jsonio import InvalidJson, Json, dumps, is_utf8, loads_repaired
+from app.core.jsonio import InvalidJson, Json, dumps, is_utf8
 from app.core.usage import NO_USAGE, Usage
+from app.dialects.collected import Collected
 from app.dialects.openai.errors import read_error
 from app.dialects.openai.stream import Mender
 from app.dialects.openai.usage import count_prompt_characters, estimate_tokens, read_usage
 
-MAX_REPLY_BYTES = 128 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class WholeReply:
-    """Feed it the provider's bytes; the client's come in one piece, at the close.
-
-    Attributes:
-        ended: always False: the end of a whole reply is the end of its body.
-        failure: always None: an error is raised.
-    """
-
-    ended = False
-    failure: str | None = None
+class WholeReply(Collected):
+    """Feed it the provider's bytes; the client's come in one piece, at the close."""
 
     def __init__(
         self,
@@ -32,25 +24,11 @@ class WholeReply:
         mender: Mender | None = None,
         secrets: Sequence[str] = (),
     ) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._request = request
         self._secrets = secrets
         self._mender = mender
-        self._pieces: list[bytes] = []
-        self._size = 0
         self._usage = NO_USAGE
-
-    def feed(self, data: bytes) -> bytes:
-        """Keep the next bytes.
-
-        Raises:
-            UpstreamInvalid: the reply is larger than any that a provider sends.
-        """
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > MAX_REPLY_BYTES:
-            raise UpstreamInvalid(f"The provider's reply is longer than {MAX_REPLY_BYTES} bytes.")
-        return b""
 
     def close(self, *, certain: bool) -> bytes:
         """The client's body: as it came, unless it had to be mended. JSON shows by itself whether it is whole.
@@ -59,7 +37,7 @@ class WholeReply:
             UpstreamInvalid: it is no chat completion.
             UpstreamError: it is an error that came with status 200.
         """
-        body = b"".join(self._pieces)
+        body = self._body()
         reply = self._read(body)
         mended = reply if self._mender is None else self._mender.mend_whole(reply)
         usage = read_usage(reply.get("usage"))
@@ -76,10 +54,7 @@ class WholeReply:
         return self._usage
 
     def _read(self, body: bytes) -> dict[str, Json]:
-        try:
-            reply = loads_repaired(body)
-        except InvalidJson:
-            raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
+        reply = self._decoded(body)
         if not isinstance(reply, dict):
             raise UpstreamInvalid(f"The reply of {self._provider} is no JSON object.")
         if isinstance(reply.get("choices"), list):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import UpstreamError, UpstreamInvalid
-from app.dialects.openai import whole
+from app.dialects import collected
 from app.dialects.openai.whole import WholeReply
 from app.providers.perplexity import PerplexityMender
 from tests.dialects.openai.folding import cut
@@ -103,7 +103,7 @@ def test_byte_order_mark_does_not_reach_the_client() -> None:
 
 
 def test_reply_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole, "MAX_REPLY_BYTES", 1000)
+    monkeypatch.setattr(collected, "MAX_REPLY_BYTES", 1000)
     reply = open_reply()
     reply.feed(b" " * 1000)
 
