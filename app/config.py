@@ -101,12 +101,6 @@ def _parameter_name(name: str) -> str:
     return name
 
 
-def _refusable(name: str) -> str:
-    if name in ("model", "messages", "stream"):
-        raise ValueError("cannot be left out: it is what a call is about")
-    return name
-
-
 def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for model in models:
@@ -166,11 +160,6 @@ ParameterName = Annotated[
     WithJsonSchema({"type": "string", "not": {"enum": list(REFUSED_PARAMETERS)}}),
 ]
 Parameters = dict[ParameterName, Any]
-RefusedNames = Annotated[
-    tuple[Annotated[NonEmpty, AfterValidator(_refusable)], ...],
-    AfterValidator(_without_duplicates),
-    _Takes("a list of parameter names"),
-]
 Headers = Annotated[
     dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]],
     AfterValidator(_without_twin_headers),
@@ -198,10 +187,6 @@ class ProviderConfig(BaseModel):
     )
     payload_default_parameters: Parameters = Field(
         default_factory=dict, description="Put into a request's body where the client said nothing."
-    )
-    payload_refused_parameters: RefusedNames = Field(
-        (),
-        description="Parameters that the provider refuses: no request has them, and clients that give them are warned.",
     )
     api_format: ApiFormats = Field(
         ("openai",),

@@ -97,6 +97,10 @@ class Overrides:
         self.known: Callable[[str, str], Known] = lru_cache(maxsize=_MOST_REMEMBERED)(self._look_up)
         """By a provider's key and its own name for a model."""
 
+    def rules(self, provider: str, model: str) -> Rules | None:
+        """What the calls of that model must keep to."""
+        return self.known(provider, model).rules
+
     def under(self, layer: OverrideFile) -> "Overrides":
         """The same with a further layer, which wins."""
         return Overrides(*self._files, layer)

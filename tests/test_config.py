@@ -51,11 +51,6 @@ def test_google_is_signed_by_either_of_its_keys() -> None:
     assert load_config(shipped_config()).providers["google"].api_key_env == ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
-@pytest.mark.parametrize("key", ["mistral", "cohere"])
-def test_providers_that_refuse_to_be_asked_for_usage_are_not(key: str) -> None:
-    assert load_config(shipped_config()).providers[key].payload_refused_parameters == ("stream_options",)
-
-
 def test_provider_needs_no_more_than_its_address() -> None:
     acme = parse(acme={"base_url": "https://acme.test/v1/"}).providers["acme"]
 
@@ -164,14 +159,6 @@ def test_each_fault_names_its_path(fields: dict[str, Any], path: str) -> None:
         (
             {"api_format": "gemini", "path": "/v1"},
             "path: cannot be set here: Gemini's API names the model in the path",
-        ),
-        (
-            {"payload_refused_parameters": "user"},
-            "payload_refused_parameters: must be a list of parameter names, not a string",
-        ),
-        (
-            {"payload_refused_parameters": ["model"]},
-            "payload_refused_parameters[0]: cannot be left out: it is what a call is about",
         ),
         ({"quirks": "acme"}, "quirks: must be 'perplexity' or 'parallel'"),
         ({"name": ["a"]}, "name: must be a string, not a list"),

@@ -239,7 +239,7 @@ def test_shipped_file_offers_every_model_of_the_shipped_configuration() -> None:
         ("openai", "gpt-5.1", True, set()),
         ("openai", "gpt-5-chat-latest", True, set()),
         ("openai", "gpt-4o-mini", None, set()),
-        ("mistral", "magistral-medium-latest", False, set()),
+        ("mistral", "magistral-medium-latest", False, {"stream_options"}),
         ("xai", "grok-4-0709", None, {"stop", "reasoning_effort"}),
         ("xai", "grok-3-mini", None, {"stop"}),
         ("xai", "grok-3", None, set()),
@@ -297,3 +297,11 @@ def test_schema_takes_the_shipped_file() -> None:
 )
 def test_schema_refuses_what_the_gateway_refuses(document: Any) -> None:
     assert not jsonschema_rs.Draft202012Validator(overrides_schema()).is_valid(document)
+
+
+@pytest.mark.parametrize("provider", ["mistral", "cohere"])
+def test_providers_that_refuse_to_be_asked_for_usage_are_not(provider: str) -> None:
+    rules = load_overrides(None).known(provider, "any").rules
+
+    assert rules is not None
+    assert not rules.usage_can_be_asked

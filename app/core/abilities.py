@@ -9,6 +9,9 @@ Capability = Literal[
 ]
 """`vision`, `audio` and `pdf` are read by the model, `image` is made by it; `insert` fills in the middle of a text."""
 
+ASK_FOR_USAGE = "stream_options"
+"""The parameter of Chat Completions by which the gateway asks for usage in streams. Some providers refuse it."""
+
 
 @frozen
 class Abilities:
@@ -32,6 +35,11 @@ class Rules:
     max_completion_tokens: bool | None = None
     system_prompt: bool = True
     unsupported: tuple[str, ...] = ()
+
+    @property
+    def usage_can_be_asked(self) -> bool:
+        """Whether the gateway may ask for usage at the end of streams."""
+        return ASK_FOR_USAGE not in self.unsupported
 
 
 @frozen

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from app.core.abilities import Rules
 from app.core.call import Call
-from app.core.chat import Encoded, Reasoning, Text, ToolCall, ToolResult
+from app.core.chat import Reasoning, Text, ToolCall, ToolResult
 from app.core.errors import InvalidRequest, UpstreamError
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps
@@ -34,6 +35,7 @@ from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
+from app.dialects.rules import fit_chat, keep_chat, keep_request, said_as, without_unsupported
 from app.dialects.splice import Additions, rewrite
 
 _COUNTS: dict[str, tuple[Callable[[int], bytes], Dialect]] = {
@@ -67,44 +69,84 @@ class Incoming(Protocol):
 
 @frozen
 class Outgoing:
-    """A body for a provider. `unsupported` names what the client asked for and the provider's dialect cannot say."""
+    """A body for a provider. `unsupported` names what the client asked for and the model cannot be told, in the client's words."""
 
     body: bytes
     unsupported: Sequence[str] = ()
 
 
-def outgoing(call: Call, model: str, additions: Additions, *, dialect: str = OPENAI.name) -> Outgoing:
-    """The body of `call` for a provider that speaks `dialect` and calls the model `model`.
+def outgoing(
+    call: Call, model: str, additions: Additions, *, dialect: str = OPENAI.name, rules: Rules | None = None
+) -> Outgoing:
+    """The body of `call` for a provider that speaks `dialect` and calls the model `model`, whose `rules` it keeps to.
 
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.
     """
-    if additions.refused and call.dialect == dialect and (lost := _refused(call.payload, additions)):
-        sent = outgoing(_without(call, lost), model, additions, dialect=dialect)
-        return Outgoing(sent.body, (*sent.unsupported, *_told(lost)))
+    left_out: Sequence[str] = ()
+    if rules is not None and call.dialect in DIALECTS:
+        call, left_out = _keep_to(rules, call, dialect)
     if call.dialect == OPENAI.name == dialect:
         return Outgoing(
             pass_request(
-                call.body, call.payload, name=call.name, model=model, streamed=call.streamed, additions=additions
-            )
+                call.body,
+                call.payload,
+                name=call.name,
+                model=model,
+                asks_usage=call.streamed and (rules is None or rules.usage_can_be_asked),
+                additions=additions,
+            ),
+            left_out,
         )
     if call.dialect in EMBEDDINGS:
         if call.dialect == dialect:
             return Outgoing(pass_embedding(call, model, additions))
-        return _written(cross_embedding(call, model, dialect), additions)
+        encoded = cross_embedding(call, model, dialect)
+        return Outgoing(_dumped(additions.added_to(encoded.payload)), encoded.unsupported)
     if dialect in FORMS:
         return Outgoing(pass_form(call.body, dict(call.headers)[b"content-type"], name=call.name, model=model))
-    if call.dialect == dialect and (not _is_read(dialect) or not _holds_foreign_signature(call.body)):
+    if call.dialect == dialect and not (_is_read(dialect) and _must_be_rebuilt(call, rules)):
         named = model if "model" in call.payload else None
-        return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions))
+        return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions), left_out)
     if call.dialect == RESPONSES.name != dialect and (kept := needs_state(call.payload)) is not None:
         raise InvalidRequest(
             f"{kept!r} needs a provider that keeps the state of conversations; that of this model does not.",
             param=kept,
             code="unsupported_parameter",
         )
+    source, goal = DIALECTS[call.dialect], DIALECTS[dialect]
+    request = source.read_request(call.payload)
+    if rules is not None:
+        request, further = keep_request(request, rules)
+        left_out = (*left_out, *further)
+    encoded = goal.write_request(request, model, call.streamed)
+    payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
+    unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in encoded.unsupported))
+    return Outgoing(_dumped(additions.added_to(payload)), unsupported)
+
+
+def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
+    """The call without what the model does not take, and the paths that were left out."""
+    kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
+    payload = keep_chat(kept.payload, rules) if call.dialect == OPENAI.name == dialect else kept.payload
+    return (call if payload is call.payload else replace(call, body=_dumped(payload), payload=payload)), kept.left_out
+
+
+def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
+    """Whether a request in the provider's own dialect holds what it cannot be sent."""
+    if _holds_foreign_signature(call.body):
+        return True
+    if rules is None:
+        return False
     request = DIALECTS[call.dialect].read_request(call.payload)
-    return _written(DIALECTS[dialect].write_request(request, model, call.streamed), additions)
+    return keep_request(request, rules)[0] is not request
+
+
+def _dumped(payload: Mapping[str, Json]) -> bytes:
+    try:
+        return dumps(payload)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 
 
 def incoming(
@@ -208,35 +250,6 @@ def reply_type(call: Call) -> str | None:
 def _is_read(dialect: str) -> bool:
     """Whether the gateway knows what a provider says in `dialect`."""
     return dialect in DIALECTS and not DIALECTS[dialect].client_only
-
-
-def _written(encoded: Encoded, additions: Additions) -> Outgoing:
-    payload = additions.added_to(encoded.payload)
-    lost = _refused(payload, additions)
-    for key in lost:
-        del payload[key]
-    try:
-        return Outgoing(dumps(payload), (*encoded.unsupported, *_told(lost)))
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
-
-
-def _refused(payload: Mapping[str, Json], additions: Additions) -> list[str]:
-    """The members of a body that its provider would refuse."""
-    return [key for key in payload if key in additions.refused]
-
-
-def _told(lost: Sequence[str]) -> list[str]:
-    """What of it clients are told: not that usage cannot be asked for, as they get it all the same."""
-    return [key for key in lost if key != "stream_options"]
-
-
-def _without(call: Call, lost: Sequence[str]) -> Call:
-    payload = {key: value for key, value in call.payload.items() if key not in lost}
-    try:
-        return replace(call, payload=payload, body=dumps(payload))
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 
 
 def _incoming_embeddings(call: Call, model: str, dialect: str, provider: str, secrets: Sequence[str]) -> Incoming:

@@ -90,6 +90,8 @@ class Dialect:
     Attributes:
         name: as in `api_format`.
         stream_type: the media type of its streams.
+        words: by the name of a parameter in `parameters`, the paths by which a client of this dialect may say it, the usual
+            one first; what it has no word for is not there.
         read_request: a payload of this dialect as a canonical request. Raises `InvalidRequest` with the field as `param`.
         write_request: a canonical request as a payload for a provider of this dialect: `(request, model, streamed)`.
         read_reply: a provider's whole reply, decoded, as events from `Started` to `Finished`. Raises `UpstreamInvalid` where it is
@@ -105,6 +107,7 @@ class Dialect:
 
     name: str
     stream_type: str
+    words: Mapping[str, Sequence[str]]
     read_request: Callable[[Mapping[str, Json]], ChatRequest]
     write_request: Callable[[ChatRequest, str, bool], Encoded]
     read_reply: Callable[[Json], list[Event]]

@@ -7,10 +7,10 @@ from app.core.call import Call
 from app.core.chat import Encoded
 from app.core.embedding import EmbeddingRequest
 from app.core.errors import UpstreamInvalid
-from app.core.jsonio import InvalidJson, dumps, loads_repaired
+from app.core.jsonio import dumps
 from app.core.redaction import redact
 from app.core.usage import Usage
-from app.dialects.crossing import MAX_REPLY_BYTES
+from app.dialects.collected import Collected
 from app.dialects.dialect import About
 from app.dialects.embedding import EmbeddingDialect
 from app.dialects.openai.usage import estimate_tokens
@@ -47,11 +47,8 @@ def estimate_usage(request: EmbeddingRequest) -> Usage:
     return Usage(input=estimate_tokens(characters) + tokens, estimated=True)
 
 
-class CrossedEmbeddings:
+class CrossedEmbeddings(Collected):
     """A provider's embeddings made into the client's."""
-
-    ended = False
-    failure: str | None = None
 
     def __init__(
         self,
@@ -62,25 +59,13 @@ class CrossedEmbeddings:
         provider: str,
         secrets: Sequence[str],
     ) -> None:
+        super().__init__(provider)
         self._source = source
         self._goal = goal
         self._about = about
-        self._provider = provider
         self._secrets = secrets
         self._request = goal.read_request(about.payload)
         self._usage = estimate_usage(self._request)
-        self._body = bytearray()
-
-    def feed(self, data: bytes) -> bytes:
-        """Keep the next bytes.
-
-        Raises:
-            UpstreamInvalid: the reply is larger than any that a provider sends.
-        """
-        self._body += data
-        if len(self._body) > MAX_REPLY_BYTES:
-            raise UpstreamInvalid(f"The provider's reply is longer than {MAX_REPLY_BYTES} bytes.")
-        return b""
 
     def close(self, *, certain: bool) -> bytes:
         """The client's body.
@@ -89,11 +74,8 @@ class CrossedEmbeddings:
             UpstreamInvalid: what came is no reply, or has not a vector for each input.
             UpstreamError: it is an error that came with status 200.
         """
-        body = bytes(self._body)
-        try:
-            document = loads_repaired(body)
-        except InvalidJson:
-            raise UpstreamInvalid(f"The reply of {self._provider} is not valid JSON.") from None
+        body = self._body()
+        document = self._decoded(body)
         if isinstance(document, dict) and document.get("error"):
             error = DIALECTS[self._source.name.partition("-")[0]].read_error(
                 200, body, self._provider, None, self._secrets

@@ -12,14 +12,10 @@ _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a provider's configuration puts into every body: `extra` over what the client said (`tools` beside), `defaults` under it.
-
-    `refused` are the members that no body may have, as the provider would refuse it.
-    """
+    """What a provider's configuration puts into every body: `extra` over what the client said (`tools` beside), `defaults` under it."""
 
     extra: Mapping[str, Json] = field(default_factory=dict)
     defaults: Mapping[str, Json] = field(default_factory=dict)
-    refused: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.extra or self.defaults)

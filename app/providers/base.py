@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import lru_cache
 
 import httpx
 
 from app.config import ProviderConfig
+from app.core.abilities import Rules
 from app.core.call import Call, Target
 from app.core.errors import (
     InvalidRequest,
@@ -51,6 +53,13 @@ _DESCRIPTIONS = frozenset({"input_schema", "functionDeclarations", "function_dec
 # Of providers that name the model in the path there is an address a model; clients can make names up.
 _MAX_ADDRESSES = 1024
 
+FindRules = Callable[[str], Rules | None]
+"""From the provider's own name for a model to what its calls must keep to."""
+
+
+def _no_rules(_model: str) -> None:
+    return None
+
 
 class HttpProvider:
     """A provider as an entry of the configuration describes it.
@@ -62,7 +71,12 @@ class HttpProvider:
     mender: Callable[[Call, str], Mender] | None = None
 
     def __init__(
-        self, key: str, config: ProviderConfig, secret: str | None, transport: httpx.AsyncBaseTransport
+        self,
+        key: str,
+        config: ProviderConfig,
+        secret: str | None,
+        transport: httpx.AsyncBaseTransport,
+        find_rules: FindRules = _no_rules,
     ) -> None:
         self.key = key
         self.name = config.name or key
@@ -83,11 +97,11 @@ class HttpProvider:
         self._additions = Additions(
             extra=config.payload_extra_parameters,
             defaults=config.payload_default_parameters,
-            refused=frozenset(config.payload_refused_parameters),
         )
         added = config.payload_extra_parameters.get("tools")
         self._adds_built_in_tools = isinstance(added, list) and any(map(_is_built_in, added))
         self._unsupported = config.unsupported_parameters
+        self._rules_of = lru_cache(maxsize=_MAX_ADDRESSES)(find_rules)
         limits = config.timeouts
         self._limits = {
             "connect": limits.connect,
@@ -113,7 +127,7 @@ class HttpProvider:
         if call.dialect not in self._ways and (count := count_tokens(call)) is not None:
             return Reply(200, JSON_TYPE, count)
         dialect = self._dialect_for(call)
-        sent = outgoing(call, target.model, self._additions, dialect=dialect)
+        sent = outgoing(call, target.model, self._additions, dialect=dialect, rules=self._rules_of(target.model))
         headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []
         try:
             answer = await self._post(dialect, target.model, call.streamed)(sent.body, self._further(call, dialect))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import httpx
 
@@ -167,8 +168,8 @@ class Registry:
             models = entry.supported_models or discovered.get(key)
             states.append(ProviderState(key, entry.name or key, state, models))
             if state == "ready":
-                kind = _kind_of(entry)
-                providers[key] = tuple(kind(key, entry, secret, self._transport) for secret in secrets)
+                kind, rules = _kind_of(entry), partial(overrides.rules, key)
+                providers[key] = tuple(kind(key, entry, secret, self._transport, rules) for secret in secrets)
         if Demo.key not in config.providers:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
             providers[Demo.key] = (Demo(),)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from app.core.abilities import Rules
 from app.dialects.convert import incoming, incoming_error, outgoing
 from app.dialects.openai.stream import ChatStream
 from app.dialects.openai.whole import WholeReply
@@ -19,11 +20,12 @@ def test_request_goes_out_with_the_providers_model_and_its_additions() -> None:
     assert json.loads(sent.body) == {**call.payload, "model": "M-1", "n": 1}
 
 
-REFUSING = Additions(extra={"n": 1}, refused=frozenset({"stream_options", "user", "temperature"}))
+ADDING = Additions(extra={"n": 1})
+REFUSING = Rules(unsupported=("stream_options", "user", "temperature"))
 
 
 def test_usage_of_a_stream_is_not_asked_for_where_the_provider_refuses_that() -> None:
-    sent = outgoing(make_call({"stream": True}), "M-1", REFUSING)
+    sent = outgoing(make_call({"stream": True}), "M-1", ADDING, rules=REFUSING)
 
     assert "stream_options" not in json.loads(sent.body)
     assert not sent.unsupported
@@ -32,7 +34,7 @@ def test_usage_of_a_stream_is_not_asked_for_where_the_provider_refuses_that() ->
 def test_parameters_that_the_provider_refuses_are_left_out_and_named() -> None:
     call = make_call({"stream": True, "stream_options": {"include_usage": True}, "user": "u", "seed": 1})
 
-    sent = outgoing(call, "M-1", REFUSING)
+    sent = outgoing(call, "M-1", ADDING, rules=REFUSING)
 
     assert json.loads(sent.body) == {
         "model": "M-1",
@@ -54,7 +56,7 @@ def test_parameters_that_the_provider_refuses_are_left_out_of_translated_request
     }
     call = make_call(payload, dialect="anthropic")
 
-    sent = outgoing(call, "M-1", REFUSING)
+    sent = outgoing(call, "M-1", ADDING, rules=REFUSING)
 
     assert not {"temperature", "stream_options"} & json.loads(sent.body).keys()
     assert list(sent.unsupported) == ["temperature"]

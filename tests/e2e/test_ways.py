@@ -52,7 +52,6 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "mistral": {
             "base_url": f"{provider.base_url}/v1",
             "supported_models": ["m"],
-            "payload_refused_parameters": ["stream_options"],
         },
     }
     config = {key: entry | ONE_ATTEMPT for key, entry in config.items()}

@@ -5,15 +5,17 @@ import contextlib
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import pytest
 
 from app.config import ProviderConfig, Timeouts
+from app.core.abilities import Rules
 from app.core.call import Call, Target
 from app.core.errors import (
+    InvalidRequest,
     UpstreamBusy,
     UpstreamCut,
     UpstreamError,
@@ -577,3 +579,89 @@ async def test_provider_that_does_not_list_its_models_in_time_is_given_up(monkey
     with pytest.raises(UpstreamTimeout):
         await answering(stream=body).provider().list_models()
     assert body.closed
+
+
+# What its models do not take.
+
+
+def keeping(rules: Rules | None, **config: Any) -> tuple[HttpProvider, list[httpx.Request]]:
+    """A provider whose model has these rules, and what it was asked."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json=WHOLE)
+
+    fields = {"base_url": "https://acme.test/v1", "name": "Acme", **config}
+    entry = ProviderConfig(**fields)
+    return HttpProvider("acme", entry, None, httpx.MockTransport(answer), lambda _model: rules), asked
+
+
+SAMPLED = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7, "own": {"a": 1}}
+
+
+async def test_parameters_that_a_model_does_not_take_are_left_out_and_named_though_the_body_passes() -> None:
+    provider, asked = keeping(Rules(max_completion_tokens=True, unsupported=("temperature", "top_p", "stop")))
+
+    reply = await provider.send(make_call(SAMPLED), TARGET)
+
+    body = json.loads(asked[0].content)
+    assert body == {
+        "model": "Acme-1",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "max_completion_tokens": 7,
+        "own": {"a": 1},
+    }
+    assert dict(reply.headers)[b"x-relay-warnings"] == b"acme/Acme-1 cannot take: temperature, top_p"
+
+
+async def test_dropped_parameters_are_not_named() -> None:
+    provider, asked = keeping(Rules(unsupported=("temperature",)), unsupported_parameters="drop")
+
+    reply = await provider.send(make_call(SAMPLED), TARGET)
+
+    assert "temperature" not in json.loads(asked[0].content)
+    assert list(reply.headers) == []
+
+
+async def test_parameters_that_a_model_does_not_take_are_refused_where_that_is_wished() -> None:
+    provider, asked = keeping(Rules(unsupported=("top_p",)), unsupported_parameters="reject")
+
+    with pytest.raises(InvalidRequest, match="acme/Acme-1 cannot take: top_p") as caught:
+        await provider.send(make_call(SAMPLED), TARGET)
+
+    assert (caught.value.param, caught.value.code) == ("top_p", "unsupported_parameter")
+    assert asked == []
+
+
+@pytest.mark.parametrize("rules", [None, Rules(unsupported=("stop",)), Rules(max_completion_tokens=False)])
+async def test_body_that_needs_no_change_is_not_rebuilt(rules: Rules | None) -> None:
+    provider, asked = keeping(rules)
+    body = b'{"messages" : [{"role":"user","content":"Hi"}],  "model":"gpt-x", "max_tokens": 7}'
+
+    await provider.send(replace(make_call({"max_tokens": 7}), body=body), TARGET)
+
+    assert asked[0].content == body.replace(b"gpt-x", b"Acme-1")
+
+
+async def test_rules_are_asked_for_once_a_model() -> None:
+    asked_for: list[str] = []
+
+    def find_rules(model: str) -> None:
+        asked_for.append(model)
+
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=WHOLE))
+    provider = HttpProvider("acme", ProviderConfig(base_url="https://acme.test/v1"), None, transport, find_rules)
+
+    for model in ("a", "b", "a"):
+        await provider.send(make_call(), Target("acme", model))
+
+    assert asked_for == ["a", "b"]
+
+
+async def test_what_is_configured_for_a_provider_is_put_in_whatever_the_model_takes() -> None:
+    provider, asked = keeping(Rules(unsupported=("temperature",)), payload_default_parameters={"temperature": 0.1})
+
+    await provider.send(make_call(SAMPLED), TARGET)
+
+    assert json.loads(asked[0].content)["temperature"] == 0.1

@@ -6,12 +6,14 @@ from app.dialects.anthropic.names import NAME
 from app.dialects.anthropic.reply import read_reply, write_reply
 from app.dialects.anthropic.request import read_request, write_request
 from app.dialects.anthropic.stream import MessageReader
+from app.dialects.anthropic.words import WORDS
 from app.dialects.anthropic.writer import MessageWriter
 from app.dialects.dialect import Dialect
 
 ANTHROPIC = Dialect(
     name=NAME,
     stream_type=EVENT_STREAM_TYPE,
+    words=WORDS,
     read_request=read_request,
     write_request=write_request,
     read_reply=read_reply,

@@ -7,10 +7,12 @@ from app.dialects.gemini.reply import read_reply, write_reply
 from app.dialects.gemini.request import read_request
 from app.dialects.gemini.signatures import NAME
 from app.dialects.gemini.stream import STREAM_TYPE, StreamReader, write_stream
+from app.dialects.gemini.words import WORDS
 
 GEMINI = Dialect(
     name=NAME,
     stream_type=STREAM_TYPE,
+    words=WORDS,
     read_request=read_request,
     write_request=write_request,
     read_reply=read_reply,

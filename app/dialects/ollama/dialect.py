@@ -8,10 +8,12 @@ from app.dialects.ollama.extension import NAME
 from app.dialects.ollama.reply import read_reply, write_generate_reply, write_reply
 from app.dialects.ollama.request import read_generate_request, read_request, write_request
 from app.dialects.ollama.stream import StreamReader, write_generate_stream, write_stream
+from app.dialects.ollama.words import WORDS
 
 OLLAMA = Dialect(
     name=NAME,
     stream_type="application/x-ndjson",
+    words=WORDS,
     read_request=read_request,
     write_request=write_request,
     read_reply=read_reply,

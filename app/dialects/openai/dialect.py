@@ -9,6 +9,7 @@ from app.dialects.openai.encode import write_request
 from app.dialects.openai.errors import read_error, write_error, write_error_event
 from app.dialects.openai.events import ChatEventReader, ChatEventWriter
 from app.dialects.openai.reply import read_reply, write_reply
+from app.dialects.openai.words import WORDS
 
 
 def _read_error(
@@ -20,6 +21,7 @@ def _read_error(
 OPENAI = Dialect(
     name="openai",
     stream_type="text/event-stream; charset=utf-8",
+    words=WORDS,
     read_request=read_request,
     write_request=write_request,
     read_reply=read_reply,

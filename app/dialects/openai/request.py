@@ -45,9 +45,9 @@ def read_asked(body: bytes) -> Asked:
 
 
 def pass_request(
-    body: bytes, payload: Mapping[str, Json], *, name: str, model: str, streamed: bool, additions: Additions
+    body: bytes, payload: Mapping[str, Json], *, name: str, model: str, asks_usage: bool, additions: Additions
 ) -> bytes:
-    """The body for a provider of the same dialect: with its own `model`, its additions, and usage asked for.
+    """The body for a provider of the same dialect: with its own `model` and its additions; `asks_usage` at the end of a stream.
 
     Raises:
         InvalidRequest: it nests too deeply to be written anew.
@@ -56,7 +56,7 @@ def pass_request(
     inserts: dict[str, Json] = {}
     if (messages := own_messages(body, payload["messages"], model)) is not None:
         changes["messages"] = messages
-    if streamed and "stream_options" not in additions.refused:
+    if asks_usage:
         options = payload.get("stream_options")
         if not options:
             (inserts if "stream_options" not in payload else changes)["stream_options"] = _ASK_FOR_USAGE

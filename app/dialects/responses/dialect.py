@@ -7,10 +7,12 @@ from app.dialects.responses.reply import read_reply, write_reply
 from app.dialects.responses.request import read_request
 from app.dialects.responses.sealed import NAME
 from app.dialects.responses.stream import ResponsesReader, ResponsesWriter
+from app.dialects.responses.words import WORDS
 
 RESPONSES = Dialect(
     name=NAME,
     stream_type="text/event-stream; charset=utf-8",
+    words=WORDS,
     read_request=read_request,
     write_request=write_request,
     read_reply=read_reply,

@@ -84,7 +84,7 @@ def meaning(data: bytes) -> Any:
 
 def written(body: bytes, model: str, additions: Additions = NO_ADDITIONS, *, streamed: bool = False) -> bytes:
     payload = loads(body)
-    return pass_request(body, payload, name=payload["model"], model=model, streamed=streamed, additions=additions)
+    return pass_request(body, payload, name=payload["model"], model=model, asks_usage=streamed, additions=additions)
 
 
 @settings(deadline=None, max_examples=100)
