@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from app import __version__
+from app.api.capabilities import capabilities_router
 from app.api.client_address import address_reader
 from app.api.cors import open_to
 from app.api.errors import on_exception, on_http_exception, on_relay_error
@@ -132,6 +133,7 @@ def create_app(
     app.router.routes += gemini_routes(relay)
     identify = identifier(guard, read_address, may_be_anonymous=True)
     app.include_router(models_router(identify, registry))
+    app.include_router(capabilities_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
     app.include_router(health_router(database.ping, registry, board, identifier(guard, read_address)))

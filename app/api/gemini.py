@@ -85,9 +85,11 @@ def listed(models: Sequence[ListedModel]) -> dict[str, Json]:
 
 def entry(model: ListedModel) -> dict[str, Json]:
     """One of them."""
+    length = model.known.abilities.context_length
     return {
         "name": f"models/{model.id}",
         "displayName": model.id,
         "description": ", ".join(dict.fromkeys(str(choice.target) for choice in model.route.choices)),
+        **({} if length is None else {"inputTokenLimit": length}),
         "supportedGenerationMethods": _METHODS,
     }

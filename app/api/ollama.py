@@ -78,12 +78,27 @@ def _name(payload: Mapping[str, Json]) -> str:
     return name
 
 
+# Ollama's words for what it knows too; of a model that nobody has described clients would offer less than it mostly can.
+_WORDS = {
+    "completion": "completion",
+    "embedding": "embedding",
+    "tools": "tools",
+    "vision": "vision",
+    "reasoning": "thinking",
+    "insert": "insert",
+}
+_USUAL = ("completion", "tools")
+
+
 def _listed(model: ListedModel, started_at: int) -> Listed:
+    known = model.known.abilities
     return Listed(
         id=model.id,
         provider=model.owner,
         family=model.owner,
-        context_length=None,
-        capabilities=("completion", "tools"),
+        context_length=known.context_length,
+        capabilities=_USUAL
+        if known.capabilities is None
+        else tuple(_WORDS[each] for each in known.capabilities if each in _WORDS),
         modified_at=started_at,
     )

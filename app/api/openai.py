@@ -42,11 +42,19 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
 
 def _entry(model: ListedModel) -> dict[str, Json]:
     # OpenAI's type demands a date; most providers give none that is true.
-    return {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}
+    entry = {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}
+    # OpenRouter's word for it, which clients look for.
+    return _with_length(entry, "context_length", model)
 
 
 def _anthropic_entry(model: ListedModel) -> dict[str, Json]:
-    return {"type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z"}
+    entry = {"type": "model", "id": model.id, "display_name": model.id, "created_at": "1970-01-01T00:00:00Z"}
+    return _with_length(entry, "max_input_tokens", model)
+
+
+def _with_length(entry: dict[str, Json], key: str, model: ListedModel) -> dict[str, Json]:
+    length = model.known.abilities.context_length
+    return entry if length is None else {**entry, key: length}
 
 
 def _anthropic_list(models: list[ListedModel]) -> dict[str, Json]:

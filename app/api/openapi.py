@@ -55,6 +55,10 @@ _RESPONSES: dict[str, Any] = {
         "200": _described("The model.", "Model"),
         **{str(status): _ERROR for status in (401, 404, 429)},
     },
+    "/v1/capabilities": {
+        "200": _described("The models.", "Object"),
+        **{str(status): _ERROR for status in (401, 404, 429)},
+    },
     "/v1/health/providers": {"200": _described("Those of this worker.", "Object"), "401": _ERROR, "429": _ERROR},
     "/v1beta/models": {"200": _described("The models.", "Object"), "401": _GEMINI_ERROR, "429": _GEMINI_ERROR},
     "/api/tags": {"200": _described("The models.", "Object"), "401": _OLLAMA_ERROR, "429": _OLLAMA_ERROR},
