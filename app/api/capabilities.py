@@ -9,7 +9,8 @@ from app.api.listing import Identify, respond_json, visible_model, visible_model
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
 from app.dialects.parameters import PARAMETERS, taken
-from app.providers.registry import ListedModel, Registry
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
 
 _QUERY = {"parameters": [{"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}]}
 

@@ -56,11 +56,10 @@ def _word(dialect: Dialect, model: str, parameter: str) -> str | None:
     # A choice of tools is written where there are tools only, and it is the choice that is looked for.
     tools = fields.get("tools", ()) if len(fields) > 1 else ()
     without = dialect.write_request(ChatRequest(_MESSAGES, tools=tools), model, False).payload
-    asked = dialect.write_request(ChatRequest(_MESSAGES, **fields), model, False)
-    if asked.unsupported:
-        return None
-    paths = (*dialect.words.get(parameter, ()), *asked.payload)
-    return next((path for path in paths if _differs(path, asked.payload, without)), None)
+    asked = dialect.write_request(ChatRequest(_MESSAGES, **fields), model, False).payload
+    # To search the web is a parameter in Chat Completions only, and a tool elsewhere.
+    paths = dialect.words.get(parameter, ("tools",))
+    return next((path for path in paths if _differs(path, asked, without)), None)
 
 
 def _differs(path: str, one: Mapping[str, Json], other: Mapping[str, Json]) -> bool:

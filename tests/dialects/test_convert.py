@@ -1,11 +1,12 @@
-"""The crossing between dialects; so far the client's is the provider's."""
+"""The crossing between dialects, and where the client's is the provider's, none."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from app.core.abilities import Rules
-from app.dialects.convert import incoming, incoming_error, outgoing
+from app.dialects.convert import Outgoing, incoming, incoming_error, outgoing
 from app.dialects.openai.stream import ChatStream
 from app.dialects.openai.whole import WholeReply
 from app.dialects.splice import Additions
@@ -60,6 +61,52 @@ def test_parameters_that_the_provider_refuses_are_left_out_of_translated_request
 
     assert not {"temperature", "stream_options"} & json.loads(sent.body).keys()
     assert list(sent.unsupported) == ["temperature"]
+
+
+GEMINI_ASKED = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"topK": 5, "maxOutputTokens": 7}}
+
+
+def crossing(rules: Rules | None = None) -> Outgoing:
+    """What a call by Gemini's API becomes for a provider of Chat Completions."""
+    call = replace(make_call(), dialect="gemini", payload=GEMINI_ASKED, body=json.dumps(GEMINI_ASKED).encode())
+    return outgoing(call, "m", Additions(), rules=rules)
+
+
+def test_what_cannot_be_said_is_named_in_the_clients_words() -> None:
+    assert list(crossing().unsupported) == ["generationConfig.topK"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "name"),
+    [
+        (None, "max_tokens"),
+        (Rules(max_completion_tokens=True), "max_completion_tokens"),
+        (Rules(max_completion_tokens=False), "max_tokens"),
+    ],
+)
+def test_limit_of_a_crossing_client_has_the_name_that_the_model_knows(rules: Rules | None, name: str) -> None:
+    body = json.loads(crossing(rules).body)
+
+    assert {key: body[key] for key in body if key.startswith("max_")} == {name: 7}
+
+
+def test_call_that_is_no_chat_is_left_as_it_is_whatever_the_model_takes() -> None:
+    payload = {"model": "gpt-x", "input": "Hi", "user": "me"}
+    call = make_call(payload, dialect="openai-embeddings")
+    rules = Rules(max_completion_tokens=True, system_prompt=False, unsupported=("user",))
+
+    sent = outgoing(call, "gpt-x", Additions(), dialect="openai-embeddings", rules=rules)
+
+    assert (sent.body, list(sent.unsupported)) == (call.body, [])
+
+
+def test_request_in_the_providers_own_dialect_passes_where_nothing_has_to_change() -> None:
+    body = b'{"contents" : [{"parts": [{"text":"Hi"}]}]}'
+    call = replace(make_call(), dialect="gemini", payload=json.loads(body), body=body)
+
+    sent = outgoing(call, "m", Additions(), dialect="gemini", rules=Rules(system_prompt=False, unsupported=("stop",)))
+
+    assert sent.body == body
 
 
 @pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])
