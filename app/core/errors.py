@@ -20,6 +20,7 @@ RelayError
 from collections.abc import Mapping, Sequence
 
 from app.core.jsonio import Json
+from app.core.redaction import redact
 
 Headers = Sequence[tuple[str, str]]
 
@@ -28,6 +29,7 @@ class RelayError(Exception):
     """Base of all that this gateway tells a client.
 
     Attributes:
+        message: what the client is told; keys that it quotes are taken out.
         status: HTTP status.
         type: the kind, in OpenAI's words; other dialects map it.
         code: machine-readable reason, or None.
@@ -44,8 +46,8 @@ class RelayError(Exception):
     def __init__(
         self, message: str, *, param: str | None = None, code: str | None = None, headers: Headers = ()
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = redact(message)
+        super().__init__(self.message)
         self.param = param
         self.headers = headers
         if code is not None:

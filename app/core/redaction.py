@@ -26,12 +26,17 @@ _KEY_SHAPES = re.compile(
     re.VERBOSE,
 )
 
+# Where Google's clients put theirs, of whatever shape: in a URL, also one that was quoted once more.
+_KEY_PARAMETER = re.compile(r"""((?:[?&]|%3F|%26)key(?:=|%3D))[^&\s"'<>]+""", re.IGNORECASE)
+
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without any of `secrets`, and without whatever looks like a key."""
+    """`text` without any of `secrets`, and without whatever looks like a key or stands where one is sent."""
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, MARK)
+    if "key" in text:
+        text = _KEY_PARAMETER.sub(rf"\1{MARK}", text)
     return _KEY_SHAPES.sub(MARK, text)
 
 

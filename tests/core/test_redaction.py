@@ -39,6 +39,21 @@ def test_key_is_found_after_whatever_stands_before_it(before: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("GET /v1/models?key=Abc123 failed", "GET /v1/models?key=[redacted] failed"),
+        ("'/v1/models?alt=sse&key=Abc%5F123&x=1'", "'/v1/models?alt=sse&key=[redacted]&x=1'"),
+        ("/nowhere%3Fkey=Abc123", "/nowhere%3Fkey=[redacted]"),
+        ("/nowhere%3fkey%3dAbc123", "/nowhere%3fkey%3d[redacted]"),
+        (f"?key=sk-{LETTERS}", "?key=[redacted]"),
+        ("?monkey=1&keys=2&key=", "?monkey=1&keys=2&key="),
+    ],
+)
+def test_key_of_any_shape_is_found_in_a_url(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "The model 'xai-grok-4-fast-reasoning' does not exist here.",
