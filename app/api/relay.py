@@ -113,6 +113,7 @@ class RelayRoute:
                 received_at=received_at,
                 client=address,
                 headers=self._forwarded(headers) if self._surface.forwards else (),
+                free=self._surface.free,
                 deadline=self._deadline(headers.get(b"x-relay-timeout-ms"), started_at),
             )
             error = await pump(call, self._handler, client, receive, self._rounds)

@@ -108,6 +108,7 @@ class Call:
         headers: those of the request that a provider of the same dialect is to see too, by lower-case name.
         route: what its name stands for; None until names are resolved.
         target: where it goes; None until that is chosen.
+        free: it took no unit of quota.
         deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
     """
 
@@ -128,6 +129,7 @@ class Call:
     route: Route | None = None
     target: Target | None = None
     trace: Trace = field(default_factory=Trace)
+    free: bool = False
 
     def routed(self, route: Route) -> "Call":
         """The same call, with what its name stands for."""
@@ -157,4 +159,5 @@ class Call:
             route,
             target,
             self.trace,
+            self.free,
         )

@@ -57,7 +57,7 @@ class Metering:
                 first_byte_ms=None if first_byte_at is None else _ms(first_byte_at - call.started_at),
                 total_ms=_ms(end.at - call.started_at),
                 client=call.client,
-                charged=charged,
+                charged=charged and not call.free,
                 attempts=call.trace.attempts,
                 rescued=call.trace.rescued,
                 error=redact(end.error) if end.error else None,

@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.api.client_address import address_reader
-from app.api.relay import RelayRoute
+from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import CHAT
 from app.auth.guard import Guard
 from app.auth.quota import Admission
@@ -44,14 +45,16 @@ class OpenGuard(Guard):
 class Served:
     """One request to the route before `handler`, at fake ASGI ends."""
 
-    def __init__(self, handler: Handler, *, streamed: bool = True, ping_s: float = 60.0) -> None:
+    def __init__(
+        self, handler: Handler, *, streamed: bool = True, ping_s: float = 60.0, surface: Surface = CHAT
+    ) -> None:
         self.guard = OpenGuard()
         self.records: list[CallRecord] = []
         self.sent: list[dict[str, Any]] = []
         self.pinged = asyncio.Event()
         self.left = asyncio.Event()
         route = RelayRoute(
-            CHAT,
+            surface,
             guard=self.guard,
             handler=chain([Metering(self)], handler),
             read_address=address_reader(()),
@@ -138,6 +141,16 @@ async def test_unit_comes_back_where_the_server_refuses_the_replys_headers(*, st
     assert [message["status"] for message in served.sent if "status" in message] == [500]
     assert FIRST not in served.body
     assert served.cost == RETURNED
+
+
+async def test_call_that_takes_no_unit_is_recorded_as_one_that_kept_none() -> None:
+    async def answering(_call: Call) -> Reply:
+        return make_reply()
+
+    served = Served(answering, streamed=False, surface=replace(CHAT, free=True))
+    await served.task
+
+    assert served.cost == (0, False)
 
 
 async def test_client_that_leaves_after_a_ping_pays() -> None:

@@ -94,6 +94,17 @@ async def test_error_is_recorded_with_what_the_client_sees(error: RelayError, st
     assert (record.provider, record.model) == ("acme", "Acme-1")
 
 
+async def test_call_that_costs_nothing_is_recorded_as_not_charged() -> None:
+    records = Records()
+    call = make_call(free=True)
+    reply = await answer(records, call)
+
+    for tap in reply.taps:
+        tap.close(End(Outcome.OK, 200, NO_USAGE, call.started_at))
+
+    assert [record.charged for record in records] == [False]
+
+
 async def test_call_that_never_found_its_target_is_recorded_without() -> None:
     records = Records()
 
