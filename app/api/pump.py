@@ -120,7 +120,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
     Returns:
         The error with which the call failed before anything of a reply went out, or None.
     """
-    vigil = rounds.begin(receive, client.ping if call.streamed and client.voice.write_ping else None)
+    vigil = rounds.begin(receive, client.ping if call.streamed else None)
     try:
         try:
             reply = await handler(call)

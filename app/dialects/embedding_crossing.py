@@ -8,7 +8,6 @@ from app.core.chat import Encoded
 from app.core.embedding import EmbeddingRequest
 from app.core.errors import UpstreamInvalid
 from app.core.jsonio import dumps
-from app.core.redaction import redact
 from app.core.usage import Usage
 from app.dialects.collected import Collected
 from app.dialects.dialect import About
@@ -80,7 +79,7 @@ class CrossedEmbeddings(Collected):
             error = DIALECTS[self._source.name.partition("-")[0]].read_error(
                 200, body, self._provider, None, self._secrets
             )
-            error.message, error.body = redact(error.message, self._secrets), None
+            error.body = None  # its fields would say nothing to that client
             raise error
         embeddings = self._source.read_reply(document)
         wanted, came = len(self._request.inputs), len(embeddings.vectors)

@@ -435,18 +435,14 @@ async def test_whole_reply_is_never_pinged() -> None:
     assert exchange.body == b"{}"
 
 
-async def test_reply_that_may_be_no_stream_is_never_pinged() -> None:
-    source = Source(first=b"{}")
+async def test_reply_that_may_be_no_stream_is_never_pinged_so_that_its_error_has_a_status() -> None:
+    error = UpstreamError("Overloaded", status=529)
+    exchange = Exchange(failing(error, after_s=0.06), ping_s=0.01, voice=replace(VOICE, write_ping=None))
 
-    async def late(call: Call) -> Reply:
-        await asyncio.sleep(0.05)
-        return await source(call)
+    assert await exchange.run() is error
 
-    source.go_on.set()
-    exchange = Exchange(late, ping_s=0.01, voice=replace(VOICE, write_ping=None))
-    await exchange.run()
-
-    assert exchange.body == b"{}"
+    assert exchange.status == 529
+    assert error_in(exchange.body)["message"] == "Overloaded"
 
 
 async def test_error_after_a_ping_is_an_event_for_the_status_is_out() -> None:

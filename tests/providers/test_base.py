@@ -223,6 +223,21 @@ async def test_configured_headers_are_sent_and_take_the_place_of_ours() -> None:
     assert headers.get_list("authorization") == ["Token abc"]
 
 
+async def test_form_has_the_clients_content_type_only_for_it_tells_the_boundary() -> None:
+    rig = answering(json={"text": "Hi"})
+    rig.config = {"headers": {"Content-Type": "application/json"}}
+    kind = b"multipart/form-data; boundary=b"
+    fields: dict[str, Any] = {
+        "dialect": "openai-transcriptions",
+        "name": TARGET.model,
+        "headers": ((b"content-type", kind),),
+    }
+
+    await rig.send(make_call(**fields))
+
+    assert rig.requests[0].headers.get_list("content-type") == [kind.decode()]
+
+
 async def test_configured_parameters_are_put_into_the_body() -> None:
     rig = answering(json=WHOLE)
     rig.config = {

@@ -18,6 +18,7 @@ from tests.calls import make_call
 KIND = b'multipart/form-data; boundary="b"'
 HEAD = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n'
 END = b"\r\n--b--\r\n"
+OTHER = b'Content-Disposition: form-data; name="a"'
 
 
 def form(*fields: bytes, end: bytes = END) -> bytes:
@@ -163,6 +164,12 @@ def test_content_type_that_is_no_forms_is_refused(kind: bytes) -> None:
         form(field("model"), b'Content-Disposition: form-data; name="a"; name="model"\r\n\r\nm'),
         form(field("model"), b'Content-Disposition: form-data; name="mod\\el"\r\n\r\nm'),
         form(field("model"), b"Content-Disposition: form-data; name='model'\r\n\r\nm"),
+        form(field("model"), b'Content-Disposition: form-data; name="model"; name="a"\r\n\r\nn'),
+        form(field("model"), b"Content-Disposition: form-data; name=\"a\"; name*=utf-8''model\r\n\r\nn"),
+        form(field("model"), OTHER + b"\r\nContent-Disposition: form-data; name=model\r\n\r\nn"),
+        form(field("model"), b"X: y\nContent-Disposition: form-data; name=model\r\n" + OTHER + b"\r\n\r\nn"),
+        form(field("model"), b"X: y\r\n Content-Disposition: form-data; name=model\r\n" + OTHER + b"\r\n\r\nn"),
+        form(field("model", b"m\r\n--bXX" + OTHER + b"\r\n\r\nn")),
         form(b'Content-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name="model"\r\n\r\nbQ=='),
         form(b"X: " + b"x" * 9000 + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\nm'),
         form(*[field("a")] * 201),
