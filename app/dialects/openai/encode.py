@@ -15,6 +15,7 @@ from app.core.chat import (
 from app.core.jsonio import Json
 from app.dialects.efforts import effort_of
 from app.dialects.openai.encode_messages import Unsupported, takes_cache_marks, write_messages
+from app.dialects.openai_models import searches, shortened_user, word_of
 
 # The reasoning models of OpenAI refuse `max_tokens`; compatible servers, older ones at least, know only that.
 _REASONING_MODEL = re.compile(r"o[134](?![a-z0-9])|gpt-[5-9]")
@@ -45,8 +46,8 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
         "presence_penalty": request.presence_penalty,
         "frequency_penalty": request.frequency_penalty,
         "response_format": _write_format(request.response_format),
-        "reasoning_effort": _write_effort(request.reasoning),
-        "user": request.user,
+        "reasoning_effort": _write_effort(request.reasoning, model, unsupported),
+        "user": None if request.user is None else shortened_user(request.user),
     }
     payload |= {key: value for key, value in said.items() if value is not None}
     if request.top_k is not None:
@@ -73,18 +74,22 @@ def _write_tools(request: ChatRequest, model: str, payload: dict[str, Json], uns
     for tool in request.tools:
         if isinstance(tool, Tool):
             tools.append(_write_tool(tool, marked=marked))
-        elif isinstance(tool, WebSearch):
+        elif isinstance(tool, WebSearch) and (tool.dialect == "openai" or searches(model)):
             payload["web_search_options"] = _write_search(tool, unsupported)
+        elif isinstance(tool, WebSearch):
+            unsupported.add("tools.web_search")
         elif tool.dialect == "openai":
             tools.append(tool.value)
         else:
             unsupported.add(f"tools.{tool.name}")
+    choice = request.tool_choice
     if not tools:
+        if choice is not None and choice.mode in ("required", "tool"):
+            unsupported.add("tool_choice")
         return
     payload["tools"] = tools
     if request.parallel_tool_calls is not None:
         payload["parallel_tool_calls"] = request.parallel_tool_calls
-    choice = request.tool_choice
     if choice is not None and choice.mode == "tool" and choice.name not in _names(request):
         unsupported.add("tool_choice")
     elif choice is not None:
@@ -150,9 +155,12 @@ def _write_format(wanted: ResponseFormat | None) -> dict[str, Json] | None:
     return {"type": "json_schema", "json_schema": described}
 
 
-def _write_effort(wish: ReasoningWish | None) -> str | None:
+def _write_effort(wish: ReasoningWish | None, model: str, unsupported: Unsupported) -> str | None:
     if wish is None:
         return None
-    if wish.effort is None and wish.budget is not None:
-        return effort_of(wish.budget)
-    return wish.effort
+    effort = effort_of(wish.budget) if wish.effort is None and wish.budget is not None else wish.effort
+    if effort is None:
+        return None
+    if (word := word_of(effort, model)) is None and effort != "none":
+        unsupported.add("reasoning_effort")
+    return word

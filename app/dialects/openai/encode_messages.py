@@ -21,6 +21,9 @@ from app.core.chat import (
 from app.core.jsonio import Json
 from app.dialects.openai.call_signature import takes_proofs, write_call_signature
 from app.dialects.openai.media import write_audio, write_file, write_image
+from app.dialects.openai_models import shortened_id
+
+_MOST_ID_CHARACTERS = 40  # of a call's id: OpenAI refuses longer ones
 
 
 class Unsupported:
@@ -111,7 +114,7 @@ class _Writing:
             text = "What it gave follows in the next message of the user."
         if result.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}" if text else "Error"
-        self._messages.append({"role": "tool", "tool_call_id": result.call_id, "content": text})
+        self._messages.append({"role": "tool", "tool_call_id": _id(result.call_id), "content": text})
         self._waiting += shown
 
     def _add_answer(self, message: Message) -> None:
@@ -147,7 +150,7 @@ class _Writing:
     def _write_call(self, part: Part) -> Json:
         if isinstance(part, ToolCall):
             function = {"name": part.name, "arguments": part.arguments}
-            return {"id": part.id, "type": "function", "function": function} | self._proof(part.signature)
+            return {"id": _id(part.id), "type": "function", "function": function} | self._proof(part.signature)
         return part.value if isinstance(part, Foreign) and _is_call(part) else None
 
     def _proof(self, signature: Signature | None) -> dict[str, Json]:
@@ -184,6 +187,10 @@ class _Writing:
     def _take_waiting(self) -> list[Json]:
         waiting, self._waiting = self._waiting, []
         return waiting
+
+
+def _id(call_id: str) -> str:
+    return shortened_id(call_id, _MOST_ID_CHARACTERS)
 
 
 def _content(parts: list[Json]) -> Json:

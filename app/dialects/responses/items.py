@@ -18,8 +18,11 @@ from app.core.chat import (
     ToolResult,
 )
 from app.core.jsonio import Json
+from app.dialects.openai_models import shortened_id
 from app.dialects.responses.parts import is_content, write_input
 from app.dialects.responses.sealed import NAME
+
+_MOST_ID_CHARACTERS = 64  # of a `call_id`: OpenAI refuses longer ones
 
 
 def write_items(messages: Sequence[Message], *, breakpoints: bool) -> tuple[list[Json], list[str]]:
@@ -69,12 +72,12 @@ class _Writing:
             case ToolCall():
                 return {
                     "type": "function_call",
-                    "call_id": part.id,
+                    "call_id": _id(part.id),
                     "name": part.name,
                     "arguments": part.arguments,
                 }
             case ToolResult():
-                return {"type": "function_call_output", "call_id": part.call_id, "output": self._output(part)}
+                return {"type": "function_call_output", "call_id": _id(part.call_id), "output": self._output(part)}
             case Reasoning():
                 return _write_reasoning(part)
             case Foreign() if part.dialect == NAME and not is_content(part):
@@ -107,6 +110,10 @@ class _Writing:
             case Foreign():
                 kind = part.value.get("type") if isinstance(part.value, dict) else None
                 self.unsupported.append(kind if isinstance(kind, str) else part.dialect)
+
+
+def _id(call_id: str) -> str:
+    return shortened_id(call_id, _MOST_ID_CHARACTERS)
 
 
 def _telling_of_error(result: ToolResult) -> tuple[Part, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from app.core.chat import ChatRequest, Encoded, Message, ReasoningWish, ResponseFormat, Text, ToolChoice
 from app.core.jsonio import Json
 from app.dialects.efforts import effort_of
+from app.dialects.openai_models import shortened_user, thinks, word_of
 from app.dialects.responses.items import write_items
 from app.dialects.responses.tools import write_tool_choice, write_tools
 
@@ -62,8 +63,11 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     passed, unknown = _pass_extras(extras, text, reasoning)
     if request.response_format is not None:
         text["format"] = _write_format(request.response_format)
-    if request.reasoning is not None:
-        reasoning.update(_write_reasoning(request.reasoning))
+    if request.reasoning is not None and not thinks(model):
+        if request.reasoning.effort != "none":
+            unknown.append("reasoning")
+    elif request.reasoning is not None:
+        reasoning.update(_write_reasoning(request.reasoning, model))
         if reasoning.get("effort") != "none":
             _ask_for_seals(passed)
     fields: dict[str, Json] = {
@@ -76,7 +80,7 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
         "top_p": request.top_p,
         "text": text or None,
         "reasoning": reasoning or None,
-        "user": request.user,
+        "user": None if request.user is None else shortened_user(request.user),
         "stream": streamed or None,
     }
     said = {key: value for key, value in fields.items() if value is not None}
@@ -144,9 +148,9 @@ def _is_known(key: str, value: Json) -> bool:
     return key not in _WORDS or value in _WORDS[key]
 
 
-def _write_reasoning(wish: ReasoningWish) -> dict[str, Json]:
+def _write_reasoning(wish: ReasoningWish, model: str) -> dict[str, Json]:
     effort = wish.effort or (None if wish.budget is None else effort_of(wish.budget))
-    fields = {"effort": effort, "summary": wish.summary}
+    fields = {"effort": effort and word_of(effort, model), "summary": wish.summary}
     return {key: value for key, value in fields.items() if value is not None}
 
 

@@ -346,15 +346,6 @@ def test_limit_is_named_as_the_model_knows_it(model: str, name: str) -> None:
         ({"tool_choice": ToolChoice("auto"), "parallel_tool_calls": True}, {}),
         ({"tools": (WebSearch("openai", {"a": 1}),)}, {"web_search_options": {"a": 1}}),
         (
-            {"tools": (WebSearch("anthropic", {}, "low", user_location={"type": "approximate", "city": "Bonn"}),)},
-            {
-                "web_search_options": {
-                    "search_context_size": "low",
-                    "user_location": {"type": "approximate", "approximate": {"city": "Bonn"}},
-                }
-            },
-        ),
-        (
             {"extras": {"prompt_cache_key": "k", "service_tier": "flex", "verbosity": "low"}},
             {"prompt_cache_key": "k", "service_tier": "flex", "verbosity": "low"},
         ),
@@ -376,10 +367,6 @@ def test_field_is_written(fields: dict[str, Any], wanted: dict[str, Any]) -> Non
         (
             {"tools": (TOOL, ForeignTool("anthropic", "bash", {})), "tool_choice": ToolChoice("tool", "bash")},
             ("tools.bash", "tool_choice"),
-        ),
-        (
-            {"tools": (WebSearch("anthropic", {}, allowed_domains=("a.org",), max_uses=3),)},
-            ("tools.web_search.allowed_domains", "tools.web_search.max_uses"),
         ),
         ({"extras": {"service_tier": "standard_only", "thinking": 1}}, ("service_tier", "thinking")),
     ],

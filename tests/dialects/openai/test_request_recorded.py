@@ -6,6 +6,7 @@ import pytest
 
 from app.dialects.openai.decode import read_request
 from app.dialects.openai.encode import write_request
+from app.dialects.openai_models import shortened_id
 from tests.recordings import OPENAI_COMPATIBLE, Recording, recorded
 
 # OpenRouter's own, Qwen's, and those whose answer our events have no place for: they are named instead.
@@ -64,6 +65,10 @@ def messages_as_said(message: dict[str, Any], marked: bool) -> list[dict[str, An
     assert marked or "cache_control" not in str(content)
     said["content"] = content if content or not message.get("tool_calls") else None
     said["role"] = "system" if message["role"] == "developer" else message["role"]
+    if "tool_calls" in said:
+        said["tool_calls"] = [{**call, "id": shortened_id(call["id"], 40)} for call in said["tool_calls"]]
+    if "tool_call_id" in said:
+        said["tool_call_id"] = shortened_id(said["tool_call_id"], 40)
     if said["role"] == "tool":
         said.pop("name", None)  # the id tells it
     return [said, *following]
