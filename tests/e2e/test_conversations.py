@@ -60,7 +60,7 @@ def clients(relay: Gateway) -> Iterator[Clients]:
 def strict(standin: StandIn) -> None:
     """All providers, before a new conversation."""
     for each in PROVIDERS.values():
-        each.forget()
+        each.begin()
     standin.answer = answer
 
 

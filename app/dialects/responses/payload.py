@@ -57,7 +57,7 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     instructions, messages = _split_instructions(request.messages)
     items, unsupported = write_items(messages, breakpoints="prompt_cache_options" in extras)
     tools, unsaid_tools = write_tools(request.tools)
-    choice, unsaid_choice = _write_choice(request.tool_choice, offered=bool(tools))
+    choice, unsaid_choice = _write_choice(request.tool_choice, tools)
     text: dict[str, Json] = {}
     reasoning: dict[str, Json] = {}
     passed, unknown = _pass_extras(extras, text, reasoning)
@@ -91,11 +91,12 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     )
 
 
-def _write_choice(choice: ToolChoice | None, *, offered: bool) -> tuple[Json, list[str]]:
-    """The choice, and its name where it asks for a tool and none is `offered`: the API would refuse it."""
+def _write_choice(choice: ToolChoice | None, tools: list[Json]) -> tuple[Json, list[str]]:
+    """The choice among `tools`, and its name where it asks for one that is not there: the API would refuse it."""
     if choice is None:
         return None, []
-    return (write_tool_choice(choice), []) if offered or choice.mode in ("auto", "none") else (None, ["tool_choice"])
+    written = write_tool_choice(choice, tools) if tools or choice.mode in ("auto", "none") else None
+    return written, [] if written is not None else ["tool_choice"]
 
 
 def _ask_for_seals(passed: dict[str, Json]) -> None:

@@ -60,9 +60,16 @@ def read_tool_choice(value: Json, tools: tuple[AnyTool, ...]) -> tuple[ToolChoic
     raise wrong("tool_choice", "'auto', 'none', 'required' or an object with a 'type'")
 
 
-def write_tool_choice(choice: ToolChoice) -> Json:
-    """The choice for a provider."""
-    return {"type": "function", "name": choice.name} if choice.mode == "tool" else choice.mode
+def write_tool_choice(choice: ToolChoice, tools: Sequence[Json]) -> Json:
+    """The choice for a provider; None where it is of none of `tools`, as they are written.
+
+    Other APIs choose a built-in search by its name, as they do a function.
+    """
+    if choice.mode != "tool":
+        return choice.mode
+    kinds = {tool.get("name", tool["type"]): tool["type"] for tool in tools}
+    kind = kinds.get(choice.name)
+    return {"type": kind} if kind == choice.name else {"type": kind, "name": choice.name} if kind else None
 
 
 def _read_tool(tool: Mapping[str, Json], param: str) -> AnyTool:

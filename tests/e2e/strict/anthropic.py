@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tests.e2e.standin import Answer
-from tests.e2e.strict.base import SCRIPT, Result, Said, Strict, Turn, add_result, need, typed_events
+from tests.e2e.strict.base import Result, Said, Strict, Turn, add_result, need, typed_events
 
 
 class StrictAnthropic(Strict):
@@ -43,7 +43,7 @@ class StrictAnthropic(Strict):
 
     def _read_answer(self, blocks: list[Any], waiting: dict[str, str], turns: list[Turn]) -> None:
         proofs, calls, text = [], [], ""
-        given = {self.signature(said): said for said in SCRIPT}
+        given = {self.signature(said): said for said in self.script}
         for block in blocks:
             kind = block["type"]
             if kind == "thinking":

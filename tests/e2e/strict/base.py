@@ -82,20 +82,22 @@ class Strict(ABC):
     """One provider.
 
     Attributes:
-        broken: the rules that requests have broken since `forget`.
+        script: what the model answers, by the number of its answers before.
+        broken: the rules that requests have broken since `begin`.
         turns: what the last request said.
     """
 
     model: str
 
     def __init__(self) -> None:
+        self.script: Sequence[Said] = SCRIPT
         self.broken: list[str] = []
         self.turns: list[Turn] = []
         self.body = b""
 
-    def forget(self) -> None:
+    def begin(self, script: Sequence[Said] = SCRIPT) -> None:
         """Begin a new conversation."""
-        self.__init__()  # type: ignore[misc]  # its own, without arguments
+        self.script, self.broken, self.turns, self.body = script, [], [], b""
 
     def answer(self, exchange: Exchange) -> Answer:
         """The next turn of the script, or the rule that the request breaks."""
@@ -106,7 +108,7 @@ class Strict(ABC):
         except BrokenRule as exc:
             self.broken.append(str(exc))
             return Answer.json({"error": {"message": str(exc), "type": "invalid_request_error"}}, 400)
-        said = SCRIPT[sum(turn.role == "assistant" for turn in self.turns)]
+        said = self.script[sum(turn.role == "assistant" for turn in self.turns)]
         return self.write(said, streamed=payload.get("stream") is True or ":stream" in exchange.path)
 
     @abstractmethod

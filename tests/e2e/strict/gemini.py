@@ -5,7 +5,7 @@ from typing import Any
 
 from app.core.jsonio import dumps
 from tests.e2e.standin import EVENT_STREAM, Answer
-from tests.e2e.strict.base import SCRIPT, Result, Said, Strict, Turn, add_result, need
+from tests.e2e.strict.base import Result, Said, Strict, Turn, add_result, need
 
 
 class StrictGemini(Strict):
@@ -49,7 +49,7 @@ class StrictGemini(Strict):
         proofs: list[str] = []
         calls: list[tuple[str, Any]] = []
         text = ""
-        signed = {self.signature(said): said for said in SCRIPT}
+        signed = {self.signature(said): said for said in self.script}
         for part in parts:
             proof = part.get("thoughtSignature")
             if proof is not None and proof != self.STAND_IN:

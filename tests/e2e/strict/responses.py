@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.e2e.standin import Answer
-from tests.e2e.strict.base import SCRIPT, Result, Said, Strict, Turn, add_answer, add_result, need, typed_events
+from tests.e2e.strict.base import Result, Said, Strict, Turn, add_answer, add_result, need, typed_events
 
 
 class StrictResponses(Strict):
@@ -30,7 +30,8 @@ class StrictResponses(Strict):
             thought = kind == "reasoning"
             if kind == "reasoning":
                 need(
-                    item["encrypted_content"] in {self.signature(said) for said in SCRIPT}, "reasoning of somebody else"
+                    item["encrypted_content"] in {self.signature(said) for said in self.script},
+                    "reasoning of somebody else",
                 )
                 need(str(item.get("id", "rs_")).startswith("rs_"), "the id of reasoning begins with rs_")
                 need(item.get("content") is None, "reasoning with a content")
