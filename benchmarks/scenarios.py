@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from benchmarks import load, measure, wire
+from benchmarks import load, measure, messages, wire
 from benchmarks.figures import Sample
 
+RELAY = "relay"
 CONNECTIONS = 32
 STREAMS = 128
 
@@ -85,12 +86,41 @@ def measure_latency(plan: Plan, target: Target) -> Sample:
     return sample
 
 
+def measure_translated(plan: Plan, target: Target) -> Sample:
+    """CPU a chunk and a request of streams that cross between two APIs, and over what passing through costs at the same time.
+
+    Only the gateway itself: the stand-in translates nothing, and what peers can is theirs to measure.
+    """
+    if target.name != RELAY:
+        return {}
+    sample: Sample = {}
+    passed, passed_burst = _paced_cpu_us(wire.PACED, target), _burst_cpu_us(wire.BURST, plan, target)
+    for key, paced, burst in (
+        ("from_messages", messages.PACED_FROM, messages.BURST_FROM),
+        ("to_messages", messages.PACED_TO, messages.BURST_TO),
+    ):
+        cpu_us, burst_cpu_us = _paced_cpu_us(paced, target), _burst_cpu_us(burst, plan, target)
+        sample |= {f"{key}_cpu_us": cpu_us, f"{key}_ratio": cpu_us / passed}
+        sample |= {f"{key}_burst_cpu_us": burst_cpu_us, f"{key}_burst_ratio": burst_cpu_us / passed_burst}
+    return sample
+
+
 LOADS: dict[str, Callable[[Plan, Target], Sample]] = {
     "small": partial(measure_saturated, wire.SMALL, "small"),
     "burst": partial(measure_saturated, wire.BURST, "burst"),
     "paced": measure_paced,
     "latency": measure_latency,
+    "translated": measure_translated,
 }
+
+
+def _paced_cpu_us(exchange: wire.Exchange, target: Target) -> float:
+    read_cpu_ns = partial(measure.cpu_ns, target.pid)
+    return _run(load.paced_streams(target.address, exchange, streams=STREAMS, read_cpu_ns=read_cpu_ns)).cpu_us_each
+
+
+def _burst_cpu_us(exchange: wire.Exchange, plan: Plan, target: Target) -> float:
+    return measure_saturated(exchange, "burst", plan, target)["burst_cpu_us"]
 
 
 def _latencies(plan: Plan, target: Target, exchange: wire.Exchange) -> tuple[load.Latencies, load.Latencies]:

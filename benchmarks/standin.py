@@ -1,4 +1,4 @@
-"""The stand-in provider: an OpenAI API of prebuilt bytes, as cheap as Python allows.
+"""The stand-in provider: OpenAI's and Anthropic's APIs of prebuilt bytes, as cheap as Python allows.
 
 `python -m benchmarks.standin` prints its port and serves until its standard input ends.
 """
@@ -10,7 +10,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from benchmarks import wire
+from benchmarks import messages, wire
 
 
 def main() -> None:
@@ -53,16 +53,23 @@ class StandIn(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        if not self._url.endswith(b"/chat/completions"):
+        if self._url.endswith(b"/messages"):
+            if b"bench-paced" in self._body:
+                self._begin_pace(self._replies.paced_messages)
+            else:
+                self._transport.write(self._replies.burst_messages)
+        elif not self._url.endswith(b"/chat/completions"):
             self._transport.write(self._replies.models if self._url.endswith(b"/models") else self._replies.not_found)
         elif not _asks(self._body, b"stream"):
             self._transport.write(self._replies.whole)
         elif b"bench-paced" in self._body:
-            pieces = self._replies.paced[_asks(self._body, b"include_usage")]
-            self._transport.write(pieces[0] + pieces[1])
-            self._pace(pieces, 2, self._loop.time() + wire.PACE_S)
+            self._begin_pace(self._replies.paced[_asks(self._body, b"include_usage")])
         else:
             self._transport.write(self._replies.burst[_asks(self._body, b"include_usage")])
+
+    def _begin_pace(self, pieces: list[bytes]) -> None:
+        self._transport.write(pieces[0] + pieces[1])
+        self._pace(pieces, 2, self._loop.time() + wire.PACE_S)
 
     def _pace(self, pieces: list[bytes], position: int, at: float) -> None:
         # Against the clock, not after the last write: a late tick must not slow the whole stream down.
@@ -88,6 +95,8 @@ class Replies:
         self.paced = [
             wire.stream_reply("bench-paced", wire.PACED_CHUNKS, include_usage=usage) for usage in (False, True)
         ]
+        self.burst_messages = b"".join(messages.stream_reply(messages.BURST_TO.model, wire.BURST_CHUNKS))
+        self.paced_messages = messages.stream_reply(messages.PACED_TO.model, wire.PACED_CHUNKS)
 
 
 def _asks(body: bytes, key: bytes) -> bool:

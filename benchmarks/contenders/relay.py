@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from benchmarks import wire
+from benchmarks import messages, wire
 from benchmarks.contenders.packages import ROOT
 from benchmarks.servers import Launch, StartFailed, environment
 
@@ -27,7 +27,12 @@ class Relay:
             "api_key_env": "OPENAI_API_KEY",
             "supported_models": list(wire.MODELS),
         }
-        (folder / "config.json").write_text(json.dumps({"openai": provider}))
+        translated = {
+            "base_url": upstream,
+            "api_format": "anthropic",
+            "supported_models": [messages.BURST_TO.model, messages.PACED_TO.model],
+        }
+        (folder / "config.json").write_text(json.dumps({"openai": provider, "claude": translated}))
         env = {
             "SERVER_HOST": "127.0.0.1",
             "SERVER_PORT": str(port),
