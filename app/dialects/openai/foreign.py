@@ -4,13 +4,14 @@ from app.core.jsonio import Json
 from app.dialects.openai.call_signature import is_proof_for
 from app.dialects.openai.reasoning import is_foreign_detail
 
-# In a body that holds none of these, nothing is foreign; most hold none.
-_MARKS = (b'"lr:', b'"lr.', b'"extra_content"')
 
-
-def own_messages(body: bytes, messages: Json, model: str) -> list[Json] | None:
+def own_messages(messages: Json, model: str) -> list[Json] | None:
     """The messages for a provider that calls the model `model`; None where they can stay as they are."""
-    if not any(body.find(mark) >= 0 for mark in _MARKS):
+    # Most hold neither. A search of the body's bytes would cost more than this walk, by far in a long one.
+    for message in messages:
+        if "reasoning_details" in message or "tool_calls" in message:
+            break
+    else:
         return None
     own = [_own_message(message, model) for message in messages]
     return own if own != messages else None

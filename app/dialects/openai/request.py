@@ -54,7 +54,7 @@ def pass_request(
     """
     changes: dict[str, Json] = {}
     inserts: dict[str, Json] = {}
-    if (messages := own_messages(body, payload["messages"], model)) is not None:
+    if (messages := own_messages(payload["messages"], model)) is not None:
         changes["messages"] = messages
     if asks_usage:
         options = payload.get("stream_options")
