@@ -32,6 +32,7 @@ def test_shipped_configuration_is_in_order() -> None:
         "google",
         "xai",
         "perplexity",
+        "perplexity-agent",
         "sambanova",
         "together",
         "parallelai",
