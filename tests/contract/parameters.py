@@ -16,7 +16,7 @@ BEGIN = "<!-- What follows is written by the tests: python -m tests.contract.par
 COLUMNS = {"openai": "Chat", "responses": "Responses", "anthropic": "Anthropic", "gemini": "Gemini", "ollama": "Ollama"}
 
 OPEN_MODELS = {
-    "openai": "some-model",
+    "openai": "some-search-model",  # in chat only models that are made for it search
     "responses": "some-model",
     "anthropic": "claude-haiku-4-5",
     "gemini": "gemini-2.5-flash",

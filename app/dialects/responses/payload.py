@@ -65,7 +65,7 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
         text["format"] = _write_format(request.response_format)
     if request.reasoning is not None and not thinks(model):
         if request.reasoning.effort != "none":
-            unknown.append("reasoning")
+            unknown.append("reasoning_effort")
     elif request.reasoning is not None:
         reasoning.update(_write_reasoning(request.reasoning, model))
         if reasoning.get("effort") != "none":
