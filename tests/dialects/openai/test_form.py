@@ -130,11 +130,28 @@ def test_field_that_is_wrong_is_named(fields: tuple[bytes, ...], param: str) -> 
         b"multipart/form-data; boundary=",
         b"multipart/form-data; boundary=b; boundary=c",
         b"multipart/form-data; boundary=" + b"b" * 71,
+        b"multipart/form-data; boundary*=utf-8''c; boundary=b",
+        b"multipart/form-data; boundary*0=c; boundary=b",
+        b"multipart/form-data; boundary =c; boundary=b",
+        b'multipart/form-data; x="\\"; boundary=c; y=\\""; boundary=b',
+        b"multipart/form-data, boundary=c; boundary=b",
     ],
 )
 def test_content_type_that_is_no_forms_is_refused(kind: bytes) -> None:
     with pytest.raises(InvalidRequest) as raised:
         read_asked(form(field("model")), kind)
+
+    assert raised.value.code == "invalid_form"
+
+
+@pytest.mark.parametrize(
+    ("kind", "boundary"), [(b'boundary="b\\"c"', b"b\\"), (b"boundary=b,c", b"b,c"), (b'boundary="b c"', b"b c")]
+)
+def test_boundary_that_some_readers_take_for_another_is_refused(kind: bytes, boundary: bytes) -> None:
+    body = form(field("model")).replace(b"--b", b"--" + boundary)
+
+    with pytest.raises(InvalidRequest) as raised:
+        read_asked(body, b"multipart/form-data; " + kind)
 
     assert raised.value.code == "invalid_form"
 
@@ -169,6 +186,11 @@ def test_content_type_that_is_no_forms_is_refused(kind: bytes) -> None:
         form(field("model"), OTHER + b"\r\nContent-Disposition: form-data; name=model\r\n\r\nn"),
         form(field("model"), b"X: y\nContent-Disposition: form-data; name=model\r\n" + OTHER + b"\r\n\r\nn"),
         form(field("model"), b"X: y\r\n Content-Disposition: form-data; name=model\r\n" + OTHER + b"\r\n\r\nn"),
+        form(field("model"), b'Content-Disposition: form-data; q="\\"; name=model; z=\\""; name="a"\r\n\r\nn'),
+        form(field("model"), b'Content-Disposition: form-data; name*0="model"; name="a"\r\n\r\nn'),
+        form(field("model"), field("model[]", b"n")),
+        form(field("model"), field("a", b"x\n--b\n" + OTHER + b"\n\nn")),
+        form(field("model"), field("a", b"x\r--b\r\n" + OTHER + b"\r\n\r\nn")),
         form(field("model", b"m\r\n--bXX" + OTHER + b"\r\n\r\nn")),
         form(b'Content-Transfer-Encoding: base64\r\nContent-Disposition: form-data; name="model"\r\n\r\nbQ=='),
         form(b"X: " + b"x" * 9000 + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\nm'),
