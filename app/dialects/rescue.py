@@ -31,11 +31,15 @@ GO_ON = (
 
 
 def open_rescue(call: Call) -> "Rescue | None":
-    """What carries the stream of `call` on when it breaks off; None where the request cannot be understood well enough."""
-    if call.dialect not in DIALECTS:
+    """What carries the stream of `call` on when it breaks off; None where the request cannot be understood well enough.
+
+    That is so of legacy completions too: providers that have them are asked in them, and what they say is not read.
+    """
+    dialect = DIALECTS.get(call.dialect)
+    if dialect is None or (dialect.client_only and call.dialect not in _ASKED_AS):
         return None
     try:
-        return Rescue(call, DIALECTS[call.dialect].read_request(call.payload))
+        return Rescue(call, dialect.read_request(call.payload))
     except (RelayError, InvalidJson):
         return None
 
@@ -57,7 +61,7 @@ class Rescue:
         self._source = DIALECTS[call.dialect.partition("-")[0]]
         self._reader = self._source.read_stream()
         self._writer = goal.write_stream(about)
-        self._text = ""
+        self._texts: list[str] = []
         self._text_before = 0  # characters, of the replies that broke off
         self._used_before = NO_USAGE
         self._error: UpstreamError | None = None
@@ -96,11 +100,12 @@ class Rescue:
         if self._is_more_than_text or self._finished:
             return None
         self._reader, self._error = self._source.read_stream(), None
-        self._text_before = len(self._text)
+        text = "".join(self._texts)
+        self._text_before = len(text)
         self._used_before += used
-        if not self._text:
+        if not text:
             return self.call
-        partial = (Message("assistant", (Text(self._text),)), Message("user", (Text(GO_ON),)))
+        partial = (Message("assistant", (Text(text),)), Message("user", (Text(GO_ON),)))
         return self._rewritten(self.call, replace(self._request, messages=(*self._request.messages, *partial)))
 
     def _rewritten(self, call: Call, request: ChatRequest) -> Call:
@@ -120,7 +125,7 @@ class Rescue:
                     return b""
                 self._begun = True
             case TextDelta(text):
-                self._text += text
+                self._texts.append(text)
             case Citation(start=int(start), end=int(end)):
                 event = replace(event, start=start + self._text_before, end=end + self._text_before)
             case ToolCallStarted() | RefusalDelta() | ImageMade():

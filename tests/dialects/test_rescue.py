@@ -76,7 +76,7 @@ def read(dialect: str, data: bytes) -> list[Event]:
     return events if reader.ended else events + reader.close(certain=True)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", PAYLOADS)
 def test_client_gets_one_stream_with_the_usage_of_both(dialect: str) -> None:
     rescue = opened(dialect)
     used = Usage(input=5, output=4)
@@ -91,7 +91,7 @@ def test_client_gets_one_stream_with_the_usage_of_both(dialect: str) -> None:
     assert (reply.usage.input, reply.usage.output) == (12, 7)
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", PAYLOADS)
 def test_next_target_is_shown_the_text_and_asked_to_go_on(dialect: str) -> None:
     rescue = opened(dialect)
     rescue.feed(written(rescue, FIRST))
@@ -104,6 +104,14 @@ def test_next_target_is_shown_the_text_and_asked_to_go_on(dialect: str) -> None:
     messages = DIALECTS[further.dialect].read_request(further.payload).messages
     texts = [(message.role, getattr(message.parts[0], "text", None)) for message in messages]
     assert texts == [("user", "Count."), ("assistant", "one, two, "), ("user", GO_ON)]
+
+
+def test_legacy_completions_are_not_carried_on_and_all_other_dialects_are() -> None:
+    payload = {"model": "fast", "stream": True, "prompt": "Count."}
+    call = replace(make_call(), dialect="openai-completions", payload=payload, body=dumps(payload), streamed=True)
+
+    assert open_rescue(call) is None
+    assert {*PAYLOADS, "openai-completions"} == set(DIALECTS)
 
 
 @pytest.mark.parametrize(("dialect", "field"), [("openai", "logit_bias"), ("anthropic", "service_tier")])
