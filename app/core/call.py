@@ -79,7 +79,7 @@ class Trace:
     """What happened to a call, noted as it happens and shared by all its copies; read once, at the end.
 
     Attributes:
-        target: the one that was asked last.
+        target: the one whose reply the client gets, or while none has begun, that was asked last.
         attempts: how often any was asked.
         rescued: a stream that broke off was carried on by another target.
     """

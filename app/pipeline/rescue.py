@@ -1,8 +1,10 @@
 """Carries a stream that broke off on, by asking the next target for the rest."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from app.core.call import Call
 from app.core.errors import RelayError, UpstreamFailure
@@ -22,8 +24,8 @@ async def rescued(call: Call, rescue: Rescue, ask: Handler) -> Reply:
     stream = _Stream(call, rescue, ask, await ask(rescue.call))
     try:
         await stream.begin()
-    except BaseException:
-        await stream.aclose()
+    except BaseException as exc:
+        await stream.give_up(exc)
         raise
     return stream.reply
 
@@ -57,6 +59,14 @@ class _Stream:
         """Wait for the client's first bytes."""
         self.reply.first = await anext(self._pieces, b"")
 
+    async def give_up(self, exc: BaseException) -> None:
+        """Tell all taps that nothing came, and end the provider's side."""
+        outcome = Outcome.CLIENT_GONE if isinstance(exc, asyncio.CancelledError) else Outcome.CUT
+        end = End(outcome, self.reply.status, self._read_usage(), time.monotonic(), str(exc), begun=False)
+        for tap in self.reply.taps:
+            tap.close(end)
+        await self.aclose()
+
     async def aclose(self) -> None:
         """End the provider's side."""
         try:
@@ -67,9 +77,10 @@ class _Stream:
     async def _read(self) -> AsyncGenerator[bytes, None]:
         while True:
             try:
-                async for data in _whole(self._current):
-                    if out := self._rescue.feed(data):
-                        yield out
+                async with aclosing(_whole(self._current)) as pieces:
+                    async for data in pieces:
+                        if out := self._rescue.feed(data):
+                            yield out
                 if out := self._rescue.close():
                     yield out
                 return
@@ -83,14 +94,19 @@ class _Stream:
         further = self._rescue.carry_on(used)
         if further is None:
             return False
+        trace = self._call.trace
+        broken = trace.target
         try:
             following = await self._ask(further)
-        except RelayError as exc:
+        except BaseException as exc:
+            trace.target = broken  # what the client got, and what it cost, is this one's
+            if not isinstance(exc, RelayError):
+                raise
             log.info("%s broke off and cannot be carried on: %s", self._call.id, exc.message)
             return False
-        log.info("%s broke off and is carried on by %s: %s", self._call.id, self._call.trace.target, failure.message)
+        log.info("%s broke off and is carried on by %s: %s", self._call.id, trace.target, failure.message)
         await self._replace(following, End(Outcome.CUT, 200, used, time.monotonic(), failure.message))
-        self._call.trace.rescued = True
+        trace.rescued = True
         return True
 
     async def _replace(self, following: Reply, end: End) -> None:
@@ -100,6 +116,7 @@ class _Stream:
             self.reply.taps.remove(tap)
             tap.close(end)
         self.reply.taps += following.taps
+        self.reply.headers = following.headers  # of no effect once the first bytes are out
         await broken.aclose()
 
     def _read_usage(self) -> Usage:

@@ -1,12 +1,13 @@
 """A stream that breaks off is carried on by the next target, and everybody concerned hears of it."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from app.core.call import Call, Choice, Route, Target
 from app.core.errors import RelayError, UpstreamCut, UpstreamError
-from app.core.reply import End, Outcome, Reply
+from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
 from app.core.usage import Usage
 from app.pipeline.board import Board
 from app.pipeline.failover import Failover
@@ -133,6 +134,50 @@ async def test_what_cannot_be_carried_on_ends_with_its_own_error(outcomes: dict[
         await read(reply)
 
     assert not call.trace.rescued
+
+
+async def test_record_of_a_stream_that_nobody_carries_on_names_whose_it_is() -> None:
+    call = call_for(ONE, TWO)
+    providers = Providers({ONE: streamed(b"a", CUT), TWO: UpstreamError("down", status=503)})
+    reply = await Failover(Board(), UpperCase).handle(call, providers)
+
+    with pytest.raises(UpstreamCut):
+        await read(reply)
+
+    assert (call.trace.target, call.trace.attempts) == (ONE, 2)
+
+
+async def test_stream_that_broke_off_before_anything_of_it_went_out_has_the_headers_of_the_next() -> None:
+    providers = Providers({ONE: streamed(b"", CUT), TWO: streamed(b"b")})
+
+    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO), providers)
+
+    assert dict(reply.headers) == {b"x-relay-provider": b"two", b"x-relay-attempts": b"2"}
+    assert await read(reply) == b"B."
+
+
+async def test_taps_of_a_stream_that_ends_before_anything_of_it_went_out_hear_of_it() -> None:
+    board, ends = Board(), Ends()
+    first = streamed(b"", CUT)
+    first.taps.append(ends)
+
+    with pytest.raises(UpstreamCut):
+        await Failover(board, UpperCase).handle(call_for(ONE), Providers({ONE: first}))
+
+    assert ends.outcomes == [Outcome.CUT]
+    assert board.healths()[ONE].failures == 1
+
+
+async def test_client_that_leaves_before_anything_went_out_is_no_fault_of_the_targets() -> None:
+    board, ends = Board(), Ends()
+    first = streamed(b"", asyncio.CancelledError(CLIENT_LEFT))
+    first.taps.append(ends)
+
+    with pytest.raises(asyncio.CancelledError):
+        await Failover(board, UpperCase).handle(call_for(ONE), Providers({ONE: first}))
+
+    assert ends.outcomes == [Outcome.CLIENT_GONE]
+    assert board.healths()[ONE].failures == 0
 
 
 async def test_failure_before_the_first_byte_is_no_rescue() -> None:
