@@ -121,10 +121,12 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
         The error with which the call failed before anything of a reply went out, or None.
     """
     vigil = rounds.begin(receive, client.ping if call.streamed else None)
+    failure: RelayError | None = None
     try:
         try:
             reply = await handler(call)
         except RelayError as error:
+            failure = error  # also where the client leaves while it is told
             await vigil.settle()
             await client.fail(error)
             return error
@@ -135,7 +137,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
         vigil.task.uncancel()
     finally:
         vigil.end()
-    return None
+    return failure
 
 
 async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -> RelayError | None:

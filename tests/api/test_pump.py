@@ -316,6 +316,17 @@ async def test_client_that_leaves_before_the_first_byte_ends_the_call(*, streame
     assert [(record.status, record.outcome) for record in exchange.records] == [(499, Outcome.CLIENT_GONE)]
 
 
+async def test_error_counts_also_where_the_client_leaves_while_it_is_told() -> None:
+    error = UpstreamError("Slow down", status=429)
+    exchange = Exchange(failing(error), blocked=asyncio.Event())
+    exchange.left.set()
+
+    async with asyncio.timeout(2):
+        assert await exchange.run() is error
+
+    assert [record.charged for record in exchange.records] == [False]
+
+
 async def test_client_that_leaves_after_the_first_byte_ends_the_reply_once() -> None:
     source = Source(B, DONE)
     exchange = Exchange(source)
