@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ REFUSED_PARAMETERS = {
 OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 """Headers that the gateway writes for each request anew, in lower case."""
 
+_FOUR_NUMBERS = re.compile(r"\d+(\.\d+){3}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these a value may hold the tab alone
 
@@ -67,6 +69,8 @@ def _base_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
         raise ValueError("use a URL such as https://api.example.com/v1 or http://127.0.0.1:11434")
+    if _FOUR_NUMBERS.fullmatch(parts.hostname):
+        IPv4Address(parts.hostname)  # raises where it is none
     parts.port  # noqa: B018 - raises where it is none
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give scheme, host and path only")

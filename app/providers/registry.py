@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 
-from app.config import Config, ProviderConfig
+from app.config import Config, InvalidConfig, ProviderConfig
 from app.core.call import Route
 from app.core.errors import RelayError
 from app.overrides import NOTHING_SAID, Overrides
@@ -34,7 +34,12 @@ FindSecret = Callable[[Sequence[str]], str | None]
 
 
 class Registry:
-    """All providers. Reads are from memory; `run` keeps the model lists fresh."""
+    """All providers. Reads are from memory; `run` keeps the model lists fresh.
+
+    Raises:
+        InvalidConfig: the address of a provider is none.
+        InvalidSettings: a key cannot be read.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,8 @@ class Registry:
         """Take another configuration; calls that are under way end with the one they began with.
 
         Raises:
-            InvalidSettings: a key cannot be read; all stays as it was.
+            InvalidConfig: a provider cannot be reached so; all stays as it was.
+            InvalidSettings: a key cannot be read; the same.
         """
         before = self._now.config.providers
         discovered = {
@@ -168,8 +174,12 @@ class Registry:
             models = entry.supported_models or discovered.get(key)
             states.append(ProviderState(key, entry.name or key, state, models))
             if state == "ready":
-                kind, rules = _kind_of(entry), partial(overrides.rules, key)
-                providers[key] = tuple(kind(key, entry, secret, self._transport, rules) for secret in secrets)
+                rules = partial(overrides.rules, key)
+                try:
+                    kind = _kind_of(entry)
+                    providers[key] = tuple(kind(key, entry, secret, self._transport, rules) for secret in secrets)
+                except httpx.InvalidURL as exc:
+                    raise InvalidConfig(f"{key}.base_url: {exc}") from exc
         if Demo.key not in config.providers:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
             providers[Demo.key] = (Demo(),)

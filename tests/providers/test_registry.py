@@ -9,7 +9,7 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from app.config import Config, NameConfig, ProviderConfig, Quirks
+from app.config import Config, InvalidConfig, NameConfig, ProviderConfig, Quirks
 from app.core.abilities import Abilities
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
@@ -455,6 +455,15 @@ def test_reload_with_a_key_that_cannot_be_read_changes_nothing() -> None:
 
     with pytest.raises(InvalidSettings):
         registry.reload(Config({"beta": provider("beta", "new", api_key_env=("A_KEY",))}), fail)
+
+    assert target_of(registry, "gpt") == Target("acme", "gpt")
+
+
+def test_reload_with_an_address_that_is_none_changes_nothing() -> None:
+    registry = open_registry(acme=provider("acme", "gpt"))
+
+    with pytest.raises(InvalidConfig, match=r"beta\.base_url: .*☃"):
+        registry.reload(Config({"beta": provider("☃.net", "new")}), finder({}))
 
     assert target_of(registry, "gpt") == Target("acme", "gpt")
 
