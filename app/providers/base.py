@@ -50,6 +50,8 @@ _LINGER_S = 0.25
 _MODEL_LIST_S = 15.0
 # Where a client's own function is described: Anthropic's, and Gemini's in both of its spellings.
 _DESCRIPTIONS = frozenset({"input_schema", "functionDeclarations", "function_declarations"})
+# None of these may stand in a header (RFC 9110, 5.5); a client can have put one into the model's name.
+_CONTROLS = bytes((*range(0x20), 0x7F))
 # Of providers that name the model in the path there is an address a model; clients can make names up.
 _MAX_ADDRESSES = 1024
 
@@ -203,7 +205,7 @@ class HttpProvider:
         except TimeoutError:
             raise UpstreamTimeout(f"{self.name} did not list its models within {_MODEL_LIST_S:g} s.") from None
         except httpx.TransportError as exc:
-            raise UpstreamUnreachable(f"{self.name} cannot be reached: {exc}.") from exc
+            raise UpstreamUnreachable(f"{self.name} cannot be reached: {self._words(exc)}.") from exc
         return read_model_list(self._formats, body, self.name)
 
     def _dialect_for(self, call: Call) -> str:
@@ -260,7 +262,7 @@ class HttpProvider:
         if self._unsupported == "drop":
             return []
         words = f"{target} cannot take: {names}"
-        return [(b"x-relay-warnings", words.encode("ascii", "replace").translate(None, b"\r\n")[:1000])]
+        return [(b"x-relay-warnings", words.encode("ascii", "replace").translate(None, _CONTROLS)[:1000])]
 
     async def _read(
         self, chunks: AsyncIterator[bytes], answer: Answer, reading: Incoming
@@ -314,7 +316,7 @@ class HttpProvider:
         )
 
     def _as_failure(self, exc: httpx.TransportError, *, before_first_byte: bool) -> UpstreamFailure:
-        words = redact(str(exc) or type(exc).__name__, (self._secret or "",)).rstrip(".")
+        words = self._words(exc)
         if isinstance(exc, httpx.PoolTimeout):
             return UpstreamBusy(f"Too many calls to {self.name} are under way: {words}.")
         if isinstance(exc, httpx.ConnectTimeout):
@@ -333,6 +335,9 @@ class HttpProvider:
         if isinstance(exc, httpx.RemoteProtocolError) and before_first_byte:
             return UpstreamInvalid(f"{self.name} did not answer in HTTP: {words}.")
         return UpstreamCut(f"{self.name} broke off: {words}.")
+
+    def _words(self, exc: httpx.TransportError) -> str:
+        return redact(str(exc) or type(exc).__name__, (self._secret or "",)).rstrip(".")
 
 
 @frozen

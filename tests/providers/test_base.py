@@ -581,6 +581,13 @@ async def test_list_that_cannot_be_had_is_a_failure_of_the_provider(rig: Rig, ki
         await rig.provider().list_models()
 
 
+async def test_key_that_the_transport_quotes_is_kept_out_of_the_failure_to_list_models() -> None:
+    with pytest.raises(UpstreamUnreachable) as raised:
+        await raising(httpx.LocalProtocolError(f"Illegal header value 'Bearer {KEY}'")).provider().list_models()
+
+    assert KEY not in raised.value.message
+
+
 async def test_provider_that_does_not_list_its_models_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_MODEL_LIST_S", 0.02)
 
@@ -628,6 +635,14 @@ async def test_parameters_that_a_model_does_not_take_are_left_out_and_named_thou
         "own": {"a": 1},
     }
     assert dict(reply.headers)[b"x-relay-warnings"] == b"acme/Acme-1 cannot take: temperature, top_p"
+
+
+async def test_control_characters_of_a_models_name_stay_out_of_the_warning() -> None:
+    provider, _ = keeping(Rules(unsupported=("temperature",)))
+
+    reply = await provider.send(make_call(SAMPLED), Target("acme", "a\0b\tc\x7f\r\nx: y"))
+
+    assert dict(reply.headers)[b"x-relay-warnings"] == b"acme/abcx: y cannot take: temperature"
 
 
 async def test_dropped_parameters_are_not_named() -> None:
