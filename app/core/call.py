@@ -98,8 +98,8 @@ class Call:
         surface: the API it came in by, such as `chat`.
         dialect: how its body is written and its reply is to be.
         name: what the client put into `model`.
-        body: the bytes as they came (decompressed), exactly one JSON object.
-        payload: `body` decoded; to be read only.
+        body: the bytes as they came (decompressed): one JSON object, or a form with a file in it.
+        payload: `body` decoded, of a form what was read of it; to be read only.
         streamed: the client asked for a stream.
         wants_usage: the client asked for usage at the end of that stream.
         started_at: arrival, on the monotonic clock in seconds.

@@ -16,8 +16,8 @@ class Asked:
     """The facts of a request that every surface reads before it is known who answers.
 
     Attributes:
-        body: what came, exactly one JSON object.
-        payload: the same decoded; to be read only.
+        body: what came: one JSON object, or a form with a file in it.
+        payload: the same decoded, of a form what was read of it; to be read only.
         name: what the client put into `model`.
         streamed: the reply is to be a stream.
         wants_usage: the client asked for usage at its end; always True where the dialect has no such question.
