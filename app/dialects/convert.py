@@ -35,7 +35,7 @@ from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
-from app.dialects.rules import fit_chat, keep_chat, keep_request, said_as, without_unsupported
+from app.dialects.rules import concern_requests, fit_chat, keep_chat, keep_request, said_as, without_unsupported
 from app.dialects.splice import Additions, rewrite
 
 _COUNTS: dict[str, tuple[Callable[[int], bytes], Dialect]] = {
@@ -136,7 +136,7 @@ def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
     """Whether a request in the provider's own dialect holds what it cannot be sent."""
     if _holds_foreign_signature(call.body):
         return True
-    if rules is None:
+    if rules is None or not concern_requests(rules):
         return False
     request = DIALECTS[call.dialect].read_request(call.payload)
     return keep_request(request, rules)[0] is not request

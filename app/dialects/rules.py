@@ -99,6 +99,11 @@ def _name_limit(payload: Payload, rules: Rules) -> Payload:
     return {new if key == old else key: value for key, value in payload.items() if key != new}
 
 
+def concern_requests(rules: Rules) -> bool:
+    """Whether `keep_request` may change anything. Where it cannot, a request that passes need not be read."""
+    return not rules.system_prompt or _TOOLS in rules.unsupported or _SEARCH in rules.unsupported
+
+
 def keep_request(request: ChatRequest, rules: Rules) -> tuple[ChatRequest, tuple[str, ...]]:
     """A canonical request with what is no parameter as the model takes it, and the names of what had to be left out."""
     refused = {name for name in (_TOOLS, _SEARCH) if name in rules.unsupported}

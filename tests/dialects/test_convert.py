@@ -109,6 +109,16 @@ def test_request_in_the_providers_own_dialect_passes_where_nothing_has_to_change
     assert sent.body == body
 
 
+def test_request_that_only_its_own_dialect_knows_passes_whatever_parameters_its_model_refuses() -> None:
+    payload = {"model": "m", "prompt": {"id": "pmpt_1"}, "temperature": 0.5}
+    call = replace(make_call(), dialect="responses", name="m", payload=payload, body=json.dumps(payload).encode())
+
+    sent = outgoing(call, "m", Additions(), dialect="responses", rules=Rules(unsupported=("temperature",)))
+
+    assert json.loads(sent.body) == {"model": "m", "prompt": {"id": "pmpt_1"}}
+    assert sent.unsupported == ("temperature",)
+
+
 @pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])
 def test_reply_is_read_as_it_was_asked_for(kind: type, *, streamed: bool) -> None:
     assert isinstance(incoming(make_call({"stream": streamed}), provider="Acme", model="m"), kind)
