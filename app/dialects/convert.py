@@ -6,30 +6,25 @@ request crosses by way of a canonical one, and a reply by way of events.
 
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from app.core.abilities import Rules
 from app.core.call import Call
-from app.core.chat import Reasoning, Text, ToolCall, ToolResult
 from app.core.errors import InvalidRequest, UpstreamError
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps
 from app.core.reply import JSON_TYPE
-from app.core.usage import NO_USAGE, Usage
-from app.dialects.anthropic.dialect import ANTHROPIC
-from app.dialects.anthropic.tokens import write_count as write_anthropic_count
+from app.core.usage import Usage
+from app.dialects.counting import estimate_usage
 from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
-from app.dialects.dialect import About, Dialect, EventReader
-from app.dialects.embedding_crossing import CrossedEmbeddings, cross_embedding, estimate_usage, pass_embedding
-from app.dialects.gemini.dialect import GEMINI
-from app.dialects.gemini.tokens import write_count as write_gemini_count
+from app.dialects.dialect import About, EventReader
+from app.dialects.embedding_crossing import cross_embedding, pass_embedding, read_embeddings
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
-from app.dialects.openai.usage import estimate_tokens
 from app.dialects.openai.whole import WholeReply
 from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS
@@ -38,10 +33,6 @@ from app.dialects.responses.request import needs_state
 from app.dialects.rules import concern_requests, fit_chat, keep_chat, keep_request, said_as, without_unsupported
 from app.dialects.splice import Additions, rewrite
 
-_COUNTS: dict[str, tuple[Callable[[int], bytes], Dialect]] = {
-    "anthropic-count": (write_anthropic_count, ANTHROPIC),
-    "gemini-count": (write_gemini_count, GEMINI),
-}
 _FOREIGN = (b'"lr.', b'"' + b64encode(b"lr."))
 """How a signature begins that another dialect's provider made (`dialects.signatures`); Gemini's API wants base64."""
 
@@ -83,31 +74,62 @@ def outgoing(
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.
     """
+    if call.dialect not in DIALECTS:
+        return _outgoing_no_chat(call, model, additions, dialect)
     left_out: Sequence[str] = ()
-    if rules is not None and call.dialect in DIALECTS:
+    if rules is not None:
         call, left_out = _keep_to(rules, call, dialect)
-    if call.dialect == OPENAI.name == dialect:
-        return Outgoing(
-            pass_request(
-                call.body,
-                call.payload,
-                name=call.name,
-                model=model,
-                asks_usage=call.streamed and (rules is None or rules.usage_can_be_asked),
-                additions=additions,
-            ),
-            left_out,
+    if call.dialect != dialect or _must_be_rebuilt(call, rules):
+        return _cross(call, model, additions, dialect, rules, left_out)
+    if dialect == OPENAI.name:
+        asks_usage = call.streamed and (rules is None or rules.usage_can_be_asked)
+        body = pass_request(
+            call.body, call.payload, name=call.name, model=model, asks_usage=asks_usage, additions=additions
         )
-    if call.dialect in EMBEDDINGS:
-        if call.dialect == dialect:
-            return Outgoing(pass_embedding(call, model, additions))
-        encoded = cross_embedding(call, model, dialect)
-        return Outgoing(_dumped(additions.added_to(encoded.payload)), encoded.unsupported)
-    if dialect in FORMS:
+        return Outgoing(body, left_out)
+    return Outgoing(_pass(call, model, additions), left_out)
+
+
+def _outgoing_no_chat(call: Call, model: str, additions: Additions, dialect: str) -> Outgoing:
+    if call.dialect in FORMS:
         return Outgoing(pass_form(call.body, dict(call.headers)[b"content-type"], name=call.name, model=model))
-    if call.dialect == dialect and not (_is_read(dialect) and _must_be_rebuilt(call, rules)):
-        named = model if "model" in call.payload else None
-        return Outgoing(rewrite(call.body, call.payload, name=call.name, model=named, additions=additions), left_out)
+    if call.dialect not in EMBEDDINGS:
+        return Outgoing(_pass(call, model, additions))
+    if call.dialect == dialect:
+        return Outgoing(pass_embedding(call, model, additions))
+    encoded = cross_embedding(call, model, dialect)
+    return Outgoing(_dumped(additions.added_to(encoded.payload)), encoded.unsupported)
+
+
+def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
+    """The call without what the model does not take, and the paths that were left out."""
+    kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
+    payload = keep_chat(kept.payload, rules) if call.dialect == OPENAI.name == dialect else kept.payload
+    return (call if payload is call.payload else replace(call, body=_dumped(payload), payload=payload)), kept.left_out
+
+
+def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
+    """Whether a request in the provider's own dialect holds what it cannot be sent."""
+    if call.dialect == OPENAI.name or not _is_read(call.dialect):
+        return False  # what is foreign there is a matter of a few fields, or nobody knows
+    # What only another provider can read, this one would refuse.
+    if any(call.body.find(mark) >= 0 for mark in _FOREIGN):
+        return True
+    if rules is None or not concern_requests(rules):
+        return False
+    request = DIALECTS[call.dialect].read_request(call.payload)
+    return keep_request(request, rules)[0] is not request
+
+
+def _pass(call: Call, model: str, additions: Additions) -> bytes:
+    named = model if "model" in call.payload else None
+    return rewrite(call.body, call.payload, name=call.name, model=named, additions=additions)
+
+
+def _cross(
+    call: Call, model: str, additions: Additions, dialect: str, rules: Rules | None, left_out: Sequence[str]
+) -> Outgoing:
+    """The request written anew, by way of a canonical one; what was `left_out` before is named too."""
     if call.dialect == RESPONSES.name != dialect and (kept := needs_state(call.payload)) is not None:
         raise InvalidRequest(
             f"{kept!r} needs a provider that keeps the state of conversations; that of this model does not.",
@@ -123,23 +145,6 @@ def outgoing(
     payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
     unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in encoded.unsupported))
     return Outgoing(_dumped(additions.added_to(payload)), unsupported)
-
-
-def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
-    """The call without what the model does not take, and the paths that were left out."""
-    kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
-    payload = keep_chat(kept.payload, rules) if call.dialect == OPENAI.name == dialect else kept.payload
-    return (call if payload is call.payload else replace(call, body=_dumped(payload), payload=payload)), kept.left_out
-
-
-def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
-    """Whether a request in the provider's own dialect holds what it cannot be sent."""
-    if _holds_foreign_signature(call.body):
-        return True
-    if rules is None or not concern_requests(rules):
-        return False
-    request = DIALECTS[call.dialect].read_request(call.payload)
-    return keep_request(request, rules)[0] is not request
 
 
 def _dumped(payload: Mapping[str, Json]) -> bytes:
@@ -180,14 +185,13 @@ def incoming(
     if call.dialect == OPENAI.name == dialect:
         return pass_through(wants_usage=call.wants_usage)
     if dialect in EMBEDDINGS:
-        return _incoming_embeddings(call, model, dialect, provider, secrets)
+        return read_embeddings(call, model, dialect, provider, secrets)
     if not _is_read(dialect):
         return Plain()
     source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
 
     def estimate(characters: int) -> Usage:
-        asked = estimate_tokens(count_characters(call, goal))
-        return Usage(input=asked, output=estimate_tokens(characters), estimated=True)
+        return estimate_usage(call, goal, characters)
 
     if source is goal:
         if call.streamed:
@@ -203,14 +207,6 @@ def incoming(
     if normalising is not None:
         reader = NormalisedReader(normalising, reader)
     return CrossedStream(reader, goal.write_stream(about), provider=provider, estimate=estimate, secrets=secrets)
-
-
-def count_tokens(call: Call) -> bytes | None:
-    """An estimate where a client asks how many tokens a request has, for providers that do not count; None for all else."""
-    if (written := _COUNTS.get(call.dialect)) is None:
-        return None
-    write, dialect = written
-    return write(estimate_tokens(count_characters(call, dialect)))
 
 
 def incoming_error(
@@ -250,38 +246,3 @@ def reply_type(call: Call) -> str | None:
 def _is_read(dialect: str) -> bool:
     """Whether the gateway knows what a provider says in `dialect`."""
     return dialect in DIALECTS and not DIALECTS[dialect].client_only
-
-
-def _incoming_embeddings(call: Call, model: str, dialect: str, provider: str, secrets: Sequence[str]) -> Incoming:
-    source, goal = EMBEDDINGS[dialect], EMBEDDINGS[call.dialect]
-    if source is goal:
-
-        def estimate() -> Usage:
-            try:
-                return estimate_usage(goal.read_request(call.payload))
-            except InvalidRequest:  # it passed as it was, and its provider took it
-                return NO_USAGE
-
-        return Plain(source.find_usage, estimate)
-    about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
-    return CrossedEmbeddings(source, goal, about, provider=provider, secrets=secrets)
-
-
-def _holds_foreign_signature(body: bytes) -> bool:
-    """Whether the history holds what only another provider can read: this one would refuse it, so it must be taken out."""
-    return any(body.find(mark) >= 0 for mark in _FOREIGN)
-
-
-def count_characters(call: Call, dialect: Dialect) -> int:
-    """Characters of text in a request; images and other parts count nothing, nor does what cannot be read."""
-    try:
-        messages = dialect.read_request(call.payload).messages
-    except InvalidRequest:  # it passed as it was, and its provider took it
-        return 0
-    total = 0
-    for message in messages:
-        for part in message.parts:
-            inner = part.parts if isinstance(part, ToolResult) else (part,)
-            total += sum(len(piece.text) for piece in inner if isinstance(piece, Text | Reasoning))
-            total += len(part.arguments) if isinstance(part, ToolCall) else 0
-    return total

@@ -1,18 +1,20 @@
 """Embeddings on their way to a provider and back: as they are where the dialects are the same, else by way of canonical values."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from app.core.call import Call
 from app.core.chat import Encoded
 from app.core.embedding import EmbeddingRequest
-from app.core.errors import UpstreamInvalid
+from app.core.errors import InvalidRequest, UpstreamInvalid
 from app.core.jsonio import dumps
-from app.core.usage import Usage
+from app.core.usage import NO_USAGE, Usage
 from app.dialects.collected import Collected
 from app.dialects.dialect import About
 from app.dialects.embedding import EmbeddingDialect
 from app.dialects.openai.usage import estimate_tokens
+from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS
 from app.dialects.splice import Additions, rewrite
 
@@ -39,7 +41,25 @@ def cross_embedding(call: Call, model: str, dialect: str) -> Encoded:
     return EMBEDDINGS[dialect].write_request(EMBEDDINGS[call.dialect].read_request(call.payload), model)
 
 
-def estimate_usage(request: EmbeddingRequest) -> Usage:
+def read_embeddings(
+    call: Call, model: str, dialect: str, provider: str, secrets: Sequence[str]
+) -> "Plain | CrossedEmbeddings":
+    """What turns the reply of a provider that speaks `dialect` into the client's."""
+    source, goal = EMBEDDINGS[dialect], EMBEDDINGS[call.dialect]
+    if source is not goal:
+        about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
+        return CrossedEmbeddings(source, goal, about, provider=provider, secrets=secrets)
+
+    def estimate() -> Usage:
+        try:
+            return _estimate_usage(goal.read_request(call.payload))
+        except InvalidRequest:  # it passed as it was, and its provider took it
+            return NO_USAGE
+
+    return Plain(source.find_usage, estimate)
+
+
+def _estimate_usage(request: EmbeddingRequest) -> Usage:
     """What a request will use: tokens are counted, those of texts estimated."""
     characters = sum(len(each) for each in request.inputs if isinstance(each, str))
     tokens = sum(len(each) for each in request.inputs if not isinstance(each, str))
@@ -64,7 +84,7 @@ class CrossedEmbeddings(Collected):
         self._about = about
         self._secrets = secrets
         self._request = goal.read_request(about.payload)
-        self._usage = estimate_usage(self._request)
+        self._usage = _estimate_usage(self._request)
 
     def close(self, *, certain: bool) -> bytes:
         """The client's body.

@@ -27,12 +27,12 @@ from app.core.reply import JSON_TYPE, Reply
 from app.dialects.convert import (
     Incoming,
     choose_dialect,
-    count_tokens,
     incoming,
     incoming_error,
     outgoing,
     reply_type,
 )
+from app.dialects.counting import count_tokens
 from app.dialects.openai.form import FORMS
 from app.dialects.openai.stream import Mender
 from app.dialects.splice import Additions

@@ -10,10 +10,8 @@ from app.core.errors import InvalidRequest
 from app.core.events import Event, Finished, Started, TextDelta, fold
 from app.core.jsonio import dumps
 from app.core.reply import JSON_TYPE, Reply
-from app.core.usage import Usage
-from app.dialects.convert import count_characters, count_tokens
+from app.dialects.counting import count_tokens, estimate_usage
 from app.dialects.dialect import About, EventWriter
-from app.dialects.openai.usage import estimate_tokens
 from app.dialects.registry import DIALECTS
 
 MODEL = "demo"
@@ -44,9 +42,7 @@ class Demo:
         goal = DIALECTS.get(call.dialect)
         if goal is None:
             raise InvalidRequest(f"The demo can only chat, not serve {call.surface!r}.", param="model")
-        usage = Usage(
-            input=estimate_tokens(count_characters(call, goal)), output=estimate_tokens(len(ANSWER)), estimated=True
-        )
+        usage = estimate_usage(call, goal, len(ANSWER))
         about = About(call.id, target.model, int(time.time()), call.wants_usage, call.payload)
         events: list[Event] = [
             Started(),
