@@ -25,7 +25,7 @@ from app.core.errors import (
     UpstreamUnreachable,
 )
 from app.core.reply import Reply
-from app.providers import base
+from app.providers import base, failures
 from app.providers.base import HttpProvider
 from tests.calls import make_call
 
@@ -481,7 +481,7 @@ async def test_error_that_is_cut_keeps_its_status() -> None:
 
 
 async def test_error_without_end_is_not_collected_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_MAX_ERROR_BYTES", 1000)
+    monkeypatch.setattr(failures, "_MAX_ERROR_BYTES", 1000)
     body = Body([b"error " * 50] * 1000)
 
     with pytest.raises(UpstreamError):
