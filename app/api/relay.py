@@ -96,6 +96,7 @@ class RelayRoute:
                 await client.answer(200, own, [(b"content-type", b"application/json")])
                 return
             client.model = asked.name
+            deadline = self._deadline(headers.get(b"x-relay-timeout-ms"), started_at)
             if not self._surface.free:
                 admission = await self._guard.admit(principal)
                 client.headers += _raw(admission.headers())
@@ -114,7 +115,7 @@ class RelayRoute:
                 client=address,
                 headers=self._forwarded(headers) if self._surface.forwards else (),
                 free=self._surface.free,
-                deadline=self._deadline(headers.get(b"x-relay-timeout-ms"), started_at),
+                deadline=deadline,
             )
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged and admission is not None:

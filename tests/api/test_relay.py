@@ -30,12 +30,14 @@ class OpenGuard(Guard):
     """Lets everybody in, and counts the units that come back."""
 
     def __init__(self) -> None:
+        self.admitted = 0
         self.given_back = 0
 
     async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
         return Principal("tokenid0", "tester", 1000)
 
     async def admit(self, principal: Principal) -> Admission:
+        self.admitted += 1
         return Admission(principal.token_id, 0, 1000, 999, 1)
 
     def give_back(self, admission: Admission) -> None:
@@ -46,7 +48,13 @@ class Served:
     """One request to the route before `handler`, at fake ASGI ends."""
 
     def __init__(
-        self, handler: Handler, *, streamed: bool = True, ping_s: float = 60.0, surface: Surface = CHAT
+        self,
+        handler: Handler,
+        *,
+        streamed: bool = True,
+        ping_s: float = 60.0,
+        surface: Surface = CHAT,
+        headers: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self.guard = OpenGuard()
         self.records: list[CallRecord] = []
@@ -63,7 +71,12 @@ class Served:
         )
         body = {"model": "m", "stream": streamed, "messages": [{"role": "user", "content": "Hi"}]}
         self._request = json.dumps(body).encode()
-        scope = {"type": "http", "headers": [], "query_string": b"", "client": ("192.0.2.7", 4711)}
+        scope = {
+            "type": "http",
+            "headers": [*(headers or {}).items()],
+            "query_string": b"",
+            "client": ("192.0.2.7", 4711),
+        }
         self.task = asyncio.create_task(route(scope, self._receive, self._send))
 
     def record(self, record: CallRecord) -> None:
@@ -95,6 +108,17 @@ class Served:
 
 
 KEPT, RETURNED = (0, True), (1, False)
+
+
+async def test_call_whose_time_cannot_be_read_takes_no_unit_and_is_not_recorded() -> None:
+    async def unasked(_call: Call) -> Reply:
+        raise AssertionError("it is refused before")
+
+    served = Served(unasked, headers={b"x-relay-timeout-ms": b"soon"})
+    await served.task
+
+    assert served.sent[0]["status"] == 400
+    assert (served.guard.admitted, served.records) == (0, [])
 
 
 async def test_unit_comes_back_where_a_stage_fails_after_a_ping() -> None:
