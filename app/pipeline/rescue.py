@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from app.core.call import Call
 from app.core.errors import RelayError, UpstreamFailure
@@ -43,6 +44,7 @@ class _Stream:
         self._ask = ask
         self._current = first
         self._spent = NO_USAGE
+        self._begun = False
         self._pieces = self._read()
         self.reply = Reply(
             first.status,
@@ -58,6 +60,7 @@ class _Stream:
     async def begin(self) -> None:
         """Wait for the client's first bytes."""
         self.reply.first = await anext(self._pieces, b"")
+        self._begun = True
 
     async def give_up(self, exc: BaseException) -> None:
         """Tell all taps that nothing came, and end the provider's side."""
@@ -94,6 +97,8 @@ class _Stream:
         further = self._rescue.carry_on(used)
         if further is None:
             return False
+        if further.deadline is not None and self._begun:  # that of the first byte was kept; this one has as long
+            further = replace(further, deadline=time.monotonic() + further.deadline - further.started_at)
         trace = self._call.trace
         broken = trace.target
         try:

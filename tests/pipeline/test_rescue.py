@@ -1,6 +1,7 @@
 """A stream that breaks off is carried on by the next target, and everybody concerned hears of it."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -134,6 +135,25 @@ async def test_what_cannot_be_carried_on_ends_with_its_own_error(outcomes: dict[
         await read(reply)
 
     assert not call.trace.rescued
+
+
+async def test_rescue_has_the_time_that_the_first_byte_had() -> None:
+    asked: list[Call] = []
+
+    async def send(call: Call) -> Reply:
+        asked.append(call)
+        return streamed(b"a", CUT) if call.target == ONE else streamed(b"b")
+
+    now = time.monotonic()
+    call = replace(call_for(ONE, TWO), started_at=now, deadline=now + 60)
+    reply = await Failover(Board(), UpperCase).handle(call, send)
+    await asyncio.sleep(0.01)
+    assert await read(reply) == b"AB."
+
+    before, after = (each.deadline for each in asked)
+    assert before == now + 60
+    assert after is not None
+    assert after >= before + 0.01
 
 
 async def test_record_of_a_stream_that_nobody_carries_on_names_whose_it_is() -> None:
