@@ -1,58 +1,34 @@
 """`config.json`, read and checked into one frozen `Config`; run as a module it prints the JSON schema."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
+from app.config_values import (
+    ApiFormats,
+    BaseUrl,
+    ChatPath,
+    Headers,
+    KeyNames,
+    ModelNames,
+    NonEmpty,
+    Parameters,
+    ProviderKey,
+    Quirks,
+    Seconds,
+    Takes,
+    TargetName,
+    as_target,
+)
 from app.faults import InvalidConfig as InvalidConfig
 from app.faults import Place, dotted, faults, kind_of
-
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-NonEmpty = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-ProviderKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]*$")]
-
-REFUSED_PARAMETERS = {
-    **dict.fromkeys(("model", "messages", "stream"), "cannot be set here: it is set by the client's request"),
-    "stream_options": "cannot be set here: the gateway asks for usage itself",
-    "search_parameters": "is retired: xAI answers 410 to every chat call that carries it since January 2026;"
-    " ask for web search with the tools web_search or x_search instead",
-}
-"""Payload parameters that the configuration must not hold, and why."""
-
-OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
-"""Headers that the gateway writes for each request anew, in lower case."""
-
-_FOUR_NUMBERS = re.compile(r"\d+(\.\d+){3}")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: of these a value may hold the tab alone
-
-
-@dataclass(frozen=True)
-class _Takes:
-    """What a field takes, where the words for its type would say too little."""
-
-    words: str
 
 
 class Timeouts(BaseModel):
@@ -65,118 +41,13 @@ class Timeouts(BaseModel):
     idle: Seconds = Field(120.0, description="Between two reads of the reply.")
 
 
-def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
-        raise ValueError("use a URL such as https://api.example.com/v1 or http://127.0.0.1:11434")
-    if _FOUR_NUMBERS.fullmatch(parts.hostname):
-        IPv4Address(parts.hostname)  # raises where it is none
-    parts.port  # noqa: B018 - raises where it is none
-    if parts.query or parts.fragment or parts.username:
-        raise ValueError("give scheme, host and path only")
-    return url.rstrip("/")
-
-
-def _path(path: str, info: ValidationInfo) -> str:
-    if info.data.get("api_format", ("",))[0] == "gemini":
-        raise ValueError("cannot be set here: Gemini's API names the model in the path")
-    if not path.startswith("/") or path.endswith("/") or not path.isprintable() or set(" ?#") & set(path):
-        raise ValueError("begin with '/', as in /v1beta/chat/completions, and give no query")
-    return path
-
-
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("is no name of a header: use letters, digits and '-'")
-    if name.lower() in OWN_HEADERS:
-        raise ValueError("cannot be set here: the gateway writes this header itself")
-    return name
-
-
-def _header_value(value: str) -> str:
-    if _CONTROL.search(value):
-        raise ValueError("must hold no line break, no NUL and no other control character")
-    return value
-
-
-def _parameter_name(name: str) -> str:
-    if name in REFUSED_PARAMETERS:
-        raise ValueError(REFUSED_PARAMETERS[name])
-    return name
-
-
-def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
-    seen: dict[str, str] = {}
-    for model in models:
-        twin = seen.get(model.lower())
-        if twin is not None:
-            raise ValueError(f"{model!r} is listed twice" + ("" if model == twin else f", first as {twin!r}"))
-        seen[model.lower()] = model
-    return models
-
-
-def _at_least_one(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("must name at least one")
-    return names
-
-
-def _without_twin_headers(headers: dict[str, str]) -> dict[str, str]:
-    _without_duplicates(tuple(headers))
-    return headers
-
-
-def _as_tuple(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-KeyNames = Annotated[
-    tuple[NonEmpty, ...],
-    BeforeValidator(_as_tuple),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}]}
-    ),
-    _Takes("the name of an environment variable or a list of such names"),
-]
-ApiFormat = Literal["openai", "responses", "anthropic", "gemini", "ollama"]
-ApiFormats = Annotated[
-    tuple[ApiFormat, ...],
-    BeforeValidator(_as_tuple),
-    AfterValidator(_at_least_one),
-    AfterValidator(_without_duplicates),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(get_args(ApiFormat))},
-                {"type": "array", "minItems": 1, "items": {"enum": list(get_args(ApiFormat))}},
-            ]
-        }
-    ),
-    _Takes("one of 'openai', 'responses', 'anthropic', 'gemini' and 'ollama', or a list of some"),
-]
-Quirks = Literal["perplexity", "parallel"]
-ModelNames = Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates), _Takes("a list of model names")]
-ParameterName = Annotated[
-    str,
-    AfterValidator(_parameter_name),
-    WithJsonSchema({"type": "string", "not": {"enum": list(REFUSED_PARAMETERS)}}),
-]
-Parameters = dict[ParameterName, Any]
-Headers = Annotated[
-    dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]],
-    AfterValidator(_without_twin_headers),
-]
-
-
 class ProviderConfig(BaseModel):
     """One place that calls are sent to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: NonEmpty | None = Field(None, description="For people; the key where absent.")
-    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    base_url: BaseUrl = Field(
         "",
         description="As that provider's own SDK takes it, such as https://api.openai.com/v1.",
         validate_default=False,
@@ -197,7 +68,7 @@ class ProviderConfig(BaseModel):
         description="The dialect that the provider speaks, or several: calls in one of them pass as they are, all others are"
         " translated into the first.",
     )
-    path: Annotated[str, AfterValidator(_path)] | None = Field(
+    path: ChatPath | None = Field(
         None,
         description="Where chat calls in the first api_format go, below base_url: /v1beta/chat/completions; absent: the usual place.",
     )
@@ -217,25 +88,12 @@ class ProviderConfig(BaseModel):
     enabled: bool = True
 
 
-def _target_name(text: str) -> str:
-    key, slash, model = text.partition("/")
-    if not (key and slash and model):
-        raise ValueError("use PROVIDER/MODEL, such as openai/gpt-4.1")
-    return text
-
-
-def _as_target(value: Any) -> Any:
-    return {"target": value} if isinstance(value, str) else value
-
-
 class NamedTarget(BaseModel):
     """One of the targets of a name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    target: Annotated[NonEmpty, AfterValidator(_target_name)] = Field(
-        description="As provider/model, such as openai/gpt-4.1."
-    )
+    target: TargetName = Field(description="As provider/model, such as openai/gpt-4.1.")
     weight: float = Field(
         1.0, ge=0, le=1_000_000, description="Its share of the calls; 0: only when all others have failed."
     )
@@ -260,7 +118,7 @@ class NameConfig(BaseModel):
         tuple[
             Annotated[
                 NamedTarget,
-                BeforeValidator(_as_target),
+                BeforeValidator(as_target),
                 WithJsonSchema({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/NamedTarget"}]}),
             ],
             ...,
@@ -395,7 +253,7 @@ def _known_keys(place: Place) -> Iterable[str]:
 
 def _taken(place: Place) -> str | None:
     field = ProviderConfig.model_fields.get(str(place[1])) if len(place) == 2 else None
-    return next((each.words for each in field.metadata if isinstance(each, _Takes)), None) if field else None
+    return next((each.words for each in field.metadata if isinstance(each, Takes)), None) if field else None
 
 
 if __name__ == "__main__":

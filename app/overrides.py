@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from app.config import NonEmpty
+from app.config_values import NonEmpty
 from app.core.abilities import Abilities, Capability, Known, Rules
 from app.faults import InvalidConfig, Place, faults
 

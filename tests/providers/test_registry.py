@@ -9,7 +9,8 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from app.config import Config, InvalidConfig, NameConfig, ProviderConfig, Quirks
+from app.config import Config, InvalidConfig, NameConfig, ProviderConfig
+from app.config_values import Quirks
 from app.core.abilities import Abilities
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
