@@ -29,6 +29,9 @@ GO_ON = (
 )
 """What the next model is asked. Many providers refuse a conversation that ends with the model's own words."""
 
+# Two of the clients' dialects are only written: their calls are asked, and read, in the one that they are a form of.
+_ASKED_AS = {"gemini-array": "gemini", "ollama-generate": "ollama"}
+
 
 def open_rescue(call: Call) -> "Rescue | None":
     """What carries the stream of `call` on when it breaks off; None where the request cannot be understood well enough.
@@ -57,8 +60,7 @@ class Rescue:
         about = About(call.id, call.name, int(time.time()), call.wants_usage, call.payload)
         self.media_type = goal.stream_type
         self._request = request
-        # What only clients speak is asked, and read, in the dialect that it is a form of.
-        self._source = DIALECTS[call.dialect.partition("-")[0]]
+        self._source = DIALECTS[_ASKED_AS.get(call.dialect, call.dialect)]
         self._reader = self._source.read_stream()
         self._writer = goal.write_stream(about)
         self._texts: list[str] = []

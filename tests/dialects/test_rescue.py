@@ -1,6 +1,5 @@
 """A stream that breaks off and is carried on is one stream for the client, in every dialect."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -36,7 +35,6 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "anthropic": {"messages": TURNS, "max_tokens": 9, "service_tier": "auto"},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Count."}]}]},
     "gemini-array": {"contents": [{"role": "user", "parts": [{"text": "Count."}]}]},
-    "openai-completions": {"prompt": "Count."},
     "ollama": {"messages": TURNS, "keep_alive": "5m"},
     "ollama-generate": {"prompt": "Count."},
 }
@@ -69,8 +67,6 @@ def read(dialect: str, data: bytes) -> list[Event]:
         lines = [loads(line) for line in data.splitlines()]
         messages = [line | {"message": {"role": "assistant", "content": line.pop("response")}} for line in lines]
         dialect, data = "ollama", b"".join(dumps(line) + b"\n" for line in messages)
-    if dialect == "openai-completions":
-        dialect, data = "openai", re.sub(rb'"text":("[^"]*")', rb'"delta":{"content":\1}', data)
     reader = DIALECTS[dialect].read_stream()
     events = reader.feed(data)
     return events if reader.ended else events + reader.close(certain=True)
