@@ -12,7 +12,7 @@ from typing import Protocol
 
 from app.core.abilities import Rules
 from app.core.call import Call
-from app.core.errors import InvalidRequest, UpstreamError
+from app.core.errors import InvalidRequest, NotServed, UpstreamError
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps
 from app.core.reply import JSON_TYPE
@@ -73,6 +73,7 @@ def outgoing(
 
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.
+        NotServed: it builds on what another provider keeps.
     """
     if call.dialect not in DIALECTS:
         return _outgoing_no_chat(call, model, additions, dialect)
@@ -99,6 +100,20 @@ def _outgoing_no_chat(call: Call, model: str, additions: Additions, dialect: str
         return Outgoing(pass_embedding(call, model, additions))
     encoded = cross_embedding(call, model, dialect)
     return Outgoing(_dumped(additions.added_to(encoded.payload)), encoded.unsupported)
+
+
+def require_no_state(call: Call) -> None:
+    """Pass where `call` says all by itself.
+
+    Raises:
+        NotServed: it builds on what only a provider of its own API keeps.
+    """
+    if call.dialect == RESPONSES.name and (kept := needs_state(call.payload)) is not None:
+        raise NotServed(
+            f"{kept!r} needs a provider that keeps the state of conversations; that of this model does not.",
+            param=kept,
+            code="unsupported_parameter",
+        )
 
 
 def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
@@ -130,12 +145,8 @@ def _cross(
     call: Call, model: str, additions: Additions, dialect: str, rules: Rules | None, left_out: Sequence[str]
 ) -> Outgoing:
     """The request written anew, by way of a canonical one; what was `left_out` before is named too."""
-    if call.dialect == RESPONSES.name != dialect and (kept := needs_state(call.payload)) is not None:
-        raise InvalidRequest(
-            f"{kept!r} needs a provider that keeps the state of conversations; that of this model does not.",
-            param=kept,
-            code="unsupported_parameter",
-        )
+    if dialect != RESPONSES.name:
+        require_no_state(call)
     source, goal = DIALECTS[call.dialect], DIALECTS[dialect]
     request = source.read_request(call.payload)
     if rules is not None:

@@ -10,6 +10,7 @@ from app.core.errors import InvalidRequest
 from app.core.events import Event, Finished, Started, TextDelta, fold
 from app.core.jsonio import dumps
 from app.core.reply import JSON_TYPE, Reply
+from app.dialects.convert import require_no_state
 from app.dialects.counting import count_tokens, estimate_usage
 from app.dialects.dialect import About, EventWriter
 from app.dialects.registry import DIALECTS
@@ -35,13 +36,14 @@ class Demo:
         """Answer with `ANSWER`, word by word where a stream was asked for.
 
         Raises:
-            InvalidRequest: it was asked for something else than words.
+            InvalidRequest: it was asked for something else than words, or to go on from what it does not keep.
         """
         if (count := count_tokens(call)) is not None:
             return Reply(200, JSON_TYPE, count)
         goal = DIALECTS.get(call.dialect)
         if goal is None:
             raise InvalidRequest(f"The demo can only chat, not serve {call.surface!r}.", param="model")
+        require_no_state(call)
         usage = estimate_usage(call, goal, len(ANSWER))
         about = About(call.id, target.model, int(time.time()), call.wants_usage, call.payload)
         events: list[Event] = [

@@ -51,7 +51,7 @@ def relay(provider: StandIn, spare: StandIn, tmp_path_factory: pytest.TempPathFa
             **ONE_ATTEMPT,
         },
         "spare": {"base_url": f"{spare.base_url}/v1", "supported_models": ["shared-flash"], **ONE_ATTEMPT},
-        "answers": {**address, "api_format": "responses", "supported_models": ["o"], **ONE_ATTEMPT},
+        "answers": {**address, "api_format": "responses", "supported_models": ["o", "shared"], **ONE_ATTEMPT},
     }
     config["refused"] |= {"retries": 0}
     with running_gateway(tmp_path_factory.mktemp("surfaces"), config) as running:
@@ -113,6 +113,17 @@ def test_response_that_builds_on_kept_state_is_refused_where_nobody_keeps_it(cli
     answer = client.post("/v1/responses", json={"model": "openai/m", "input": "Hi", "previous_response_id": "resp_1"})
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "previous_response_id")
+
+
+def test_response_that_builds_on_kept_state_goes_to_the_provider_that_keeps_it(
+    client: httpx.Client, standin: StandIn
+) -> None:
+    standin.answer = Answer.json({"id": "resp_2", "object": "response", "status": "completed", "output": []})
+
+    answer = client.post("/v1/responses", json={"model": "shared", "input": "Hi", "previous_response_id": "resp_1"})
+
+    assert (answer.status_code, answer.headers["x-relay-provider"]) == (200, "answers")
+    assert [(post.path, post.json["previous_response_id"]) for post in standin.posts] == [("/v1/responses", "resp_1")]
 
 
 def test_next_provider_that_has_the_model_answers(client: httpx.Client, standin: StandIn) -> None:

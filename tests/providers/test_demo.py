@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from app.core.call import Target
+from app.core.errors import NotServed
 from app.providers.demo import ANSWER, MODEL, Demo
 from tests.calls import make_call
 from tests.dialects.openai.folding import chunks_of, data_of, fold
@@ -39,6 +42,15 @@ async def test_stream_ends_with_usage_where_it_was_asked_for() -> None:
     assert last["choices"] == []
     assert last["usage"]["total_tokens"] == reply.read_usage().total
     assert reply.read_usage().estimated
+
+
+async def test_it_refuses_to_go_on_from_what_it_does_not_keep() -> None:
+    call = make_call({"input": "Go on.", "previous_response_id": "resp_1"}, dialect="responses")
+
+    with pytest.raises(NotServed) as refused:
+        await Demo().send(call, TARGET)
+
+    assert refused.value.param == "previous_response_id"
 
 
 async def test_it_has_one_model() -> None:
