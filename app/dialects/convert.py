@@ -208,7 +208,7 @@ def incoming(
         if call.streamed:
             return PassedStream(source.read_stream(), provider=provider, estimate=estimate, secrets=secrets)
         return PassedWhole(source, provider=provider, estimate=estimate, secrets=secrets)
-    about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
+    about = About(call.id, model, int(time.time()), call.wants_usage, call.payload, call.started_at)
     normalising = pass_through(wants_usage=True) if mender else None
     if not call.streamed:
         return CrossedWhole(

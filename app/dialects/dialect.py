@@ -40,6 +40,7 @@ class About:
         created: seconds since the epoch, where the provider did not say.
         wants_usage: as `Asked.wants_usage`.
         payload: the client's request.
+        began_s: when the call came, on the monotonic clock in seconds; None where nobody is told how long it took.
     """
 
     call_id: str
@@ -47,6 +48,7 @@ class About:
     created: int
     wants_usage: bool
     payload: Mapping[str, Json]
+    began_s: float | None = None
 
 
 class EventReader(Protocol):

@@ -47,7 +47,7 @@ def read_embeddings(
     """What turns the reply of a provider that speaks `dialect` into the client's."""
     source, goal = EMBEDDINGS[dialect], EMBEDDINGS[call.dialect]
     if source is not goal:
-        about = About(call.id, model, int(time.time()), call.wants_usage, call.payload)
+        about = About(call.id, model, int(time.time()), call.wants_usage, call.payload, call.started_at)
         return CrossedEmbeddings(source, goal, about, provider=provider, secrets=secrets)
 
     def estimate() -> Usage:

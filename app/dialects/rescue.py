@@ -57,7 +57,7 @@ class Rescue:
 
     def __init__(self, call: Call, request: ChatRequest) -> None:
         goal = DIALECTS[call.dialect]
-        about = About(call.id, call.name, int(time.time()), call.wants_usage, call.payload)
+        about = About(call.id, call.name, int(time.time()), call.wants_usage, call.payload, call.started_at)
         self.media_type = goal.stream_type
         self._request = request
         self._source = DIALECTS[_ASKED_AS.get(call.dialect, call.dialect)]

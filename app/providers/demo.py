@@ -45,7 +45,7 @@ class Demo:
             raise InvalidRequest(f"The demo can only chat, not serve {call.surface!r}.", param="model")
         require_no_state(call)
         usage = estimate_usage(call, goal, len(ANSWER))
-        about = About(call.id, target.model, int(time.time()), call.wants_usage, call.payload)
+        about = About(call.id, target.model, int(time.time()), call.wants_usage, call.payload, call.started_at)
         events: list[Event] = [
             Started(),
             *(TextDelta(word) for word in re.findall(r"\S+\s*", ANSWER)),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -134,6 +135,20 @@ def test_stream_of_a_client_that_asked_for_usage_has_it() -> None:
 
     assert b'"usage":{' in out
     assert b"chatcmpl-req_0123456789" in out
+
+
+@pytest.mark.parametrize("dialect", ["ollama", "ollama-generate"])
+def test_translated_reply_tells_ollamas_clients_how_long_the_call_took(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = make_call(dialect=dialect)
+    now_ns = int(call.started_at * 1e9) + 7
+    monkeypatch.setattr("app.dialects.ollama.times.time", SimpleNamespace(monotonic_ns=lambda: now_ns))
+    reply = incoming(call, provider="Acme", model="m", dialect="anthropic")
+
+    out = reply.feed(b'{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}')
+
+    assert json.loads(out + reply.close(certain=True))["total_duration"] == 7
 
 
 def test_error_of_a_provider_tells_no_key() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ REPLIES: dict[str, dict[str, Any]] = {
     "ollama-embed": {
         "model": "M",
         "embeddings": [[0.5, 1]],
-        "total_duration": 0,
+        "total_duration": 7,
         "load_duration": 0,
         "prompt_eval_count": 9,
     },
@@ -77,9 +78,12 @@ def test_request_crosses(client: str, provider: str) -> None:
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
-def test_reply_crosses(client: str, provider: str) -> None:
+def test_reply_crosses(client: str, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = json.dumps(REPLIES[provider]).encode()
-    reading = incoming(make(client), provider="Acme", model="M", dialect=provider)
+    call = make(client)
+    now_ns = int(call.started_at * 1e9) + 7
+    monkeypatch.setattr("app.dialects.ollama.times.time", SimpleNamespace(monotonic_ns=lambda: now_ns))
+    reading = incoming(call, provider="Acme", model="M", dialect=provider)
 
     out = b"".join(reading.feed(body[at : at + 1]) for at in range(len(body))) + reading.close(certain=True)
 

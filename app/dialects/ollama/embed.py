@@ -13,6 +13,7 @@ from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.fields import wrong
 from app.dialects.ollama.fields import read_integer, read_text, read_texts
+from app.dialects.ollama.times import took_ns
 from app.dialects.ollama.usage import read_usage
 from app.dialects.opening import is_name, open_body
 
@@ -107,12 +108,12 @@ def read_embed(document: Json) -> Embeddings:
 
 
 def write_embed(embeddings: Embeddings, about: About) -> dict[str, Json]:
-    """An answer of /api/embed. Its durations are 0: nobody here was told when it began."""
+    """An answer of /api/embed."""
     counted = {} if embeddings.usage is None else {"prompt_eval_count": embeddings.usage.total}
     return {
         "model": embeddings.model or about.model,
         "embeddings": embeddings.vectors,
-        "total_duration": 0,
+        "total_duration": took_ns(about),
         "load_duration": 0,
         **counted,
     }

@@ -9,6 +9,7 @@ from app.dialects.ollama.calls import write_call
 from app.dialects.ollama.errors import read_failure
 from app.dialects.ollama.extension import for_client, write_citations, write_thinking
 from app.dialects.ollama.reading import ObjectReader, find_said
+from app.dialects.ollama.times import took_ns
 from app.dialects.ollama.writing import Enclose, Envelope, enclose_chat, enclose_generate, write_end, write_image
 
 
@@ -30,7 +31,7 @@ def read_reply(document: Json) -> list[Event]:
 
 
 def write_reply(completion: Completion, about: About) -> dict[str, Json]:
-    """A whole reply of /api/chat. Its durations are 0: nobody here was told when it began."""
+    """A whole reply of /api/chat. All of its time counts as the answer's: nobody here was told when the first word came."""
     return _write(completion, about, enclose_chat)
 
 
@@ -61,5 +62,5 @@ def _write(completion: Completion, about: About, enclose: Enclose) -> dict[str, 
         said["tool_calls"] = calls
     envelope = Envelope(about, enclose)
     envelope.name(completion.model, completion.created)
-    end = write_end(Finished(completion.reason, completion.usage))
+    end = write_end(Finished(completion.reason, completion.usage), total_ns=took_ns(about))
     return envelope.write(said, {**end, **write_citations(completion.citations)})

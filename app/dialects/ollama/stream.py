@@ -26,6 +26,7 @@ from app.dialects.ollama.calls import object_of, write_call
 from app.dialects.ollama.extension import for_client, write_citations
 from app.dialects.ollama.lines import LineBuffer
 from app.dialects.ollama.reading import ObjectReader
+from app.dialects.ollama.times import took_ns
 from app.dialects.ollama.writing import Enclose, Envelope, enclose_chat, enclose_generate, write_end, write_image
 
 
@@ -97,12 +98,12 @@ class _OpenCall:
 class StreamWriter:
     """Writes a stream for a client: a line a delta, and one for each tool call when its arguments are complete.
 
-    Its making is taken for the beginning of the call's work, from which durations are counted.
+    Durations are counted from when the call came.
     """
 
     def __init__(self, about: About, enclose: Enclose) -> None:
         self._envelope = Envelope(about, enclose)
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = time.monotonic_ns() - took_ns(about)
         self._first_ns: int | None = None
         self._open_calls: dict[int, _OpenCall] = {}
         self._citations: list[Citation] = []

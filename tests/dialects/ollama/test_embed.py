@@ -1,6 +1,8 @@
 """Embeddings: requests and replies of both endpoints, both ways."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import ollama
@@ -39,6 +41,12 @@ def test_recorded_reply_is_read_and_written_as_it_was(recording: Recording) -> N
     assert {**document, "load_duration": 0, "total_duration": 0} == written
     assert ollama.EmbedResponse.model_validate(written).embeddings == document["embeddings"]
     assert embeddings.usage == find_usage(recording.body[-100:]) == Usage(input=document["prompt_eval_count"])
+
+
+def test_reply_tells_how_long_the_call_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.dialects.ollama.times.time", SimpleNamespace(monotonic_ns=lambda: 3_000_000_000))
+
+    assert write_embed(Embeddings([[0.5]]), replace(ABOUT, began_s=1.0))["total_duration"] == 2_000_000_000
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Whole replies: what is written is read again as it was, and each rule of both."""
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import ollama
@@ -11,6 +13,7 @@ from app.core.errors import UpstreamError, UpstreamInvalid
 from app.core.events import Citation, Completion, Finished, FinishReason, ImageMade, Started, TextDelta, fold
 from app.core.jsonio import dumps, loads
 from app.core.usage import Usage
+from app.dialects.dialect import Dialect
 from app.dialects.ollama.dialect import OLLAMA, OLLAMA_GENERATE
 from tests.dialects.ollama.playing import ABOUT, CREATED_AT, UNHURRIED, completions
 
@@ -86,6 +89,15 @@ def test_chat_reply_has_everything_in_one_object() -> None:
         "prompt_eval_count": 3,
         "eval_count": 5,
     }
+
+
+@pytest.mark.parametrize("dialect", [OLLAMA, OLLAMA_GENERATE])
+def test_reply_tells_how_long_the_call_took(dialect: Dialect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.dialects.ollama.times.time", SimpleNamespace(monotonic_ns=lambda: 3_000_000_000))
+
+    document = dialect.write_reply(completion_of(Text("Hello")), replace(ABOUT, began_s=1.0))
+
+    assert (document["total_duration"], document["eval_duration"]) == (2_000_000_000, 2_000_000_000)
 
 
 def test_generate_reply_has_its_text_in_response() -> None:

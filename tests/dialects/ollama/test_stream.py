@@ -1,6 +1,7 @@
 """Streams: what is written is read again as it was, and each rule of the writer and the reader."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,6 +126,16 @@ def test_durations_are_those_of_the_monotonic_clock(monkeypatch: pytest.MonkeyPa
     assert last["load_duration"] == 0
     assert last["prompt_eval_duration"] == 300
     assert last["eval_duration"] == 700
+
+
+def test_durations_count_from_when_the_call_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.dialects.ollama.stream.time", SimpleNamespace(monotonic_ns=lambda: 3_000_000_000))
+    monkeypatch.setattr("app.dialects.ollama.times.time", SimpleNamespace(monotonic_ns=lambda: 3_000_000_000))
+    writer = OLLAMA.write_stream(replace(ABOUT, began_s=1.0))
+
+    last = lines_of(written_by(writer, [Started(), TextDelta("Hi"), STOPPED]))[-1]
+
+    assert (last["total_duration"], last["prompt_eval_duration"], last["eval_duration"]) == (2_000_000_000,) * 2 + (0,)
 
 
 def test_reply_without_a_word_took_all_its_time_for_the_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
