@@ -80,14 +80,14 @@ def outgoing(
     left_out: Sequence[str] = ()
     if rules is not None:
         call, left_out = _keep_to(rules, call, dialect)
-    if call.dialect != dialect or _must_be_rebuilt(call, rules):
-        return _cross(call, model, additions, dialect, rules, left_out)
-    if dialect == OPENAI.name:
+    if call.dialect == OPENAI.name == dialect:
         asks_usage = call.streamed and (rules is None or rules.usage_can_be_asked)
         body = pass_request(
             call.body, call.payload, name=call.name, model=model, asks_usage=asks_usage, additions=additions
         )
         return Outgoing(body, left_out)
+    if call.dialect != dialect or _must_be_rebuilt(call, rules):
+        return _cross(call, model, additions, dialect, rules, left_out)
     return Outgoing(_pass(call, model, additions), left_out)
 
 
@@ -125,8 +125,8 @@ def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str
 
 def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
     """Whether a request in the provider's own dialect holds what it cannot be sent."""
-    if call.dialect == OPENAI.name or not _is_read(call.dialect):
-        return False  # what is foreign there is a matter of a few fields, or nobody knows
+    if not _is_read(call.dialect):
+        return False
     # What only another provider can read, this one would refuse.
     if any(call.body.find(mark) >= 0 for mark in _FOREIGN):
         return True

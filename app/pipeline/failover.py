@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 from app.core.call import Call, Choice, Route, Target
 from app.core.errors import (
@@ -69,13 +70,10 @@ class Failover:
         if route is None:
             raise ValueError("a call is sent before its name is resolved")
         choices = deque(self._in_order(route))
-
-        async def ask(asked: Call) -> Reply:
-            return await self._first_of(asked, route, choices, call_next)
-
         if route.rescue and call.streamed and (rescue := self._open_rescue(call)) is not None:
+            ask = partial(self._first_of, route=route, choices=choices, call_next=call_next)
             return await rescued(call, rescue, ask)
-        return await ask(call)
+        return await self._first_of(call, route, choices, call_next)
 
     async def _first_of(self, call: Call, route: Route, choices: deque[Choice], call_next: Handler) -> Reply:
         """The reply of the first of `choices` that gives one; those behind it stay there."""
