@@ -58,10 +58,11 @@ class ProviderConfig(BaseModel):
     )
     supported_models: ModelNames = Field((), description="The models to offer; none or absent: ask the provider.")
     payload_extra_parameters: Parameters = Field(
-        default_factory=dict, description="Merged over every request's body, objects key by key."
+        default_factory=dict, description="Merged over the bodies of chats and legacy completions, objects key by key."
     )
     payload_default_parameters: Parameters = Field(
-        default_factory=dict, description="Put into a request's body where the client said nothing."
+        default_factory=dict,
+        description="Put into the bodies of chats and legacy completions where the client said nothing.",
     )
     api_format: ApiFormats = Field(
         ("openai",),

@@ -12,7 +12,7 @@ _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """What a provider's configuration puts into every body: `extra` over what the client said (`tools` beside), `defaults` under it."""
+    """What a provider's configuration puts into bodies: `extra` over what the client said (`tools` beside), `defaults` under it."""
 
     extra: Mapping[str, Json] = field(default_factory=dict)
     defaults: Mapping[str, Json] = field(default_factory=dict)

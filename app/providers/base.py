@@ -16,7 +16,6 @@ from app.dialects.convert import Incoming, incoming, outgoing, reply_type
 from app.dialects.counting import count_tokens
 from app.dialects.openai.form import FORMS
 from app.dialects.openai.stream import Mender
-from app.dialects.splice import Additions
 from app.providers.answer import Answer, Post
 from app.providers.failures import Failures
 from app.providers.transport import open_post
@@ -63,10 +62,6 @@ class HttpProvider:
         self._transport = transport
         self._ways = Ways(self.name, config, secret)
         self._failures = Failures(key, self.name, secret)
-        self._additions = Additions(
-            extra=config.payload_extra_parameters,
-            defaults=config.payload_default_parameters,
-        )
         self._unsupported = config.unsupported_parameters
         self._rules_of = lru_cache(maxsize=_MAX_ADDRESSES)(find_rules)
         limits = config.timeouts
@@ -93,7 +88,8 @@ class HttpProvider:
         if call.dialect not in self._ways.by_dialect and (count := count_tokens(call)) is not None:
             return Reply(200, JSON_TYPE, count)
         dialect = self._ways.choose(call)
-        sent = outgoing(call, target.model, self._additions, dialect=dialect, rules=self._rules_of(target.model))
+        additions, rules = self._ways.by_dialect[dialect].additions, self._rules_of(target.model)
+        sent = outgoing(call, target.model, additions, dialect=dialect, rules=rules)
         headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []
         try:
             answer = await self._post(dialect, target.model, call.streamed)(

@@ -9,6 +9,8 @@ from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.dialects.convert import choose_dialect
 from app.dialects.openai.form import FORMS
+from app.dialects.registry import DIALECTS
+from app.dialects.splice import Additions
 from app.providers.formats import FORMATS, Format, Path, fixed, read_model_list
 from app.providers.http1.outgoing import Headers
 
@@ -18,12 +20,16 @@ _DESCRIPTIONS = frozenset({"input_schema", "functionDeclarations", "function_dec
 
 @frozen
 class Way:
-    """How the provider is asked in one dialect. `usual` are headers of which a client of that dialect may bring its own."""
+    """How the provider is asked in one dialect.
+
+    `usual` are headers of which a client of that dialect may bring its own; `additions` are for chats alone.
+    """
 
     root: str
     path: Path
     headers: Headers
     usual: Headers
+    additions: Additions
 
 
 class Ways:
@@ -43,9 +49,14 @@ class Ways:
         paths = {dialect: (form, path) for form in self._formats for dialect, path in form.paths.items()}
         if config.path is not None:
             paths[self.native] = first, fixed(config.path)
+        of_chats = Additions(extra=config.payload_extra_parameters, defaults=config.payload_default_parameters)
         self.by_dialect = {
             dialect: Way(
-                form.root(config.base_url), path, _headers(config, form, secret, dialect), _usual(config, form)
+                form.root(config.base_url),
+                path,
+                _headers(config, form, secret, dialect),
+                _usual(config, form),
+                of_chats if dialect in DIALECTS else Additions(),
             )
             for dialect, (form, path) in paths.items()
         }

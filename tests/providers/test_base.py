@@ -251,6 +251,51 @@ async def test_configured_parameters_are_put_into_the_body() -> None:
     assert sent == sent | {"usage": {"include": True}, "n": 1, "temperature": 1, "top_p": 0.9}
 
 
+CONFIGURED = {
+    "payload_extra_parameters": {"tools": [{"type": "web_search"}]},
+    "payload_default_parameters": {"temperature": 0.5},
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "api_format", "payload"),
+    [
+        ("openai-embeddings", "openai", {"model": "m", "input": "Hi"}),
+        ("ollama-embed", "openai", {"model": "m", "input": "Hi"}),
+        ("ollama-embed", "ollama", {"model": "m", "input": "Hi"}),
+        ("gemini-embed", "gemini", {"content": {"parts": [{"text": "Hi"}]}}),
+        ("openai-images", "openai", {"model": "m", "prompt": "a cat"}),
+        ("openai-speech", "openai", {"model": "m", "input": "Hi"}),
+        ("openai-moderations", "openai", {"model": "m", "input": "Hi"}),
+        ("anthropic-count", "anthropic", {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}),
+        ("gemini-count", "gemini", {"contents": [{"parts": [{"text": "Hi"}]}]}),
+    ],
+)
+async def test_configured_parameters_are_kept_out_of_calls_that_are_no_chat(
+    dialect: str, api_format: str, payload: dict[str, Any]
+) -> None:
+    reply = {"data": [{"embedding": [0.5]}], "embedding": {"values": [0.5]}, "embeddings": [[0.5]]}
+    rig = answering(json=reply)
+    rig.config = {"api_format": (api_format,), **CONFIGURED}
+
+    await rig.send(replace(make_call(), dialect=dialect, name="m", body=json.dumps(payload).encode(), payload=payload))
+
+    (request,) = rig.requests
+    assert not {"tools", "temperature"} & json.loads(request.content).keys()
+
+
+async def test_configured_parameters_are_put_into_legacy_completions() -> None:
+    rig = answering(json={"choices": [{"index": 0, "text": "Hi"}]})
+    rig.config = CONFIGURED
+    payload = {"model": "Acme-1", "prompt": "Hi"}
+
+    body = json.dumps(payload).encode()
+    await rig.send(replace(make_call(), dialect="openai-completions", name="Acme-1", body=body, payload=payload))
+
+    (request,) = rig.requests
+    assert json.loads(request.content)["temperature"] == 0.5
+
+
 async def test_stream_is_asked_for_its_usage() -> None:
     rig, _ = streaming(ROLE, DONE)
 
