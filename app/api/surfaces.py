@@ -15,6 +15,7 @@ from app.dialects.framing import comment
 from app.dialects.gemini.embed import read_asked as read_gemini_embed
 from app.dialects.gemini.embed import read_asked_batch as read_gemini_batch
 from app.dialects.gemini.request import read_asked as read_gemini
+from app.dialects.gemini.request import read_asked_count as read_gemini_count
 from app.dialects.gemini.stream import write_array_error
 from app.dialects.ollama import embed, load
 from app.dialects.ollama.request import read_asked as read_ollama
@@ -156,14 +157,13 @@ STREAM_GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=Tr
 STREAM_GENERATE_ARRAY = Surface("generate", "gemini-array", _read_gemini(streamed=True), _ARRAY_VOICE)
 
 
-def _read_gemini_count(body: bytes, scope: Scope) -> Asked:
-    """A body may hold the whole request that is to be counted, instead of its parts."""
-    body, payload = open_body(body)
-    inner = payload.get("generateContentRequest")
-    return read_gemini(dumps(inner) if isinstance(inner, dict) else body, scope["path_params"]["name"], False)
-
-
-GEMINI_COUNT = Surface("count", "gemini-count", _read_gemini_count, _voice("gemini"), free=True)
+GEMINI_COUNT = Surface(
+    "count",
+    "gemini-count",
+    lambda body, scope: read_gemini_count(body, scope["path_params"]["name"]),
+    _voice("gemini"),
+    free=True,
+)
 
 GEMINI_EMBED = Surface(
     "embeddings",

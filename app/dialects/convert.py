@@ -6,28 +6,28 @@ request crosses by way of a canonical one, and a reply by way of events.
 
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from app.core.abilities import Rules
 from app.core.call import Call
-from app.core.errors import InvalidRequest, NotServed, UpstreamError
+from app.core.errors import NotServed, UpstreamError
 from app.core.frozen import frozen
-from app.core.jsonio import InvalidJson, Json, dumps
 from app.core.reply import JSON_TYPE
 from app.core.usage import Usage
 from app.dialects.counting import estimate_usage
 from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
 from app.dialects.dialect import About, EventReader
-from app.dialects.embedding_crossing import cross_embedding, pass_embedding, read_embeddings
+from app.dialects.embedding_crossing import cross_embedding, read_embeddings
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
 from app.dialects.openai.whole import WholeReply
+from app.dialects.opening import write_body
 from app.dialects.plain import Plain
-from app.dialects.registry import DIALECTS, EMBEDDINGS
+from app.dialects.registry import DIALECTS, EMBEDDINGS, RENAMES
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
 from app.dialects.rules import concern_requests, fit_chat, keep_chat, keep_request, said_as, without_unsupported
@@ -94,12 +94,10 @@ def outgoing(
 def _outgoing_no_chat(call: Call, model: str, additions: Additions, dialect: str) -> Outgoing:
     if call.dialect in FORMS:
         return Outgoing(pass_form(call.body, dict(call.headers)[b"content-type"], name=call.name, model=model))
-    if call.dialect not in EMBEDDINGS:
+    if call.dialect == dialect or call.dialect not in EMBEDDINGS:
         return Outgoing(_pass(call, model, additions))
-    if call.dialect == dialect:
-        return Outgoing(pass_embedding(call, model, additions))
     encoded = cross_embedding(call, model, dialect)
-    return Outgoing(_dumped(additions.added_to(encoded.payload)), encoded.unsupported)
+    return Outgoing(write_body(additions.added_to(encoded.payload)), encoded.unsupported)
 
 
 def require_no_state(call: Call) -> None:
@@ -120,7 +118,9 @@ def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str
     """The call without what the model does not take, and the paths that were left out."""
     kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
     payload = keep_chat(kept.payload, rules) if call.dialect == OPENAI.name == dialect else kept.payload
-    return (call if payload is call.payload else replace(call, body=_dumped(payload), payload=payload)), kept.left_out
+    if payload is not call.payload:
+        call = replace(call, body=write_body(payload), payload=payload)
+    return call, kept.left_out
 
 
 def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
@@ -137,8 +137,11 @@ def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
 
 
 def _pass(call: Call, model: str, additions: Additions) -> bytes:
-    named = model if "model" in call.payload else None
-    return rewrite(call.body, call.payload, name=call.name, model=named, additions=additions)
+    """The body of `call` for a provider that speaks its dialect and calls the model `model`."""
+    if (rename := RENAMES.get(call.dialect)) is None:
+        return rewrite(call.body, call.payload, name=call.name, model=model, additions=additions)
+    changes = rename(call.payload, model)
+    return rewrite(call.body, call.payload, name=call.name, model=None, additions=additions, changes=changes)
 
 
 def _cross(
@@ -155,14 +158,7 @@ def _cross(
     encoded = goal.write_request(request, model, call.streamed)
     payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
     unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in encoded.unsupported))
-    return Outgoing(_dumped(additions.added_to(payload)), unsupported)
-
-
-def _dumped(payload: Mapping[str, Json]) -> bytes:
-    try:
-        return dumps(payload)
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
+    return Outgoing(write_body(additions.added_to(payload)), unsupported)
 
 
 def incoming(

@@ -1,21 +1,29 @@
 """Tokens estimated from characters: for usage that a provider does not report, and for clients that ask how many a request has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from app.core.call import Call
-from app.core.chat import Reasoning, Text, ToolCall, ToolResult
+from app.core.chat import ChatRequest, Reasoning, Text, ToolCall, ToolResult
 from app.core.errors import InvalidRequest
+from app.core.jsonio import Json
 from app.core.usage import Usage
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.anthropic.tokens import write_count as write_anthropic_count
 from app.dialects.dialect import Dialect
 from app.dialects.gemini.dialect import GEMINI
+from app.dialects.gemini.names import as_counted
 from app.dialects.gemini.tokens import write_count as write_gemini_count
 from app.dialects.openai.usage import estimate_tokens
 
+
+def _read_counted(payload: Mapping[str, Json]) -> ChatRequest:
+    return GEMINI.read_request(as_counted(payload))
+
+
 _COUNTS: dict[str, tuple[Callable[[int], bytes], Dialect]] = {
     "anthropic-count": (write_anthropic_count, ANTHROPIC),
-    "gemini-count": (write_gemini_count, GEMINI),
+    "gemini-count": (write_gemini_count, replace(GEMINI, read_request=_read_counted)),
 }
 
 

@@ -23,8 +23,6 @@ class EmbeddingDialect:
         read_reply: a provider's reply, decoded. Raises `UpstreamInvalid`.
         write_reply: a reply for a client; its usage is known.
         find_usage: what was used, in the last bytes of a reply that passes; None where they do not tell.
-        rename: the members of a client's payload that change for a provider that calls the model so; None where that is `model`
-            alone, as bare name.
     """
 
     name: str
@@ -33,7 +31,6 @@ class EmbeddingDialect:
     read_reply: Callable[[Json], Embeddings]
     write_reply: Callable[[Embeddings, About], dict[str, Json]]
     find_usage: Callable[[bytes], Usage | None]
-    rename: Callable[[Mapping[str, Json], str], Mapping[str, Json]] | None = None
 
 
 def texts_of(request: EmbeddingRequest) -> list[str]:

@@ -1,4 +1,4 @@
-"""Embeddings on their way to a provider and back: as they are where the dialects are the same, else by way of canonical values."""
+"""Embeddings on their way to a provider of another dialect and back, by way of canonical values."""
 
 import time
 from collections.abc import Sequence
@@ -16,24 +16,10 @@ from app.dialects.embedding import EmbeddingDialect
 from app.dialects.openai.usage import estimate_tokens
 from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS
-from app.dialects.splice import Additions, rewrite
-
-
-def pass_embedding(call: Call, model: str, additions: Additions) -> bytes:
-    """The body of `call` for a provider that speaks its dialect.
-
-    Raises:
-        InvalidRequest: it nests too deeply to be written anew.
-    """
-    rename = EMBEDDINGS[call.dialect].rename
-    if rename is None:
-        return rewrite(call.body, call.payload, name=call.name, model=model, additions=additions)
-    changes = rename(call.payload, model)
-    return rewrite(call.body, call.payload, name=call.name, model=None, additions=additions, changes=changes)
 
 
 def cross_embedding(call: Call, model: str, dialect: str) -> Encoded:
-    """The same for a provider that speaks `dialect`.
+    """The payload of `call` for a provider that speaks `dialect`.
 
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.

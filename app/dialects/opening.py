@@ -1,9 +1,10 @@
-"""A request's body, opened: what every API checks before it looks at what is its own."""
+"""A request's body, opened: what every API checks before it looks at what is its own; and written anew."""
 
+from collections.abc import Mapping
 from typing import TypeGuard
 
 from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, loads
+from app.core.jsonio import InvalidJson, Json, dumps, loads
 
 # Names go into logs, rows and the search for similar ones; the longest in use have some 100 characters.
 MAX_NAME_LENGTH = 512
@@ -25,6 +26,18 @@ def open_body(body: bytes) -> tuple[bytes, dict[str, Json]]:
     if not isinstance(payload, dict):
         raise InvalidRequest("The request body must be a JSON object.", code="invalid_json")
     return body, payload
+
+
+def write_body(payload: Mapping[str, Json]) -> bytes:
+    """The body that says `payload`.
+
+    Raises:
+        InvalidRequest: it nests too deeply to be written anew.
+    """
+    try:
+        return dumps(payload)
+    except InvalidJson as exc:
+        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
 
 
 def is_name(value: Json) -> TypeGuard[str]:

@@ -1,13 +1,16 @@
-"""All dialects by name: those in which one can chat, and those of embeddings."""
+"""All dialects by name: those in which one can chat, and those of embeddings; and how the models in their requests are renamed."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from app.core.jsonio import Json
 from app.core.reply import JSON_TYPE
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.dialect import Dialect
 from app.dialects.embedding import EmbeddingDialect
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.embed import GEMINI_EMBED, GEMINI_EMBED_BATCH
+from app.dialects.gemini.names import rename, rename_batch, rename_counted
 from app.dialects.gemini.stream import write_array_stream
 from app.dialects.ollama.dialect import OLLAMA, OLLAMA_GENERATE
 from app.dialects.ollama.embed import OLLAMA_EMBED, OLLAMA_EMBEDDINGS
@@ -30,3 +33,11 @@ EMBEDDINGS: dict[str, EmbeddingDialect] = {
     dialect.name: dialect
     for dialect in (OPENAI_EMBEDDINGS, OLLAMA_EMBED, OLLAMA_EMBEDDINGS, GEMINI_EMBED, GEMINI_EMBED_BATCH)
 }
+
+RENAMES: dict[str, Callable[[Mapping[str, Json], str], Mapping[str, Json]]] = {
+    GEMINI.name: rename,
+    "gemini-count": rename_counted,
+    GEMINI_EMBED.name: rename,
+    GEMINI_EMBED_BATCH.name: rename_batch,
+}
+"""The members of a client's payload that change for a provider that calls the model so. In all other dialects that is `model` alone."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.core.errors import InvalidRequest
-from app.core.jsonio import InvalidJson, Json, dumps
+from app.core.jsonio import Json, dumps
+from app.dialects.opening import write_body
 
 _MODEL_MEMBER = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("[^"\\]*")')
 
@@ -44,7 +44,7 @@ def rewrite(
 
     Args:
         name: what the client put into `model`.
-        model: what is to stand there; None where the dialect has no such member.
+        model: what is to stand there; None where it is no member of the dialect, or among `changes`.
         changes: members that the payload has, with other values.
         inserts: members that it does not have.
 
@@ -63,10 +63,7 @@ def rewrite(
     if not changed and (spliced := _splice(body, name, model, inserted)) is not None:
         return spliced
     named = {} if model is None else {"model": model}
-    try:
-        return dumps({**payload, **changed, **inserted, **named})
-    except InvalidJson as exc:
-        raise InvalidRequest(f"The request body cannot be passed on: {exc}.", code="invalid_json") from None
+    return write_body({**payload, **changed, **inserted, **named})
 
 
 def merged(under: Json, over: Json) -> Json:

@@ -99,9 +99,11 @@ def test_request_of_an_agent_crosses(payload: dict[str, Any], dialect: str, goal
     [(CLAUDE_CODE, "anthropic"), (CLAUDE_CODE_SEARCH, "anthropic"), (CODEX, "responses"), (GEMINI_CLI, "gemini")],
 )
 def test_request_of_an_agent_passes_untouched(payload: dict[str, Any], dialect: str) -> None:
-    body, named = sent({**payload, "model": "m"}, dialect, dialect)
+    named_there = {"model": MODELS[dialect]} if "model" in payload else {}
 
-    assert body == {**payload, "model": MODELS[dialect]}
+    body, named = sent(payload, dialect, dialect)
+
+    assert body == {**payload, **named_there}
     assert named == set()
 
 

@@ -120,6 +120,17 @@ def test_request_that_only_its_own_dialect_knows_passes_whatever_parameters_its_
     assert sent.unsupported == ("temperature",)
 
 
+def test_provider_is_told_its_model_where_the_client_named_none() -> None:
+    payload = {"prompt": "a cat"}
+    call = replace(
+        make_call(), dialect="openai-images", name="gpt-image-1", payload=payload, body=b'{"prompt":"a cat"}'
+    )
+
+    sent = outgoing(call, "image-of-theirs", Additions(), dialect="openai-images")
+
+    assert json.loads(sent.body) == {"prompt": "a cat", "model": "image-of-theirs"}
+
+
 @pytest.mark.parametrize(("streamed", "kind"), [(True, ChatStream), (False, WholeReply)])
 def test_reply_is_read_as_it_was_asked_for(kind: type, *, streamed: bool) -> None:
     assert isinstance(incoming(make_call({"stream": streamed}), provider="Acme", model="m"), kind)

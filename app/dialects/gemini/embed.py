@@ -15,6 +15,7 @@ from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.fields import as_integer, as_text, wrong
 from app.dialects.gemini.fields import camel, read_fields, read_list
+from app.dialects.gemini.names import as_requests, resource
 from app.dialects.gemini.usage import read_usage
 from app.dialects.opening import is_name, open_body
 from app.dialects.plain import last_object
@@ -22,7 +23,6 @@ from app.dialects.plain import last_object
 # What else a request can say, by the name that it has here.
 _OWN = frozenset({"taskType", "title", "autoTruncate"})
 _UNDERSTOOD = frozenset({"content", "outputDimensionality", "model"})
-_PREFIX = "models/"
 
 
 def read_asked(body: bytes, name: str) -> Asked:
@@ -40,7 +40,7 @@ def read_asked(body: bytes, name: str) -> Asked:
 def read_asked_batch(body: bytes, name: str) -> Asked:
     """The same of a request to batchEmbedContents."""
     asked = read_asked(body, name)
-    for index, request in enumerate(_as_requests(asked.payload)):
+    for index, request in enumerate(as_requests(asked.payload)):
         if not isinstance(request, dict):
             raise wrong(f"requests[{index}]", "an object")
     return asked
@@ -62,7 +62,7 @@ def read_batch_request(payload: Mapping[str, Json]) -> EmbeddingRequest:
         InvalidRequest: with the field at fault as `param`; also where its requests ask for different things, which no
             other API can be asked in one call.
     """
-    requests = [_read_one(request, f"requests[{index}].") for index, request in enumerate(_as_requests(payload))]
+    requests = [_read_one(request, f"requests[{index}].") for index, request in enumerate(as_requests(payload))]
     for index, request in enumerate(requests):
         if replace(request, inputs=()) != replace(requests[0], inputs=()):
             raise InvalidRequest(
@@ -84,7 +84,7 @@ def write_batch_request(request: EmbeddingRequest, model: str) -> Encoded:
         said["outputDimensionality"] = request.dimensions
     unsupported = [*(["user"] if request.user is not None else [])]
     unsupported += [name for key, (name, _) in extras.items() if key not in _OWN]
-    named = {"model": _resource(model)}
+    named = {"model": resource(model)}
     return Encoded(
         {"requests": [{**named, "content": {"parts": [{"text": text}]}, **said} for text in texts_of(request)]},
         tuple(unsupported),
@@ -120,25 +120,6 @@ def find_usage(tail: bytes) -> Usage | None:
     return read_usage(last_object(tail, b'"usageMetadata"'))
 
 
-def _rename_embed(payload: Mapping[str, Json], model: str) -> dict[str, Json]:
-    named = _resource(model)
-    return {"model": named} if payload.get("model", named) != named else {}
-
-
-def _rename_batch(payload: Mapping[str, Json], model: str) -> dict[str, Json]:
-    requests, named = _as_requests(payload), _resource(model)
-    if all(request.get("model") == named for request in requests):
-        return {}
-    return {"requests": [{**request, "model": named} for request in requests]}
-
-
-def _as_requests(payload: Mapping[str, Json]) -> list[Json]:
-    requests = read_list(payload.get("requests"), "requests")
-    if not requests:
-        raise wrong("requests", "a list of at least one request")
-    return requests
-
-
 def _read_one(request: Json, where: str) -> EmbeddingRequest:
     fields = read_fields(request, where.rstrip(".") or "the request")
     dimensions = fields.get("outputDimensionality")
@@ -165,10 +146,6 @@ def _read_text(content: Json, where: str) -> str:
     return "\n".join(texts)
 
 
-def _resource(model: str) -> str:
-    return _PREFIX + model.removeprefix(_PREFIX)
-
-
 def _write_usage(usage: Usage | None) -> dict[str, Json]:
     return {} if usage is None else {"usageMetadata": {"promptTokenCount": usage.total}}
 
@@ -180,7 +157,6 @@ GEMINI_EMBED_BATCH = EmbeddingDialect(
     read_reply=read_batch,
     write_reply=write_batch,
     find_usage=find_usage,
-    rename=_rename_batch,
 )
 
 GEMINI_EMBED = replace(
@@ -188,5 +164,4 @@ GEMINI_EMBED = replace(
     name="gemini-embed",
     read_request=read_embed_request,
     write_reply=write_embed,
-    rename=_rename_embed,
 )

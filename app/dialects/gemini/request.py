@@ -9,6 +9,7 @@ from app.dialects.dialect import Asked
 from app.dialects.fields import as_integer, as_number, as_text
 from app.dialects.gemini.contents import as_contents, read_contents, read_system
 from app.dialects.gemini.fields import Fields, camel, read_fields, read_texts
+from app.dialects.gemini.names import as_counted
 from app.dialects.gemini.schema import read_schema
 from app.dialects.gemini.thinking import read_thinking
 from app.dialects.gemini.tools import read_tool_config, read_tools
@@ -39,10 +40,15 @@ def read_asked(body: bytes, name: str, streamed: bool) -> Asked:
         InvalidRequest: with the field at fault as `param`.
     """
     body, payload = open_body(body)
-    if not is_name(name):
-        raise InvalidRequest("The URL must name a model: /v1beta/models/demo:generateContent.", param="model")
-    as_contents(payload.get("contents"))
+    _check(payload, name)
     return Asked(body, payload, name, streamed, wants_usage=True)
+
+
+def read_asked_count(body: bytes, name: str) -> Asked:
+    """The same of a request to countTokens, which may hold a whole request instead of its contents."""
+    body, payload = open_body(body)
+    _check(as_counted(payload), name)
+    return Asked(body, payload, name, streamed=False, wants_usage=True)
 
 
 def read_request(payload: Mapping[str, Json]) -> ChatRequest:
@@ -62,6 +68,12 @@ def read_request(payload: Mapping[str, Json]) -> ChatRequest:
         said["tool_choice"] = read_tool_config(fields.pop("toolConfig"), extras)
     fields.pop("model", None)  # the one of the URL counts
     return ChatRequest(messages=(*([system] if system else []), *messages), extras={**extras, **fields} or None, **said)
+
+
+def _check(payload: Mapping[str, Json], name: str) -> None:
+    if not is_name(name):
+        raise InvalidRequest("The URL must name a model: /v1beta/models/demo:generateContent.", param="model")
+    as_contents(payload.get("contents"))
 
 
 def _read_config(value: Json, extras: dict[str, Json]) -> dict[str, Json]:

@@ -13,11 +13,11 @@ from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.fields import wrong
 from app.dialects.ollama.fields import read_integer, read_text, read_texts
+from app.dialects.ollama.opening import open_named
 from app.dialects.ollama.times import took_ns
 from app.dialects.ollama.usage import read_usage
-from app.dialects.opening import is_name, open_body
 
-_KNOWN = frozenset({"model", "name", "input", "prompt", "dimensions"})
+_KNOWN = frozenset({"model", "input", "prompt", "dimensions"})
 # Extras that a provider's /api/embed takes, whoever said them.
 _SAYABLE = frozenset({"truncate", "keep_alive", "options"})
 _COUNT = re.compile(rb'"prompt_eval_count"\s*:\s*(\d{1,15})\b')
@@ -29,10 +29,7 @@ def read_asked(body: bytes) -> Asked:
     Raises:
         InvalidRequest: with the field at fault as `param`.
     """
-    body, payload = open_body(body)
-    name = payload.get("model") or payload.get("name")
-    if not is_name(name):
-        raise wrong("model", "a model's name")
+    body, payload, name = open_named(body)
     return Asked(body, payload, name, streamed=False, wants_usage=True)
 
 

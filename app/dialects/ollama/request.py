@@ -8,6 +8,7 @@ from app.dialects.dialect import Asked
 from app.dialects.fields import wrong
 from app.dialects.ollama.fields import read_list, read_text
 from app.dialects.ollama.messages import read_images, read_messages, write_messages
+from app.dialects.ollama.opening import open_named
 from app.dialects.ollama.options import (
     PREFIX,
     read_format,
@@ -19,9 +20,8 @@ from app.dialects.ollama.options import (
     write_think,
     write_tools,
 )
-from app.dialects.opening import is_name, open_body
 
-_COMMON = frozenset({"model", "name", "stream", "options", "think", "format"})
+_COMMON = frozenset({"model", "stream", "options", "think", "format"})
 _OF_CHAT = _COMMON | {"messages", "tools"}
 _OF_GENERATE = _COMMON | {"prompt", "system", "images"}
 # Their zero value says nothing; of all others it may: `keep_alive` 0, `truncate` false.
@@ -94,11 +94,7 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
 
 
 def _read_asked(body: bytes) -> Asked:
-    body, payload = open_body(body)
-    # `name` is what old clients say.
-    name = payload.get("model") or payload.get("name")
-    if not is_name(name):
-        raise wrong("model", "a model's name, such as 'demo'")
+    body, payload, name = open_named(body)
     stream = payload.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise wrong("stream", "true or false")

@@ -10,8 +10,6 @@ from app.core.errors import InvalidRequest, UpstreamInvalid
 from app.core.usage import Usage
 from app.dialects.dialect import About
 from app.dialects.gemini.embed import (
-    GEMINI_EMBED,
-    GEMINI_EMBED_BATCH,
     find_usage,
     read_asked,
     read_asked_batch,
@@ -102,19 +100,6 @@ def test_tokens_are_refused() -> None:
         write_batch_request(EmbeddingRequest(((1, 2),)), "m")
 
     assert raised.value.param == "input"
-
-
-def test_model_is_renamed_wherever_a_client_wrote_it() -> None:
-    batch = {"requests": [content("a"), {"content": {}}]}
-    assert GEMINI_EMBED_BATCH.rename
-    assert GEMINI_EMBED.rename
-
-    assert GEMINI_EMBED_BATCH.rename(batch, "n") == {
-        "requests": [content("a", model="models/n"), {"content": {}, "model": "models/n"}]
-    }
-    assert GEMINI_EMBED_BATCH.rename({"requests": [content("a")]}, "m") == {}
-    assert GEMINI_EMBED.rename(content("a"), "n") == {"model": "models/n"}
-    assert GEMINI_EMBED.rename(content("a"), "m") == GEMINI_EMBED.rename({}, "m") == {}
 
 
 def test_usage_is_read_and_written() -> None:

@@ -53,7 +53,7 @@ def test_reply_tells_how_long_the_call_took(monkeypatch: pytest.MonkeyPatch) -> 
     ("payload", "wanted"),
     [
         ({"model": "m", "input": "a"}, EmbeddingRequest(("a",))),
-        ({"name": "m", "input": ["a", ""]}, EmbeddingRequest(("a", ""))),
+        ({"model": "m", "input": ["a", ""]}, EmbeddingRequest(("a", ""))),
         ({"input": ""}, EmbeddingRequest(())),
         ({}, EmbeddingRequest(())),
         ({"input": "a", "dimensions": 64, "options": {}}, EmbeddingRequest(("a",), 64)),
