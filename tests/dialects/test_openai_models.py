@@ -116,4 +116,4 @@ def test_model_that_never_thinks_is_not_asked_for_its_reasoning() -> None:
     encoded = RESPONSES.write_request(request, "gpt-4.1", False)
 
     assert not {"reasoning", "include"} & encoded.payload.keys()
-    assert encoded.unsupported == ("reasoning",)
+    assert encoded.unsupported == ("reasoning_effort",)
