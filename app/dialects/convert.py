@@ -125,7 +125,7 @@ def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str
 
 def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
     """Whether a request in the provider's own dialect holds what it cannot be sent."""
-    if not _is_read(call.dialect):
+    if not _is_written(call.dialect):
         return False
     # What only another provider can read, this one would refuse.
     if any(call.body.find(mark) >= 0 for mark in _FOREIGN):
@@ -193,7 +193,7 @@ def incoming(
         return pass_through(wants_usage=call.wants_usage)
     if dialect in EMBEDDINGS:
         return read_embeddings(call, model, dialect, provider, secrets)
-    if not _is_read(dialect):
+    if dialect not in DIALECTS:
         return Plain()
     source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
 
@@ -250,6 +250,6 @@ def reply_type(call: Call) -> str | None:
     return goal.stream_type if call.streamed else JSON_TYPE
 
 
-def _is_read(dialect: str) -> bool:
-    """Whether the gateway knows what a provider says in `dialect`."""
+def _is_written(dialect: str) -> bool:
+    """Whether the gateway knows how a provider is asked in `dialect`."""
     return dialect in DIALECTS and not DIALECTS[dialect].client_only

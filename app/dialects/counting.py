@@ -14,6 +14,8 @@ from app.dialects.dialect import Dialect
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.names import as_counted
 from app.dialects.gemini.tokens import write_count as write_gemini_count
+from app.dialects.openai.completions import COMPLETIONS
+from app.dialects.openai.completions import count_characters as count_prompts
 from app.dialects.openai.usage import estimate_tokens
 
 
@@ -43,6 +45,8 @@ def count_tokens(call: Call) -> bytes | None:
 
 def _count_characters(call: Call, dialect: Dialect) -> int:
     """Characters of text in a request; images and other parts count nothing, nor does what cannot be read."""
+    if dialect is COMPLETIONS:
+        return count_prompts(call.payload)
     try:
         messages = dialect.read_request(call.payload).messages
     except InvalidRequest:  # it passed as it was, and its provider took it

@@ -104,7 +104,7 @@ class Dialect:
         read_error: a provider's error response: `(status, body, provider, retry_after, secrets)`; secrets are kept out.
         write_error: the body of an error response.
         write_error_event: an error in the midst of a stream, and the end of that stream.
-        client_only: the functions know the client's side only; what a provider says in it passes unread.
+        client_only: requests are never written in it; to providers that have it too they pass as they came.
     """
 
     name: str

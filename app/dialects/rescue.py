@@ -36,7 +36,7 @@ _ASKED_AS = {"gemini-array": "gemini", "ollama-generate": "ollama"}
 def open_rescue(call: Call) -> "Rescue | None":
     """What carries the stream of `call` on when it breaks off; None where the request cannot be understood well enough.
 
-    That is so of legacy completions too: providers that have them are asked in them, and what they say is not read.
+    That is so of legacy completions too: they have no turns in which to ask for more.
     """
     dialect = DIALECTS.get(call.dialect)
     if dialect is None or (dialect.client_only and call.dialect not in _ASKED_AS):

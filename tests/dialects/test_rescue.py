@@ -38,6 +38,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "ollama": {"messages": TURNS, "keep_alive": "5m"},
     "ollama-generate": {"prompt": "Count."},
 }
+"""A request of every dialect in which a stream can be carried on."""
 FIRST: list[Event] = [Started("id-1", "m", 1), TextDelta("one, "), TextDelta("two, ")]
 SECOND: list[Event] = [Started("id-2", "n", 2), TextDelta("three"), Finished("stop", Usage(input=7, output=3))]
 
@@ -119,6 +120,14 @@ def test_fields_that_only_the_clients_dialect_has_stay(dialect: str, field: str)
 
     assert further is not None
     assert further.payload[field] == PAYLOADS[dialect][field]
+
+
+def test_legacy_completions_are_not_carried_on() -> None:
+    payload = {"model": "fast", "prompt": "Count.", "stream": True}
+    call = replace(make_call(), dialect="openai-completions", payload=payload, body=dumps(payload), streamed=True)
+
+    assert open_rescue(call) is None
+    assert DIALECTS.keys() - PAYLOADS.keys() == {call.dialect}
 
 
 def test_first_target_is_asked_what_the_client_asked() -> None:

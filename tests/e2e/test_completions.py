@@ -102,3 +102,38 @@ def test_demo_completes(client: openai.OpenAI) -> None:
     reply = client.completions.create(model="demo", prompt="Hi")
 
     assert "demo" in reply.choices[0].text
+
+
+def text_chunk(text: str) -> dict[str, Any]:
+    choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": None}
+    return {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [choice]}
+
+
+def test_stream_of_a_provider_that_has_completions_is_metered_without_usage(
+    client: openai.OpenAI, standin: StandIn, relay: Gateway
+) -> None:
+    standin.answer = Answer.events(text_chunk("x" * 20), text_chunk("y" * 20))
+
+    raw = client.completions.with_raw_response.create(model="openai/m", prompt="z" * 80, stream=True)
+
+    assert "".join(chunk.choices[0].text for chunk in raw.parse()) == "x" * 20 + "y" * 20
+    assert "stream_options" not in standin.posts[0].json
+    row = relay.row_of(raw.headers["x-request-id"])
+    assert (row["input_tokens"], row["output_tokens"], row["usage_estimated"], row["outcome"]) == (20, 10, 1, "ok")
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_stream_that_does_not_come_to_its_end_is_metered_for_what_came(
+    client: openai.OpenAI, standin: StandIn, relay: Gateway, *, left: bool
+) -> None:
+    standin.answer = Answer.events(text_chunk("x" * 20), done=False, hold=left, reset=not left)
+
+    with client.completions.with_streaming_response.create(model="openai/m", prompt="z" * 80, stream=True) as raw:
+        if left:
+            next(raw.iter_bytes())
+        else:
+            assert b'"error"' in raw.read()
+
+    row = relay.row_of(raw.headers["x-request-id"])
+    outcome = "client_gone" if left else "cut"
+    assert (row["input_tokens"], row["output_tokens"], row["usage_estimated"], row["outcome"]) == (20, 5, 1, outcome)

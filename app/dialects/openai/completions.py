@@ -1,6 +1,6 @@
 """OpenAI's legacy completions, /v1/completions, as a dialect of clients: a prompt is asked as a chat of one message.
 
-Providers that have this API themselves are asked in it, and what they say passes unread.
+Providers that have this API themselves are asked in it, and what they say passes as it came.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,11 @@ from app.dialects.openai.answer import write_reason
 from app.dialects.openai.decode import read_request as read_chat
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.errors import write_error_event
+from app.dialects.openai.events import ChatEventReader
 from app.dialects.openai.fields import read_flag, read_object
 from app.dialects.openai.stream import DONE
-from app.dialects.openai.usage import write_usage
+from app.dialects.openai.text_chunks import TextChunks, read_whole
+from app.dialects.openai.usage import CHARACTERS_A_TOKEN, write_usage
 from app.dialects.opening import is_name, open_body
 
 # What only this API has, and what it is where nothing is asked for: no chat can be told of it.
@@ -61,6 +63,17 @@ def read_request(payload: Mapping[str, Json]) -> ChatRequest:
     said = {key: value for key, value in payload.items() if key not in {"prompt", *_ONLY_HERE, *_NOT_HERE}}
     request = read_chat({**said, "messages": [{"role": "user", "content": prompt}]})
     return replace(request, extras={**own, **(request.extras or {})} or None)
+
+
+def count_characters(payload: Mapping[str, Json]) -> int:
+    """Characters of all prompts of a request; tokens have as many as they mostly stand for."""
+    prompt = payload.get("prompt")
+    prompts = prompt if isinstance(prompt, list) and not {*map(type, prompt)} & {int} else [prompt]
+    return sum(
+        len(each) if isinstance(each, str) else len(each) * CHARACTERS_A_TOKEN
+        for each in prompts
+        if isinstance(each, str | list)
+    )
 
 
 def write_reply(completion: Completion, about: About) -> dict[str, Json]:
@@ -149,6 +162,8 @@ COMPLETIONS = replace(
     name="openai-completions",
     client_only=True,
     read_request=read_request,
+    read_reply=read_whole,
+    read_stream=lambda: ChatEventReader(TextChunks()),
     write_reply=write_reply,
     write_stream=CompletionWriter,
 )

@@ -1,6 +1,7 @@
 """Streams of chat chunks: a provider's read into events, and a client's written from them."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from app.core.chat import Reasoning
 from app.core.errors import UpstreamCut, UpstreamError, UpstreamInvalid
@@ -35,13 +36,35 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _END_OF_CHUNK = b',"finish_reason":null}]}\n\n'
 
 
-class ChatEventReader:
-    """Reads a provider's stream, as it came or as the pass-through puts it right; see `EventReader`."""
+class Chunks(Protocol):
+    """Reads chunks, one after the other.
 
-    def __init__(self) -> None:
+    Attributes:
+        opened: a chunk with a choice has come.
+        finished: the answer's end has come; usage may follow.
+    """
+
+    opened: bool
+    finished: bool
+
+    def take(self, chunk: dict[str, Json]) -> list[Event]:
+        """The events of one chunk. Raises `UpstreamError` where it tells of an error, and `UpstreamInvalid`."""
+
+    def close(self) -> list[Event]:
+        """The last events."""
+
+
+class ChatEventReader:
+    """Reads a provider's stream, as it came or as the pass-through puts it right; see `EventReader`.
+
+    Args:
+        chunks: what reads them where they are no chat's.
+    """
+
+    def __init__(self, chunks: Chunks | None = None) -> None:
         self.ended = False
         self._buffer = EventBuffer()
-        self._chunks = ChunkReader()
+        self._chunks: Chunks = chunks or ChunkReader()
         self._begun = False
 
     def feed(self, data: bytes) -> list[Event]:

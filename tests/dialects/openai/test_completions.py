@@ -9,13 +9,12 @@ from openai.types import Completion as SdkCompletion
 
 from app.core.call import Call
 from app.core.chat import Message, Text
-from app.core.errors import InvalidRequest
+from app.core.errors import InvalidRequest, UpstreamCut, UpstreamError, UpstreamInvalid
 from app.core.events import Event, Failed, Finished, ReasoningDelta, RefusalDelta, Started, TextDelta, fold
 from app.core.usage import Usage
 from app.dialects.convert import incoming, outgoing
 from app.dialects.dialect import About
 from app.dialects.openai.completions import COMPLETIONS, CompletionWriter, read_asked, read_request, write_reply
-from app.dialects.plain import Plain
 from app.dialects.splice import Additions
 from tests.calls import make_call
 from tests.contract.crossing import dialect_of, folded, read_recorded
@@ -190,7 +189,6 @@ def test_provider_that_has_this_api_gets_the_request_and_gives_its_answer_as_the
     sent = outgoing(call, payload["model"], Additions(), dialect=COMPLETIONS.name)
     reading = incoming(call, provider="Acme", model="m", dialect=COMPLETIONS.name)
 
-    assert isinstance(reading, Plain)
     assert sent.body == body
     assert reading.feed(recording.body) + reading.close(certain=True) == recording.body
     reported = json.loads(recording.body)["usage"]
@@ -198,3 +196,87 @@ def test_provider_that_has_this_api_gets_the_request_and_gives_its_answer_as_the
         reported["prompt_tokens"],
         reported["completion_tokens"],
     )
+
+
+def chunk(*texts: str, **fields: Any) -> bytes:
+    """A provider's chunk with a choice for each text."""
+    choices = [
+        {"index": index, "text": text, "logprobs": None, "finish_reason": None} for index, text in enumerate(texts)
+    ]
+    document = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": choices, **fields}
+    return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
+
+
+def passing(stream: bytes, prompt: Any = "x" * 40) -> tuple[bytes, Usage]:
+    """What a client gets of a provider's stream, fed byte by byte, and what is recorded."""
+    call = make({"model": "m", "prompt": prompt, "stream": True})
+    reading = incoming(call, provider="Acme", model="m", dialect=COMPLETIONS.name)
+    out = b"".join(reading.feed(stream[at : at + 1]) for at in range(len(stream))) + reading.close(certain=True)
+    return out, reading.read_usage()
+
+
+@pytest.mark.parametrize(
+    ("stream", "usage"),
+    [
+        (chunk("x" * 8) + chunk("é" * 4) + DONE, Usage(input=10, output=3, estimated=True)),
+        (chunk("x" * 8, "y" * 8) + DONE, Usage(input=10, output=4, estimated=True)),
+        (chunk("Hi") + chunk(choices=[], usage=USAGE) + DONE, Usage(input=7, output=9)),
+        (chunk("Hi", usage=USAGE), Usage(input=7, output=9)),
+        (b": hello\n\n" + chunk("x" * 8) + chunk("", usage=None), Usage(input=10, output=2, estimated=True)),
+    ],
+)
+def test_stream_of_a_provider_that_has_this_api_passes_and_is_metered(stream: bytes, usage: Usage) -> None:
+    assert passing(stream) == (stream, usage)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens"),
+    [("x" * 40, 10), (["x" * 40, "y" * 4], 11), ([1, 2, 3], 3), ([[1, 2], [3]], 3), ([], 0), (None, 0), ([None], 0)],
+)
+def test_tokens_of_any_prompt_are_estimated(prompt: Any, tokens: int) -> None:
+    assert passing(chunk("Hi") + DONE, prompt)[1].input == tokens
+
+
+def test_whole_reply_without_usage_is_estimated() -> None:
+    body = json.dumps({"choices": [{"index": 0, "text": "x" * 8}, {"index": 1, "text": "y" * 8}]}).encode()
+    call = make({"model": "m", "prompt": "x" * 40})
+    reading = incoming(call, provider="Acme", model="m", dialect=COMPLETIONS.name)
+
+    assert reading.feed(body) + reading.close(certain=True) == body
+    assert reading.read_usage() == Usage(input=10, output=4, estimated=True)
+
+
+def test_stream_that_is_cut_is_metered_for_what_came() -> None:
+    call = make({"model": "m", "prompt": "x" * 40, "stream": True})
+    reading = incoming(call, provider="Acme", model="m", dialect=COMPLETIONS.name)
+
+    reading.feed(chunk("x" * 8))
+    with pytest.raises(UpstreamCut):
+        reading.close(certain=False)
+
+    assert reading.read_usage() == Usage(input=10, output=2, estimated=True)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_error_of_a_provider_that_has_this_api_has_a_status(*, streamed: bool) -> None:
+    document = b'{"error":{"message":"too many","type":"rate_limit_error"}}'
+    call = make({"model": "m", "prompt": "Hi", "stream": streamed})
+    reading = incoming(call, provider="Acme", model="m", dialect=COMPLETIONS.name)
+
+    with pytest.raises(UpstreamError, match="too many") as raised:
+        _ = reading.feed(b"data: " + document + b"\n\n" if streamed else document) + reading.close(certain=True)
+
+    assert raised.value.status == 429
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"choices":5}', b"no json"])
+def test_what_is_no_reply_is_a_bad_gateway(body: bytes) -> None:
+    reading = incoming(make({"model": "m", "prompt": "Hi"}), provider="Acme", model="m", dialect=COMPLETIONS.name)
+
+    reading.feed(body)
+    with pytest.raises(UpstreamInvalid):
+        reading.close(certain=True)
