@@ -71,7 +71,9 @@ def create_app(
     tokens = Tokens(database)
     quota = Quota(database, worker_id=secrets.token_hex(8))
     anonymous = (
-        Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs) if settings.anonymous_user else None
+        Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs, settings.cors_origins)
+        if settings.anonymous_user
+        else None
     )
     guard = Guard(tokens, quota, FailureLimiter(), anonymous)
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)

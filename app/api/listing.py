@@ -20,13 +20,13 @@ Identify = Callable[[Request], Awaitable[Principal]]
 def identifier(guard: Guard, read_address: ReadAddress, *, may_be_anonymous: bool = False) -> Identify:
     """Gives the function that tells who sent a request, also without a token where the routes `may_be_anonymous`.
 
-    It raises `AuthenticationFailed` and `RateLimited`, as `Guard.identify` does.
+    It raises `AuthenticationFailed`, `PermissionDenied` and `RateLimited`, as `Guard.identify` does.
     """
 
     async def identify(request: Request) -> Principal:
-        address = read_address(request.scope)
-        authorization = read_authorization(dict(request.scope["headers"]), request.scope["query_string"])
-        return await guard.identify(authorization, address, may_be_anonymous=may_be_anonymous)
+        address, headers = read_address(request.scope), dict(request.scope["headers"])
+        authorization = read_authorization(headers, request.scope["query_string"])
+        return await guard.identify(authorization, address, headers=headers if may_be_anonymous else None)
 
     return identify
 

@@ -84,7 +84,7 @@ class RelayRoute:
         admission = None
         try:
             authorization = read_authorization(headers, scope["query_string"])
-            principal = await self._guard.identify(authorization, address, may_be_anonymous=True)
+            principal = await self._guard.identify(authorization, address, headers=headers)
             body = await read_body(
                 receive,
                 encoding=headers.get(b"content-encoding", b"").strip().lower(),

@@ -1,5 +1,6 @@
 """What stands before every route: who is calling, and may they?"""
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from app.auth.anonymous import Anonymous
@@ -31,14 +32,17 @@ class Guard:
         self._limiter = limiter
         self._anonymous = anonymous
 
-    async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
+    async def identify(
+        self, authorization: str | None, client: str, *, headers: Mapping[bytes, bytes] | None = None
+    ) -> Principal:
         """Who sent this `Authorization` header from the address `client`.
 
         Args:
-            may_be_anonymous: the route is there also for callers without a token, where the operator allows any: one of calls
-                to models and their lists.
+            headers: those of the request, where the route is there also for callers without a token, if the operator allows any:
+                one of calls to models and their lists. They tell whether a web page calls.
 
         Raises:
+            PermissionDenied: a web page without a token that may not call without.
             AuthenticationFailed: no token, or a malformed, unknown, expired or disabled one; with `WWW-Authenticate`.
             RateLimited: the address failed too often in the last minute, and nothing was looked up.
         """
@@ -47,8 +51,8 @@ class Guard:
         try:
             return await self._tokens.look_up(_bearer_token(authorization))
         except AuthenticationFailed as exc:
-            if may_be_anonymous and self._anonymous is not None and isinstance(exc, NoToken):
-                principal = self._anonymous.find(client)
+            if headers is not None and self._anonymous is not None and isinstance(exc, NoToken):
+                principal = self._anonymous.find(client, headers)
                 if principal is not None:
                     return principal
             exc.headers = _CHALLENGE

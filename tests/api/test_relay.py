@@ -33,7 +33,9 @@ class OpenGuard(Guard):
         self.admitted = 0
         self.given_back = 0
 
-    async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
+    async def identify(
+        self, authorization: str | None, client: str, *, headers: Mapping[bytes, bytes] | None = None
+    ) -> Principal:
         return Principal("tokenid0", "tester", 1000)
 
     async def admit(self, principal: Principal) -> Admission:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from ipaddress import ip_network
 
 import pytest
@@ -13,7 +13,7 @@ from app.auth.guard import Guard
 from app.auth.issue import Issued, issue_token
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens
-from app.core.errors import AuthenticationFailed, QuotaExceeded, RateLimited
+from app.core.errors import AuthenticationFailed, PermissionDenied, QuotaExceeded, RateLimited
 from app.store.db import Database
 from app.store.tokens import change_token
 
@@ -74,9 +74,9 @@ async def test_caller_that_is_not_known_gets_401_with_a_challenge(
 LAN = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
 
 
-def anonymous_guard(tokens: Tokens, username: str = "ann") -> Guard:
+def anonymous_guard(tokens: Tokens, username: str = "ann", origins: Sequence[str] = ()) -> Guard:
     """One that lets callers without a token in from `LAN`; it admits none."""
-    return Guard(tokens, None, FailureLimiter(), Anonymous(tokens, username, LAN))  # type: ignore[arg-type]
+    return Guard(tokens, None, FailureLimiter(), Anonymous(tokens, username, LAN, origins))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def tokens(database: Database) -> Tokens:
 async def test_caller_without_a_token_is_the_user_at_an_address_where_that_is_allowed(
     tokens: Tokens, authorization: str | None, client: str
 ) -> None:
-    principal = await anonymous_guard(tokens).identify(authorization, client, may_be_anonymous=True)
+    principal = await anonymous_guard(tokens).identify(authorization, client, headers={})
 
     assert principal.username == "ann"
 
@@ -100,7 +100,7 @@ async def test_caller_without_a_token_is_the_user_at_an_address_where_that_is_al
 @pytest.mark.parametrize("client", ["198.51.100.1", "::ffff:198.51.100.1", "::1", "", "unix:"])
 async def test_caller_without_a_token_is_refused_at_any_other_address(tokens: Tokens, client: str) -> None:
     with pytest.raises(AuthenticationFailed, match="No token was sent"):
-        await anonymous_guard(tokens).identify(None, client, may_be_anonymous=True)
+        await anonymous_guard(tokens).identify(None, client, headers={})
 
 
 async def test_caller_without_a_token_is_refused_where_the_route_is_not_for_such(tokens: Tokens) -> None:
@@ -111,14 +111,98 @@ async def test_caller_without_a_token_is_refused_where_the_route_is_not_for_such
 @pytest.mark.parametrize("authorization", ["Bearer ollama", f"Bearer lr_AAAAAAAA_{'1' * 43}", "Basic YTpi", "Digest"])
 async def test_wrong_token_is_refused_also_where_none_is_needed(tokens: Tokens, authorization: str) -> None:
     with pytest.raises(AuthenticationFailed):
-        await anonymous_guard(tokens).identify(authorization, CLIENT, may_be_anonymous=True)
+        await anonymous_guard(tokens).identify(authorization, CLIENT, headers={})
+
+
+PAGE = "https://chat.example.com"
+
+
+def asked_by(origin: str | None, host: str = "192.0.2.9:8080") -> dict[bytes, bytes]:
+    """The headers of a call by a page of that origin."""
+    return {b"host": host.encode(), **({} if origin is None else {b"origin": origin.encode()})}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        asked_by(None),
+        asked_by(""),
+        asked_by(PAGE),
+        asked_by("HTTPS://Chat.Example.com"),
+        asked_by("http://192.0.2.9:8080"),
+        asked_by("http://[2001:db8::1]", "[2001:db8::1]"),
+        asked_by("http://localhost:8080", "localhost:8080"),
+        asked_by("https://Relay", "relay"),
+        asked_by("http://relay.local:8080", "relay.local:8080"),
+    ],
+)
+async def test_page_that_may_calls_without_a_token(tokens: Tokens, headers: dict[bytes, bytes]) -> None:
+    guard = anonymous_guard(tokens, origins=(PAGE,))
+
+    assert (await guard.identify(None, CLIENT, headers=headers)).username == "ann"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        asked_by("https://evil.example"),
+        asked_by("http://chat.example.com"),
+        asked_by("https://chat.example.com:444"),
+        asked_by("https://chat.example.com.evil.example"),
+        asked_by("null"),
+        asked_by("null", "null"),
+        asked_by("file://"),
+        asked_by("http://192.0.2.9"),
+        asked_by("http://192.0.2.9:8081"),
+        asked_by("http://192.0.2.9:8080.evil.example"),
+        asked_by("http://", ""),
+        asked_by("ws://192.0.2.9:8080"),
+        # By DNS rebinding a page of any public name seems to be one of ours.
+        asked_by("http://evil.example:8080", "evil.example:8080"),
+        asked_by("http://localhost.evil.example", "localhost.evil.example"),
+        asked_by("http://192.0.2.9.evil.example", "192.0.2.9.evil.example"),
+        asked_by("http://[2001:db8::1", "[2001:db8::1.evil.example"),
+    ],
+)
+async def test_any_other_page_is_refused_with_the_name_of_the_setting(
+    tokens: Tokens, headers: dict[bytes, bytes]
+) -> None:
+    guard = anonymous_guard(tokens, origins=(PAGE,))
+
+    with pytest.raises(PermissionDenied, match="CORS_ORIGINS") as raised:
+        await guard.identify(None, CLIENT, headers=headers)
+
+    assert (raised.value.status, raised.value.code) == (403, "origin_not_allowed")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+async def test_all_pages_may_call_where_that_is_wished(tokens: Tokens, origin: str) -> None:
+    guard = anonymous_guard(tokens, origins=("*",))
+
+    assert (await guard.identify(None, CLIENT, headers=asked_by(origin))).username == "ann"
+
+
+async def test_page_at_another_address_is_told_that_it_needs_a_token(tokens: Tokens) -> None:
+    with pytest.raises(AuthenticationFailed, match="No token was sent"):
+        await anonymous_guard(tokens).identify(None, "198.51.100.1", headers=asked_by("https://evil.example"))
+
+
+async def test_page_with_a_token_may_call_whoever_it_is_of(database: Database, tokens: Tokens) -> None:
+    bob = await issue_token(database, "bob", rate_limit=1)
+    await tokens.refresh()
+
+    principal = await anonymous_guard(tokens).identify(
+        f"Bearer {bob.text}", CLIENT, headers=asked_by("https://evil.example")
+    )
+
+    assert principal.username == "bob"
 
 
 async def test_token_goes_before_the_user_of_callers_without(database: Database, tokens: Tokens) -> None:
     other = await issue_token(database, "bob", rate_limit=1)
     await tokens.refresh()
 
-    principal = await anonymous_guard(tokens).identify(f"Bearer {other.text}", CLIENT, may_be_anonymous=True)
+    principal = await anonymous_guard(tokens).identify(f"Bearer {other.text}", CLIENT, headers={})
 
     assert principal.username == "bob"
 
@@ -129,12 +213,12 @@ async def test_oldest_good_token_of_the_user_counts(database: Database, issued: 
     tokens = Tokens(database)
     await tokens.refresh()
     guard = anonymous_guard(tokens)
-    first = await guard.identify(None, CLIENT, may_be_anonymous=True)
+    first = await guard.identify(None, CLIENT, headers={})
 
     await change_token(database, issued.token.id, disabled=True)
     await tokens.refresh()
 
-    second = await guard.identify(None, CLIENT, may_be_anonymous=True)
+    second = await guard.identify(None, CLIENT, headers={})
     assert (first.token_id, second.token_id) == (issued.token.id, later.token.id)
     assert second.daily_limit == 7
 
@@ -149,7 +233,7 @@ async def test_user_without_a_good_token_is_told_of_in_the_log_once_and_not_to_t
 
     for _ in range(2):
         with pytest.raises(AuthenticationFailed, match="Send one in the header") as error:
-            await guard.identify(None, CLIENT, may_be_anonymous=True)
+            await guard.identify(None, CLIENT, headers={})
 
     assert "ann" not in error.value.message
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -167,7 +251,7 @@ async def test_user_that_loses_its_token_again_is_told_of_again(
         await change_token(database, issued.token.id, disabled=disabled)
         await tokens.refresh()
         with contextlib.suppress(AuthenticationFailed):
-            await guard.identify(None, CLIENT, may_be_anonymous=True)
+            await guard.identify(None, CLIENT, headers={})
 
     assert len(caplog.records) == 2
 

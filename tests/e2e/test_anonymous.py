@@ -1,5 +1,6 @@
 """Calls without a token, from the addresses for which the operator allows them."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -90,6 +91,44 @@ def test_call_without_a_token_runs_as_the_user(home: Gateway, path: str) -> None
     row = home.row_of(answer.headers["x-request-id"])
     assert row["username"] == "lan"
     assert answer.headers["x-ratelimit-limit-requests"] == "100"
+
+
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize("path", CALLS)
+def test_page_of_a_browser_cannot_call_by_a_simple_post(home: Gateway, path: str) -> None:
+    headers = {"origin": EVIL, "content-type": "text/plain"}
+
+    answer = httpx.post(home.base_url + path, content=json.dumps(CALLS[path]), headers=headers, trust_env=False)
+
+    assert answer.status_code == 403
+    assert "CORS_ORIGINS" in answer.text
+    assert "x-ratelimit-limit-requests" not in answer.headers
+
+
+def test_page_of_the_gateways_own_host_may_call(home: Gateway) -> None:
+    assert post(home, origin=home.base_url).status_code == 200
+
+
+def test_page_is_refused_in_the_words_of_each_api(home: Gateway) -> None:
+    answers = {path: post(home, path, origin=EVIL).json() for path in CALLS}
+
+    assert answers["/v1/chat/completions"]["error"]["code"] == "origin_not_allowed"
+    assert answers["/v1/messages"]["error"]["type"] == "permission_error"
+    assert answers["/v1beta/models/demo:generateContent"]["error"]["status"] == "PERMISSION_DENIED"
+    assert isinstance(answers["/api/chat"]["error"], str)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_page_gets_no_list(home: Gateway, path: str) -> None:
+    answer = httpx.get(home.base_url + path, headers={"origin": EVIL}, trust_env=False)
+
+    assert (answer.status_code, "CORS_ORIGINS" in answer.text) == (403, True)
+
+
+def test_page_with_a_token_may_call(home: Gateway) -> None:
+    assert post(home, origin=EVIL, authorization=f"Bearer {home.token}").status_code == 200
 
 
 @pytest.mark.parametrize("path", LISTS)

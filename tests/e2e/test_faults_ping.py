@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import httpx
 import pytest
@@ -50,7 +50,9 @@ class OpenGuard(Guard):
     def __init__(self) -> None:
         self.given_back = 0
 
-    async def identify(self, authorization: str | None, client: str, *, may_be_anonymous: bool = False) -> Principal:
+    async def identify(
+        self, authorization: str | None, client: str, *, headers: Mapping[bytes, bytes] | None = None
+    ) -> Principal:
         return Principal("tokenid0", "tester", 1000)
 
     async def admit(self, principal: Principal) -> Admission:
