@@ -43,6 +43,7 @@ from app.metering.writer import Writer
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
+from app.pipeline.names import Names
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from app.reload import Reloader
@@ -125,6 +126,7 @@ def create_app(
             surface,
             guard=guard,
             handler=handler,
+            check_name=Names(registry).check,
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,

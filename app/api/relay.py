@@ -5,7 +5,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.auth.guard import Guard
 from app.core.call import Call
 from app.core.errors import Headers, InvalidRequest, RelayError, Unavailable
 from app.core.ports import Handler
+from app.core.principal import Principal
 from app.dialects.dialect import Asked
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ PING_S = 15.0
 _MOST_TIMEOUT_MS = 86_400_001
 
 Scope = Mapping[str, Any]
+CheckName = Callable[[str, Principal], Awaitable[None]]
+"""Raises `UnknownModel` and `PermissionDenied`, as a call for a model of that name would."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Surface:
         read_asked: the facts of a request's body; some APIs tell a part of them in the path, which the scope has.
         forwards: headers that a provider of the same dialect is to see too.
         free: calls cost nothing of the quota.
-        reply: the gateway's own answer to a request that needs no model, by its request id; None for all others.
+        reply: the gateway's own answer to a request that asks a model for nothing, by its request id; None for all others. The
+            model has to be one that the caller may use.
     """
 
     name: str
@@ -60,6 +64,7 @@ class RelayRoute:
         *,
         guard: Guard,
         handler: Handler,
+        check_name: CheckName,
         read_address: ReadAddress,
         max_body_bytes: int,
         call_timeout_s: float | None = None,
@@ -68,6 +73,7 @@ class RelayRoute:
         self._surface = surface
         self._guard = guard
         self._handler = handler
+        self._check_name = check_name
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
         self._call_timeout_s = call_timeout_s
@@ -93,6 +99,7 @@ class RelayRoute:
             )
             asked = self._surface.read_asked(body, scope)
             if self._surface.reply is not None and (own := self._surface.reply(asked, call_id)) is not None:
+                await self._check_name(asked.name, principal)
                 await client.answer(200, own, [(b"content-type", b"application/json")])
                 return
             client.model = asked.name

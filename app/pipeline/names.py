@@ -5,6 +5,7 @@ from dataclasses import replace
 from app.core.call import Call, Route
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.ports import Directory, Handler
+from app.core.principal import Principal
 from app.core.reply import Reply
 
 
@@ -21,37 +22,40 @@ class Names:
             UnknownModel: no provider has it, and the nearest names are told; or it is switched off, and why.
             PermissionDenied: the token is not for it.
         """
-        route = self._directory.find(call.name) or await self._find_later(call.name)
-        if route is None:
-            raise self._unknown(call)
+        route = await self._find(call.name)
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
         call.trace.target = route.choices[0].target
         if call.principal.models:
-            route = _allowed(call, route)
+            route = _allowed(call.name, call.principal, route)
         return await call_next(call.routed(route))
 
-    async def _find_later(self, name: str) -> Route | None:
-        await self._directory.settled()
-        return self._directory.find(name)
+    async def check(self, name: str, principal: Principal) -> None:
+        """Raise what `handle` would raise of a call by `principal` for `name`."""
+        _allowed(name, principal, await self._find(name))
 
-    def _unknown(self, call: Call) -> UnknownModel:
-        if (reason := self._directory.withheld(call.name)) is not None:
-            words = f"The model {call.name!r} is switched off here" + (f": {reason}" if reason else ".")
+    async def _find(self, name: str) -> Route:
+        route = self._directory.find(name)
+        if route is None:
+            await self._directory.settled()
+            route = self._directory.find(name)
+        if route is None:
+            raise self._unknown(name)
+        return route
+
+    def _unknown(self, name: str) -> UnknownModel:
+        if (reason := self._directory.withheld(name)) is not None:
+            words = f"The model {name!r} is switched off here" + (f": {reason}" if reason else ".")
             return UnknownModel(words, param="model")
-        near = list(self._directory.nearest(call.name))
+        near = list(self._directory.nearest(name))
         hint = f" Did you mean {_listed(near)}?" if near else ""
-        return UnknownModel(
-            f"The model {call.name!r} does not exist here.{hint} GET /v1/models lists all.", param="model"
-        )
+        return UnknownModel(f"The model {name!r} does not exist here.{hint} GET /v1/models lists all.", param="model")
 
 
-def _allowed(call: Call, route: Route) -> Route:
+def _allowed(name: str, principal: Principal, route: Route) -> Route:
     """`route` with the choices that the token is for."""
-    choices = route.choices_for(call.principal)
+    choices = route.choices_for(principal)
     if not choices:
-        raise PermissionDenied(
-            f"This token may not use the model {call.name!r}.", param="model", code="model_not_allowed"
-        )
+        raise PermissionDenied(f"This token may not use the model {name!r}.", param="model", code="model_not_allowed")
     return route if len(choices) == len(route.choices) else replace(route, choices=choices)
 
 

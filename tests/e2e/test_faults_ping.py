@@ -21,6 +21,7 @@ from app.core.reply import Outcome
 from app.dialects.rescue import open_rescue
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
+from app.pipeline.names import Names
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from tests.e2e.faulty import (
@@ -95,6 +96,7 @@ async def pinging() -> AsyncIterator[Pinging]:
             CHAT,
             guard=guard,
             handler=build_pipeline(registry, running, Board(), open_rescue),
+            check_name=Names(registry).check,
             read_address=address_reader(()),
             max_body_bytes=1_000_000,
             ping_s=PING_S,

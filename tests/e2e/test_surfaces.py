@@ -285,3 +285,39 @@ def test_provider_without_embeddings_is_told_of(client: httpx.Client) -> None:
 
     assert answer.status_code == 400
     assert "does not serve 'embeddings'" in answer.json()["error"]["message"]
+
+
+LOADS: dict[str, dict[str, Any]] = {
+    "/api/chat": {"messages": []},
+    "/api/generate": {"prompt": ""},
+    "/api/embed": {"input": []},
+    "/api/embeddings": {"prompt": ""},
+}
+"""What asks for nothing: by it Ollama's clients load a model, or look whether it is there."""
+
+
+@pytest.mark.parametrize("path", LOADS)
+def test_model_that_is_there_can_be_loaded(client: httpx.Client, standin: StandIn, path: str) -> None:
+    answer = client.post(path, json={"model": "openai/m:latest", **LOADS[path]})
+
+    assert answer.status_code == 200
+    assert standin.posts == []
+    assert "x-ratelimit-limit-requests" not in answer.headers
+
+
+@pytest.mark.parametrize("path", LOADS)
+@pytest.mark.parametrize(
+    ("model", "status", "words"),
+    [("nobodys", 404, "'nobodys' does not exist here"), ("claude/opus", 403, "may not use the model 'claude/opus'")],
+)
+def test_model_that_is_not_there_or_not_for_the_token_cannot_be_loaded(
+    relay: Gateway, path: str, model: str, status: int, words: str
+) -> None:
+    headers = {"authorization": f"Bearer {relay.add_token('limited', models=['openai/*'])}"}
+
+    answer = httpx.post(
+        relay.base_url + path, json={"model": model, **LOADS[path]}, headers=headers, trust_env=False, timeout=20
+    )
+
+    assert answer.status_code == status
+    assert words in answer.json()["error"]

@@ -34,6 +34,17 @@ class Next:
         return REPLY
 
 
+async def test_name_is_checked_as_that_of_a_call_would_be() -> None:
+    names = Names(registry("Gpt-X"))
+    limited = replace(PRINCIPAL, models=("other/*",))
+
+    await names.check("gpt-x:latest", PRINCIPAL)
+    with pytest.raises(UnknownModel, match="'gtp-x' does not exist here"):
+        await names.check("gtp-x", PRINCIPAL)
+    with pytest.raises(PermissionDenied, match="may not use the model 'gpt-x'"):
+        await names.check("gpt-x", limited)
+
+
 async def resolve(call: Call, directory: Registry) -> Target | None:
     rest = Next()
     reply = await Names(directory).handle(call, rest)
