@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # After the last event the body's own end mostly follows at once; waited for, so that the connection can be used again.
 _LINGER_S = 0.25
 _MODEL_LIST_S = 15.0
+# OpenRouter's, the longest, has less than one.
+_MAX_LIST_BYTES = 32 * 1024 * 1024
 # None of these may stand in a header (RFC 9110, 5.5); a client can have put one into the model's name.
 _CONTROLS = bytes((*range(0x20), 0x7F))
 # Of providers that name the model in the path there is an address a model; clients can make names up.
@@ -159,7 +161,7 @@ class HttpProvider:
                 try:
                     if answer.status != 200:
                         raise await self._failures.read(answer, self._ways.native, self._ways.native)
-                    body = b"".join([data async for data in answer.chunks()])
+                    body = await self._read_list(answer)
                 finally:
                     await answer.body.aclose()
         except httpx.DecodingError as exc:
@@ -169,6 +171,14 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise UpstreamUnreachable(f"{self.name} cannot be reached: {self._failures.words(exc)}.") from exc
         return self._ways.read_model_list(body)
+
+    async def _read_list(self, answer: Answer) -> bytes:
+        body = bytearray()
+        async for data in answer.chunks():
+            body += data
+            if len(body) > _MAX_LIST_BYTES:
+                raise UpstreamInvalid(f"The model list of {self.name} is longer than {_MAX_LIST_BYTES} bytes.")
+        return bytes(body)
 
     def _post(self, dialect: str, model: str, streamed: bool) -> Post:
         way = self._ways.by_dialect[dialect]

@@ -633,6 +633,19 @@ async def test_key_that_the_transport_quotes_is_kept_out_of_the_failure_to_list_
     assert KEY not in raised.value.message
 
 
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_list_without_end_is_not_collected_for_ever(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setattr(base, "_MAX_LIST_BYTES", 50_000)
+    zeros = b"0" * 100_000
+    body = Body([gzip.compress(zeros)] if encoding == "gzip" else [zeros[:10_000]] * 100)
+    rig = answering(stream=body, headers={"content-encoding": encoding})
+
+    with pytest.raises(UpstreamInvalid, match="The model list of Acme is longer than 50000 bytes"):
+        await rig.provider().list_models()
+
+    assert (body.taken <= 6, body.closed) == (True, 1)
+
+
 async def test_provider_that_does_not_list_its_models_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_MODEL_LIST_S", 0.02)
 
