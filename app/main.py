@@ -19,7 +19,7 @@ from app.api.client_address import address_reader
 from app.api.cors import open_to
 from app.api.errors import on_exception, on_http_exception, on_relay_error
 from app.api.front import Asgi, Front
-from app.api.gemini import gemini_models_router, gemini_routes
+from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_routes
 from app.api.health import health_router
 from app.api.listing import identifier
 from app.api.ollama import ollama_router
@@ -141,6 +141,7 @@ def create_app(
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
     app.include_router(health_router(database.ping, registry, board, identifier(guard, read_address)))
+    app.router.routes += gemini_other_routes()
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from app.api.errors import RouterError, respond
 from app.api.front import Asgi
 from app.api.listing import Identify, respond_json, visible_model, visible_models
-from app.api.relay import RelayRoute, Scope, Surface
+from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import (
     GEMINI_COUNT,
     GEMINI_EMBED,
@@ -23,14 +25,14 @@ from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
-_METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent"]
+_METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"]
 
 
 def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
     """The calls; the model is a part of their path."""
     sse, array = relay(STREAM_GENERATE_CONTENT), relay(STREAM_GENERATE_ARRAY)
 
-    async def stream(scope: Scope, receive: object, send: object) -> None:
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
         route: Asgi = sse if scope["query_string"].find(b"alt=sse") >= 0 else array
         await route(scope, receive, send)
 
@@ -42,21 +44,28 @@ def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
         "batchEmbedContents": relay(GEMINI_EMBED_BATCH),
     }
     return [
-        Route(f"/{version}/models/{{name:path}}:{method}", _App(endpoint), methods=["POST"])
+        Route(f"/{version}/models/{{name:path}}:{method}", _Call(endpoint))
         for version in _VERSIONS
         for method, endpoint in endpoints.items()
     ]
 
 
+def gemini_other_routes() -> list[Route]:
+    """The calls that Gemini's API has and the gateway has not; they come last, as a model's own name may hold a colon too."""
+    return [Route(f"/{version}/models/{{name:path}}:{{method}}", _NoCall()) for version in _VERSIONS]
+
+
 def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
-    """`/v1beta/models`, answered from memory; `/v1/models` is shared with OpenAI's API."""
+    """`/v1beta/models` and `/v1alpha/models`, answered from memory; `/v1/models` is shared with OpenAI's API."""
     router = APIRouter(tags=["gemini"])
 
+    @router.get("/v1alpha/models", include_in_schema=False)
     @router.get("/v1beta/models", summary="The models that this token may use, as Gemini lists them")
     async def list_models(request: Request) -> Response:
         models = visible_models(registry, await identify(request))
         return respond_json(listed(models))
 
+    @router.get("/v1alpha/models/{name:path}", include_in_schema=False)
     @router.get("/v1beta/models/{name:path}", summary="One model", include_in_schema=False)
     async def get_model(request: Request) -> Response:
         name = request.path_params["name"]
@@ -68,14 +77,36 @@ def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
     return router
 
 
-class _App:
-    """An ASGI application, and to Starlette nothing that it would have to wrap."""
+class _Call:
+    """An ASGI application that takes POSTs only, and to Starlette nothing that it would have to wrap.
+
+    Starlette would give all other methods to the route that has one model, as if that were its name.
+    """
 
     def __init__(self, app: Asgi) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
-        await self._app(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await self._app(scope, receive, send)
+        else:
+            await respond(_not_allowed(scope, "POST"), Request(scope), "gemini")(scope, receive, send)
+
+
+class _NoCall:
+    """An ASGI application that refuses calls of a method that is not there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            words = f"There is no method {scope['path_params']['method']!r} here, but {', '.join(_METHODS)}."
+            response = respond(RouterError(404, words), Request(scope), "gemini")
+        else:
+            response = respond(_not_allowed(scope, "GET"), Request(scope))
+        await response(scope, receive, send)
+
+
+def _not_allowed(scope: Scope, allowed: str) -> RouterError:
+    return RouterError(405, f"{scope['method']} {scope['path']!r}: Method Not Allowed.", (("allow", allowed),))
 
 
 def listed(models: Sequence[ListedModel]) -> dict[str, Json]:
