@@ -4,6 +4,7 @@ The stand-in's answers are those of OpenAI's API reference, as the SDK's types h
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,15 +88,24 @@ def test_tokens_are_recorded(http: httpx.Client, standin: StandIn, relay: Gatewa
     )
 
 
-def test_sound_that_is_counted_in_seconds_leaves_no_tokens(
-    http: httpx.Client, standin: StandIn, relay: Gateway
+@pytest.mark.parametrize("streamed", [False, True])
+def test_sound_that_is_counted_in_seconds_leaves_no_tokens_and_no_estimate(
+    http: httpx.Client, standin: StandIn, relay: Gateway, *, streamed: bool
 ) -> None:
-    standin.answer = Answer.json({"text": "Imagine", "usage": {"type": "duration", "seconds": 9}})
+    said = {"text": "Imagine", "usage": {"type": "duration", "seconds": 9}}
+    standin.answer = Answer.events({"type": "transcript.text.done", **said}) if streamed else Answer.json(said)
+    form = {"model": MODEL, "stream": str(streamed).lower()}
 
-    answer = http.post("/v1/audio/transcriptions", data={"model": MODEL}, files={"file": SOUND})
+    answer = http.post("/v1/audio/transcriptions", data=form, files={"file": SOUND})
 
+    assert '"seconds":9' in answer.text
     row = relay.row_of(answer.headers["x-request-id"])
-    assert (row["status"], row["input_tokens"], row["output_tokens"]) == (200, 0, 0)
+    assert (row["status"], row["outcome"], row["streamed"], row["cost"]) == (200, "ok", streamed, None)
+    lines = [json.loads(line) for line in relay.log_file.read_text().splitlines()]
+    (logged,) = [line for line in lines if line.get("request_id") == row["id"]]
+    for told in (row, logged):
+        assert [told[key] for key in told if key.endswith("_tokens")] == [0] * 5
+        assert not told["usage_estimated"]
 
 
 def test_only_the_name_of_the_model_differs(http: httpx.Client, standin: StandIn) -> None:
