@@ -6,7 +6,7 @@ request crosses by way of a canonical one, and a reply by way of events.
 
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,8 +17,15 @@ from app.core.frozen import frozen
 from app.core.reply import JSON_TYPE
 from app.core.usage import Usage
 from app.dialects.counting import estimate_usage
-from app.dialects.crossing import CrossedStream, CrossedWhole, NormalisedReader, PassedStream, PassedWhole
-from app.dialects.dialect import About, EventReader
+from app.dialects.crossing import (
+    CrossedStream,
+    CrossedWhole,
+    NormalisedReader,
+    PassedStream,
+    PassedWhole,
+    ReframedStream,
+)
+from app.dialects.dialect import About
 from app.dialects.embedding_crossing import cross_embedding, read_embeddings
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
@@ -86,7 +93,7 @@ def outgoing(
             call.body, call.payload, name=call.name, model=model, asks_usage=asks_usage, additions=additions
         )
         return Outgoing(body, left_out)
-    if call.dialect != dialect or _must_be_rebuilt(call, rules):
+    if not _has_same_requests(call.dialect, dialect) or _must_be_rebuilt(call, dialect, rules):
         return _cross(call, model, additions, dialect, rules, left_out)
     return Outgoing(_pass(call, model, additions), left_out)
 
@@ -123,9 +130,13 @@ def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str
     return call, kept.left_out
 
 
-def _must_be_rebuilt(call: Call, rules: Rules | None) -> bool:
+def _has_same_requests(client: str, provider: str) -> bool:
+    return client == provider or DIALECTS[client].form_of == provider
+
+
+def _must_be_rebuilt(call: Call, dialect: str, rules: Rules | None) -> bool:
     """Whether a request in the provider's own dialect holds what it cannot be sent."""
-    if not _is_written(call.dialect):
+    if not _is_written(dialect):
         return False
     # What only another provider can read, this one would refuse.
     if any(call.body.find(mark) >= 0 for mark in _FOREIGN):
@@ -200,9 +211,12 @@ def incoming(
     def estimate(characters: int) -> Usage:
         return estimate_usage(call, goal, characters)
 
-    if source is goal:
+    if source is goal or goal.form_of == source.name:
         if call.streamed:
-            return PassedStream(source.read_stream(), provider=provider, estimate=estimate, secrets=secrets)
+            reader = source.read_stream()
+            if goal.frame is not None:
+                return ReframedStream(reader, goal.frame(), provider=provider, estimate=estimate, secrets=secrets)
+            return PassedStream(reader, provider=provider, estimate=estimate, secrets=secrets)
         return PassedWhole(source, provider=provider, estimate=estimate, secrets=secrets)
     about = About(call.id, model, int(time.time()), call.wants_usage, call.payload, call.started_at)
     normalising = pass_through(wants_usage=True) if mender else None
@@ -210,7 +224,7 @@ def incoming(
         return CrossedWhole(
             source, goal, about, provider=provider, estimate=estimate, secrets=secrets, normalising=normalising
         )
-    reader: EventReader = source.read_stream()
+    reader = source.read_stream()
     if normalising is not None:
         reader = NormalisedReader(normalising, reader)
     return CrossedStream(reader, goal.write_stream(about), provider=provider, estimate=estimate, secrets=secrets)
@@ -234,8 +248,10 @@ def incoming_error(
     return error
 
 
-def choose_dialect(dialect: str, spoken: Iterable[str]) -> str | None:
+def choose_dialect(dialect: str, spoken: Collection[str]) -> str | None:
     """The first of the dialects `spoken` in which what is said in `dialect` can be said too; None where there is none."""
+    if dialect in DIALECTS and (same := DIALECTS[dialect].form_of) in spoken:
+        return same
     kin = next((kind for kind in (DIALECTS, EMBEDDINGS) if dialect in kind), {})
     return next((other for other in spoken if other in kin), None)
 

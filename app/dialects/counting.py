@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Reasoning, Text, ToolCall, ToolResult
+from app.core.chat import ChatRequest, Reasoning, Text, Tool, ToolCall, ToolResult
 from app.core.errors import InvalidRequest
-from app.core.jsonio import Json
+from app.core.jsonio import Json, dumps
 from app.core.usage import Usage
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.anthropic.tokens import write_count as write_anthropic_count
@@ -44,17 +44,22 @@ def count_tokens(call: Call) -> bytes | None:
 
 
 def _count_characters(call: Call, dialect: Dialect) -> int:
-    """Characters of text in a request; images and other parts count nothing, nor does what cannot be read."""
+    """Characters of text and of tools in a request; images and other parts count nothing, nor does what cannot be read."""
     if dialect is COMPLETIONS:
         return count_prompts(call.payload)
     try:
-        messages = dialect.read_request(call.payload).messages
+        request = dialect.read_request(call.payload)
     except InvalidRequest:  # it passed as it was, and its provider took it
         return 0
     total = 0
-    for message in messages:
+    for message in request.messages:
         for part in message.parts:
             inner = part.parts if isinstance(part, ToolResult) else (part,)
             total += sum(len(piece.text) for piece in inner if isinstance(piece, Text | Reasoning))
             total += len(part.arguments) if isinstance(part, ToolCall) else 0
-    return total
+    return total + sum(_describe(tool) for tool in request.tools if isinstance(tool, Tool))
+
+
+def _describe(tool: Tool) -> int:
+    """Characters of what the model is told of a function."""
+    return len(tool.name) + len(tool.description or "") + (len(dumps(tool.parameters)) if tool.parameters else 0)

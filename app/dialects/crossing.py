@@ -20,7 +20,7 @@ from app.core.jsonio import dumps
 from app.core.redaction import redact
 from app.core.usage import Usage
 from app.dialects.collected import Collected
-from app.dialects.dialect import About, Dialect, EventReader, EventWriter
+from app.dialects.dialect import About, Dialect, EventReader, EventWriter, Frame
 
 Estimate = Callable[[int], Usage]
 """Usage for a provider that reports none, by the characters that it wrote."""
@@ -226,6 +226,25 @@ class _Whole(Collected):
         except UpstreamError as exc:
             exc.message, exc.body = redact(exc.message, self._secrets), None
             raise
+
+
+class ReframedStream(PassedStream):
+    """A provider's stream for a client of the same dialect that gets it in another form."""
+
+    def __init__(
+        self, reader: EventReader, frame: Frame, *, provider: str, estimate: Estimate, secrets: Sequence[str]
+    ) -> None:
+        super().__init__(reader, provider=provider, estimate=estimate, secrets=secrets)
+        self._frame = frame
+
+    def feed(self, data: bytes) -> bytes:
+        """As `PassedStream.feed`, in that form."""
+        out = self._frame.feed(super().feed(data))
+        return out + self._frame.close() if self.ended else out
+
+    def close(self, *, certain: bool) -> bytes:
+        """As `PassedStream.close`, in that form."""
+        return self._frame.feed(super().close(certain=certain)) + self._frame.close()
 
 
 class CrossedWhole(_Whole):

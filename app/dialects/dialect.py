@@ -85,6 +85,16 @@ class EventWriter(Protocol):
         """The bytes that tell of `event`, and after the last one all that ends the stream; b"" where there is nothing to say."""
 
 
+class Frame(Protocol):
+    """Puts a stream that passes into another form."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The client's bytes for the provider's."""
+
+    def close(self) -> bytes:
+        """The client's last bytes; b"" when they were given before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One API's way to write.
@@ -105,6 +115,8 @@ class Dialect:
         write_error: the body of an error response.
         write_error_event: an error in the midst of a stream, and the end of that stream.
         client_only: requests are never written in it; to providers that have it too they pass as they came.
+        form_of: the dialect that has the same requests, and the same replies but for the form of streams; to its providers they pass.
+        frame: what puts their streams into the form of this one.
     """
 
     name: str
@@ -120,3 +132,5 @@ class Dialect:
     write_error: Callable[[RelayError], bytes]
     write_error_event: Callable[[RelayError], bytes]
     client_only: bool = False
+    form_of: str | None = None
+    frame: Callable[[], Frame] | None = None

@@ -8,6 +8,7 @@ from app.core.reply import JSON_TYPE
 from app.dialects.anthropic.dialect import ANTHROPIC
 from app.dialects.dialect import Dialect
 from app.dialects.embedding import EmbeddingDialect
+from app.dialects.gemini.array import ArrayFrame
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.embed import GEMINI_EMBED, GEMINI_EMBED_BATCH
 from app.dialects.gemini.names import rename, rename_batch, rename_counted
@@ -20,7 +21,13 @@ from app.dialects.openai.embeddings import OPENAI_EMBEDDINGS
 from app.dialects.responses.dialect import RESPONSES
 
 GEMINI_ARRAY = replace(
-    GEMINI, name="gemini-array", client_only=True, stream_type=JSON_TYPE, write_stream=write_array_stream
+    GEMINI,
+    name="gemini-array",
+    client_only=True,
+    form_of=GEMINI.name,
+    frame=ArrayFrame,
+    stream_type=JSON_TYPE,
+    write_stream=write_array_stream,
 )
 """What streamGenerateContent gives without `alt=sse`: one JSON array that grows."""
 
@@ -36,6 +43,7 @@ EMBEDDINGS: dict[str, EmbeddingDialect] = {
 
 RENAMES: dict[str, Callable[[Mapping[str, Json], str], Mapping[str, Json]]] = {
     GEMINI.name: rename,
+    GEMINI_ARRAY.name: rename,
     "gemini-count": rename_counted,
     GEMINI_EMBED.name: rename,
     GEMINI_EMBED_BATCH.name: rename_batch,

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.abilities import Rules
 from app.dialects.convert import Outgoing, incoming, incoming_error, outgoing
+from app.dialects.counting import count_tokens
 from app.dialects.openai.stream import ChatStream
 from app.dialects.openai.whole import WholeReply
 from app.dialects.splice import Additions
@@ -166,3 +167,13 @@ def test_error_of_a_provider_tells_no_key() -> None:
     error = incoming_error(401, b"key my-own-key is wrong", provider="Acme", retry_after=None, secret="my-own-key")
 
     assert error.message == "key [redacted] is wrong"
+
+
+def test_tools_count_where_tokens_are_estimated() -> None:
+    tool = {"name": "look", "description": "d" * 4000, "input_schema": {"type": "object"}}
+    payload = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "tools": [tool]}
+
+    counted = count_tokens(replace(make_call(), dialect="anthropic-count", payload=payload))
+
+    assert counted is not None
+    assert json.loads(counted)["input_tokens"] > 1000
