@@ -150,7 +150,7 @@ def take_snapshot(
     there = [target for target in targets if known[target].disabled is None]
     open_lists = frozenset(state.key for state in states if state.ready and state.models is None)
     bare = Snapshot(config, overrides, providers, tuple(states), open_lists=open_lists)
-    routes = _index(bare, there)
+    routes = _index(bare, there, _Spellings(targets))
     listed = tuple(_list_models(bare, {target: known[target] for target in there}, routes))
     off = {
         name: each.disabled
@@ -162,9 +162,23 @@ def take_snapshot(
     return replace(bare, routes=routes, listed=listed, spellings=_spell(listed), off=off)
 
 
-def _index(now: Snapshot, targets: Sequence[Target]) -> dict[str, Route]:
+class _Spellings:
+    """How providers write the names of their models."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._exact = frozenset(targets)
+        self._alike: dict[tuple[str, str], Target] = {}
+        for target in targets:
+            self._alike.setdefault((target.provider, normalise(target.model)), target)
+
+    def own(self, target: Target) -> Target:
+        """`target` as its provider writes it, where that lists it; else as it is."""
+        return target if target in self._exact else self._alike.get((target.provider, normalise(target.model)), target)
+
+
+def _index(now: Snapshot, targets: Sequence[Target], spellings: _Spellings) -> dict[str, Route]:
     """Every spelling of every model, the more telling ones first; among equals the earlier provider comes first."""
-    routes = {normalise(name): route for name in now.config.names if (route := _named(now, name)) is not None}
+    routes = {normalise(name): route for name in now.config.names if (route := _named(now, name, spellings))}
     spelled = [(now.choices(target), _names(target)) for target in targets]
     for spelling in (0, 1):
         for choices, names in spelled:
@@ -177,14 +191,15 @@ def _index(now: Snapshot, targets: Sequence[Target]) -> dict[str, Route]:
     return routes
 
 
-def _named(now: Snapshot, name: str) -> Route | None:
+def _named(now: Snapshot, name: str, spellings: _Spellings) -> Route | None:
     """What a name of the configuration stands for, with the targets that can be used; None where none can."""
     entry = now.config.names[name]
+    targets = [(spellings.own(Target(each.provider, each.model)), each.weight) for each in entry.targets]
     choices = [
         choice
-        for each in entry.targets
-        if now.overrides.known(each.provider, each.model).disabled is None
-        for choice in now.choices(Target(each.provider, each.model), each.weight, entry.retries)
+        for target, weight in targets
+        if now.overrides.known(*target.name).disabled is None
+        for choice in now.choices(target, weight, entry.retries)
     ]
     return Route(tuple(choices), entry.strategy, name, entry.rescue == "continue") if choices else None
 

@@ -541,6 +541,40 @@ def test_name_goes_before_a_prefix_whose_list_is_not_known() -> None:
     assert target_of(registry, "one/m") == Target("two", "m")
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("ol/LLAMA3.2", "llama3.2:latest"),
+        ("ol/llama3.2:latest", "llama3.2:latest"),
+        ("ol/Qwen:8B", "qwen:8b"),
+        ("ol/Twin", "Twin"),
+        ("ol/twin", "twin"),
+        ("ol/Not-Listed", "Not-Listed"),
+        ("open/AsWritten:latest", "AsWritten:latest"),
+    ],
+)
+def test_target_of_a_name_is_asked_by_the_providers_own_spelling(written: str, sent: str) -> None:
+    models = ("llama3.2:latest", "qwen:8b", "twin")
+    twins = provider("o", *models).model_copy(update={"supported_models": (*models, "Twin")})
+    registry = open_named(named("fast", written), ol=twins, open=provider("p"))
+
+    target = target_of(registry, "fast")
+
+    assert target is not None
+    assert str(target) == f"{written.partition('/')[0]}/{sent}"
+
+
+async def test_target_of_a_name_takes_the_spelling_of_a_list_that_comes_later() -> None:
+    config = Config({"ol": provider("ol")}, named("fast", "ol/LLAMA3.2"))
+    registry = Registry(config, finder({}), Providers({"ol": ["llama3.2:latest"]}))
+    before = target_of(registry, "fast")
+
+    async with running(registry):
+        after = target_of(registry, "fast")
+
+    assert (before, after) == (Target("ol", "LLAMA3.2"), Target("ol", "llama3.2:latest"))
+
+
 def test_each_api_key_of_a_provider_is_a_choice_with_its_part_of_the_weight() -> None:
     registry = open_named(
         named("fast", {"target": "one/m", "weight": 3}),
@@ -620,6 +654,17 @@ def test_model_that_is_switched_off_is_not_there_but_known_to_be() -> None:
     assert "a" not in registry.nearest("a")
     assert registry.withheld("b") is None
     assert registry.withheld("nobody") is None
+
+
+def test_model_that_is_switched_off_is_left_out_of_names_whatever_the_spelling() -> None:
+    overrides = overriding('providers: {ol: {models: {"a:latest": {disabled: true}}}}')
+    providers = {"ol": provider("ol", "a:latest", "b")}
+
+    registry = Registry(Config(providers, named("n", "ol/A", "ol/b")), finder({}), Providers(), overrides)
+
+    route = registry.find("n")
+    assert route is not None
+    assert [str(choice.target) for choice in route.choices] == ["ol/b"]
 
 
 def test_model_that_one_provider_has_switched_off_is_served_by_another() -> None:
