@@ -93,6 +93,11 @@ def create_app(
 
     def apply(config: Config, new: Settings) -> None:
         registry.reload(config, new.secret, load_overrides(new.overrides_path))
+        warn_of_names()
+
+    def warn_of_names() -> None:
+        for name, why in registry.unusable.items():
+            log.warning("name %s: %s", name, why)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -104,6 +109,7 @@ def create_app(
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
             log.info("provider %-11s %s", provider.key, provider.state)
+        warn_of_names()
         if anonymous is not None:
             anonymous.announce()
         _calm_the_collector()

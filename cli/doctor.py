@@ -173,9 +173,25 @@ async def _examine_providers(settings: Settings, config: Config, *, offline: boo
     transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
         asked = (_examine_provider(settings, key, entry, transport, offline) for key, entry in config.providers.items())
-        return list(await asyncio.gather(*asked))
+        return [*await asyncio.gather(*asked), *_examine_names(settings, config, transport)]
     finally:
         await transport.aclose()
+
+
+def _examine_names(settings: Settings, config: Config, transport: "httpx.AsyncBaseTransport") -> Iterator[Finding]:
+    from app.overrides import load_overrides
+    from app.providers.registry import Registry
+
+    try:
+        registry = Registry(config, settings.secret, transport, load_overrides(settings.overrides_path))
+    except (InvalidConfig, InvalidSettings):
+        return  # told of where it was looked at
+    for name in config.names:
+        if (why := registry.why_unusable(name)) is not None:
+            yield Finding(Verdict.NOTE, f"name {name}", why)
+        elif (route := registry.find(name)) is not None and route.rescue and len(route.choices) == 1:
+            words = "rescue: continue has nobody to go on: only one target can be used, with one key"
+            yield Finding(Verdict.NOTE, f"name {name}", words)
 
 
 async def _examine_provider(

@@ -35,6 +35,9 @@ class Directory(Protocol):
     def withheld(self, name: str) -> str | None:
         """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
 
+    def why_unusable(self, name: str) -> str | None:
+        """Why no target of that name of the configuration can be used; None where one can, or there is no such name."""
+
     async def settled(self) -> None:
         """Return when every provider has been asked for its models once, or has had its time to answer."""
 

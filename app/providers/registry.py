@@ -83,6 +83,15 @@ class Registry:
         """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
         return self._now.withheld(name)
 
+    def why_unusable(self, name: str) -> str | None:
+        """Why no target of that name of the configuration can be used; None where one can, or there is no such name."""
+        return self._now.why_unusable(name)
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Why, by each name of the configuration of which no target can be used."""
+        return self._now.unusable
+
     async def settled(self) -> None:
         """Return when every provider has been asked once, at the latest after `SETTLE_S`."""
         if not self._settled.is_set():

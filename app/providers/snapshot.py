@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol
 
-from app.config import Config
+from app.config import Config, NameConfig
 from app.core.abilities import UNKNOWN, Known
 from app.core.call import Choice, Route, Target
 from app.core.ports import Provider
@@ -74,6 +74,7 @@ class Snapshot:
         spellings: leads from every name that a typing error may be near to, to the one that is listed.
         open_lists: the keys of providers whose models are not known.
         off: why, by each name that leads to models that are switched off, and to no other.
+        unusable: why, by each name of the configuration of which no target can be used.
     """
 
     config: Config
@@ -85,6 +86,7 @@ class Snapshot:
     spellings: dict[str, str] = field(default_factory=dict)
     open_lists: frozenset[str] = frozenset()
     off: dict[str, str] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> Route | None:
         """What `name` stands for."""
@@ -99,6 +101,11 @@ class Snapshot:
         if (target := self._unlisted(name)) is not None:
             return self.overrides.known(*target.name).disabled
         return self.off.get(normalise(name))
+
+    def why_unusable(self, name: str) -> str | None:
+        """Why no target of that name of the configuration can be used; None where one can, or there is no such name."""
+        wanted = normalise(name)
+        return next((why for each, why in self.unusable.items() if normalise(each) == wanted), None)
 
     def model(self, name: str) -> ListedModel | None:
         """The listed model that `name` leads to, under that name.
@@ -150,7 +157,8 @@ def take_snapshot(
     there = [target for target in targets if known[target].disabled is None]
     open_lists = frozenset(state.key for state in states if state.ready and state.models is None)
     bare = Snapshot(config, overrides, providers, tuple(states), open_lists=open_lists)
-    routes = _index(bare, there, _Spellings(targets))
+    spellings = _Spellings(targets)
+    routes = _index(bare, there, spellings)
     listed = tuple(_list_models(bare, {target: known[target] for target in there}, routes))
     off = {
         name: each.disabled
@@ -159,7 +167,10 @@ def take_snapshot(
         for name in _names(target)
         if name not in routes
     }
-    return replace(bare, routes=routes, listed=listed, spellings=_spell(listed), off=off)
+    unusable = {
+        name: _why_unusable(bare, name, spellings) for name in config.names if not _named(bare, name, spellings)
+    }
+    return replace(bare, routes=routes, listed=listed, spellings=_spell(listed), off=off, unusable=unusable)
 
 
 class _Spellings:
@@ -194,14 +205,31 @@ def _index(now: Snapshot, targets: Sequence[Target], spellings: _Spellings) -> d
 def _named(now: Snapshot, name: str, spellings: _Spellings) -> Route | None:
     """What a name of the configuration stands for, with the targets that can be used; None where none can."""
     entry = now.config.names[name]
-    targets = [(spellings.own(Target(each.provider, each.model)), each.weight) for each in entry.targets]
     choices = [
         choice
-        for target, weight in targets
+        for target, weight in _targets_of(entry, spellings)
         if now.overrides.known(*target.name).disabled is None
         for choice in now.choices(target, weight, entry.retries)
     ]
     return Route(tuple(choices), entry.strategy, name, entry.rescue == "continue") if choices else None
+
+
+def _why_unusable(now: Snapshot, name: str, spellings: _Spellings) -> str:
+    """What keeps each target of that name from being used, each thing once."""
+    states = {state.key: state for state in now.states}
+    told: dict[str, None] = {}
+    for target, _ in _targets_of(now.config.names[name], spellings):
+        state = states[target.provider]
+        if state.ready:
+            reason = now.overrides.known(*target.name).disabled
+            told[f"{target} is switched off" + (f" ({reason})" if reason else "")] = None
+        else:
+            told[f"provider {state.key}: {state.state}"] = None
+    return f"none of its targets can be used: {'; '.join(told)}"
+
+
+def _targets_of(entry: NameConfig, spellings: _Spellings) -> list[tuple[Target, float]]:
+    return [(spellings.own(Target(each.provider, each.model)), each.weight) for each in entry.targets]
 
 
 def _names(target: Target) -> tuple[str, str, str]:

@@ -113,6 +113,27 @@ async def test_user_of_calls_without_a_token_needs_one(tmp_path: Path, database:
     assert "ANONYMOUS_USER is 'lan', who has no good token" in without.text
 
 
+def test_names_that_lead_nowhere_or_are_rescued_by_nobody_are_noted(tmp_path: Path) -> None:
+    targets = {"dead": ["keyless/m"], "good": ["one/m", "one/n"], "lone": ["one/m", "keyless/m"], "twofold": ["two/m"]}
+    names = {name: {"targets": each, "rescue": "continue"} for name, each in targets.items()}
+    address = {"base_url": "http://127.0.0.1:9/v1"}
+    providers: dict[str, Any] = {
+        "one": address,
+        "two": {**address, "api_key_env": "TWO_KEYS"},
+        "keyless": {**address, "api_key_env": "NO_KEY"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps({**providers, "$names": names}))
+
+    report = doctor(tmp_path, "--offline", "--json", TWO_KEYS=f"{KEY},{KEY}-2")
+
+    assert report.code == 0
+    words = "none of its targets can be used: provider keyless: no key: set NO_KEY"
+    assert report.of("name dead") == ("note", words)
+    assert report.of("name lone")[0] == "note"
+    assert "rescue: continue has nobody to go on" in report.of("name lone")[1]
+    assert not {"name good", "name twofold"} & {finding["subject"] for finding in json.loads(report.text)}
+
+
 def test_every_fault_of_the_configuration_is_an_error_of_its_own(tmp_path: Path) -> None:
     write_config(tmp_path, one={"base_url": "ftp://x"}, two={"base_url": "http://x", "modles": []})
 

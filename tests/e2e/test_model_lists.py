@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -119,3 +120,22 @@ def test_model_that_a_provider_gets_is_listed_and_one_that_it_loses_is_not(
 
             wait_for(gateway, "new")
             assert [model["id"] for model in fetch(gateway, "/v1/models").json()["data"]] == ["new", "demo"]
+
+
+def test_start_warns_of_a_name_of_which_no_target_can_be_used(tmp_path: Path) -> None:
+    keyless = {"base_url": "http://127.0.0.1:9/v1", "api_key_env": "ABSENT_KEY"}
+    names = {"fast": {"targets": ["keyless/m"]}, "good": {"targets": ["demo/demo"]}}
+
+    with running_gateway(tmp_path, {"keyless": keyless, "$names": names}) as gateway:
+        answer = httpx.post(
+            f"{gateway.base_url}/v1/chat/completions",
+            json={"model": "fast", "messages": [{"role": "user", "content": "Hello"}]},
+            headers={"authorization": f"Bearer {gateway.token}"},
+            trust_env=False,
+        )
+
+    why = "none of its targets can be used: provider keyless: no key: set ABSENT_KEY"
+    assert f"name fast: {why}" in gateway.output()
+    assert "name good" not in gateway.output()
+    assert answer.status_code == 404
+    assert why in answer.json()["error"]["message"]

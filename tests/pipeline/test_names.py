@@ -5,7 +5,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.config import Config, ProviderConfig
+from app.config import Config, NameConfig, ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.reply import Reply
@@ -81,6 +81,20 @@ async def test_model_that_is_switched_off_is_refused_with_the_reason(said: str, 
         await resolve(make_call({"model": "Acme/gpt-x"}), directory)
 
     assert (caught.value.message, caught.value.param, caught.value.status) == (words, "model", 404)
+
+
+async def test_name_of_which_no_target_can_be_used_is_refused_with_the_reason() -> None:
+    entry = ProviderConfig(base_url="http://acme.test/v1", api_key_env=("ACME_KEY",))
+    names = {"fast": NameConfig.model_validate({"targets": ["acme/m"]}, strict=False)}
+    transport = httpx.MockTransport(lambda _request: httpx.Response(500))
+    directory = Registry(Config({"acme": entry}, names), no_key, transport)
+    await settle(directory)
+
+    with pytest.raises(UnknownModel) as caught:
+        await Names(directory).check("Fast", PRINCIPAL)
+
+    words = "none of its targets can be used: provider acme: no key: set ACME_KEY."
+    assert caught.value.message == f"The model 'Fast' does not exist here now: {words}"
 
 
 async def test_unknown_name_is_refused_with_the_three_nearest() -> None:

@@ -532,6 +532,11 @@ def test_targets_that_cannot_be_used_are_left_out_of_a_name() -> None:
     assert some is not None
     assert [str(choice.target) for choice in some.choices] == ["on/m"]
     assert registry.find("none") is None
+    assert registry.unusable == {
+        "none": "none of its targets can be used: provider off: disabled; provider keyless: no key: set K"
+    }
+    assert registry.why_unusable(" NONE:latest") == registry.unusable["none"]
+    assert registry.why_unusable("some") is None
     assert "none" not in [model.id for model in registry.models]
 
 
@@ -665,6 +670,17 @@ def test_model_that_is_switched_off_is_left_out_of_names_whatever_the_spelling()
     route = registry.find("n")
     assert route is not None
     assert [str(choice.target) for choice in route.choices] == ["ol/b"]
+
+
+def test_name_whose_targets_are_all_switched_off_tells_why() -> None:
+    overrides = overriding("providers: {ol: {models: {a: {disabled: true, reason: Old.}, b: {disabled: true}}}}")
+    config = Config({"ol": provider("ol", "a", "b")}, named("n", "ol/A", "ol/b"))
+
+    registry = Registry(config, finder({}), Providers(), overrides)
+
+    assert registry.why_unusable("n") == (
+        "none of its targets can be used: ol/a is switched off (Old.); ol/b is switched off"
+    )
 
 
 def test_model_that_one_provider_has_switched_off_is_served_by_another() -> None:
