@@ -2,13 +2,22 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.json_schema import models_json_schema
 
 from app.config_values import (
@@ -26,6 +35,7 @@ from app.config_values import (
     Takes,
     TargetName,
     as_target,
+    at_least_one,
 )
 from app.faults import InvalidConfig as InvalidConfig
 from app.faults import Place, dotted, faults, kind_of
@@ -124,7 +134,9 @@ class NameConfig(BaseModel):
             ],
             ...,
         ],
-        Field(min_length=1),
+        # Not `min_length`, which also counts a target that has a fault as missing.
+        AfterValidator(at_least_one),
+        Field(json_schema_extra={"minItems": 1}),
     ] = Field(description="What it stands for.")
     strategy: Literal["order", "weighted", "fastest"] = Field(
         "order",
@@ -180,15 +192,20 @@ def parse_config(text: str, origin: str = "config.json") -> Config:
         raise InvalidConfig(f"{origin}: must be an object of providers by key, not {kind_of(document)}")
     document.pop("$schema", None)
     named = document.pop(_NAMES_KEY, {})
+    # No provider's key begins so.
+    strange = [
+        f"{dotted((key,))}: unknown key; did you mean {_NAMES_KEY!r}?" for key in document if key.startswith("$")
+    ]
+    entries = {key: entry for key, entry in document.items() if not key.startswith("$")}
     try:
-        providers = _PROVIDERS.validate_json(json.dumps(document))
+        providers = _PROVIDERS.validate_json(json.dumps(entries))
     except ValidationError as exc:
-        raise _invalid(origin, faults(exc, _known_keys, _taken)) from exc
+        raise _invalid(origin, [*strange, *faults(exc, _known_keys, _taken)]) from exc
     try:
         names = _NAMES.validate_json(json.dumps(named))
     except ValidationError as exc:
-        raise _invalid(origin, faults(exc, _known_keys, above=(_NAMES_KEY,))) from exc
-    if wrong := [*_without_address(providers), *_wrong_names(names, providers)]:
+        raise _invalid(origin, [*strange, *faults(exc, _known_keys, above=(_NAMES_KEY,))]) from exc
+    if wrong := [*strange, *_without_address(providers), *_wrong_names(names, providers)]:
         raise _invalid(origin, wrong)
     return Config(providers, names)
 
@@ -235,11 +252,24 @@ def _wrong_names(names: Mapping[str, NameConfig], providers: Mapping[str, Provid
     for name, entry in names.items():
         if (twin := seen.setdefault(name.lower(), name)) != name:
             yield f"{dotted((_NAMES_KEY, name))}: is there already as {twin!r}; capitals make no difference"
-        for index, target in enumerate(entry.targets):
-            if target.provider not in (*providers, "demo"):
-                near = get_close_matches(target.provider, providers, n=1, cutoff=0.0)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                yield f"{dotted((_NAMES_KEY, name, 'targets', index))}: there is no provider {target.provider!r}{hint}"
+        yield from _wrong_targets((_NAMES_KEY, name, "targets"), entry.targets, providers)
+
+
+def _wrong_targets(
+    place: Place, targets: Sequence[NamedTarget], providers: Mapping[str, ProviderConfig]
+) -> Iterator[str]:
+    if not any(target.weight for target in targets):
+        yield f"{dotted(place)}: all weights are 0: one at least must be more"
+    seen: set[str] = set()
+    for index, target in enumerate(targets):
+        spelling = target.target.lower().removesuffix(":latest")
+        if spelling in seen:
+            yield f"{dotted((*place, index))}: {target.target!r} is there already"
+        seen.add(spelling)
+        if target.provider not in (*providers, "demo"):
+            near = get_close_matches(target.provider, providers, n=1, cutoff=0.0)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"{dotted((*place, index))}: there is no provider {target.provider!r}{hint}"
 
 
 def _invalid(origin: str, lines: Iterable[str]) -> InvalidConfig:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
@@ -18,6 +18,8 @@ REFUSED_PARAMETERS = {
 
 OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 """Headers that the gateway writes for each request anew, in lower case."""
+
+_Value = TypeVar("_Value")
 
 _FOUR_NUMBERS = re.compile(r"\d+(\.\d+){3}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -81,10 +83,11 @@ def _without_duplicates(models: tuple[str, ...]) -> tuple[str, ...]:
     return models
 
 
-def _at_least_one(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
+def at_least_one(values: tuple[_Value, ...]) -> tuple[_Value, ...]:
+    """The same values, of which there must be one."""
+    if not values:
         raise ValueError("must name at least one")
-    return names
+    return values
 
 
 def _without_twin_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -126,7 +129,7 @@ ApiFormat = Literal["openai", "responses", "anthropic", "gemini", "ollama"]
 ApiFormats = Annotated[
     tuple[ApiFormat, ...],
     BeforeValidator(_as_tuple),
-    AfterValidator(_at_least_one),
+    AfterValidator(at_least_one),
     AfterValidator(_without_duplicates),
     WithJsonSchema(
         {

@@ -30,7 +30,6 @@ _RULES = {
     "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
     "missing": "is missing",
     "string_too_short": "must not be empty",
-    "too_short": "must name at least one",
 }
 _KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
 

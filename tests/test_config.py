@@ -433,6 +433,14 @@ def test_name_stands_for_targets_with_weights() -> None:
             {"fast": {"targets": ["acme/m"]}, "FAST": {"targets": ["acme/m"]}},
             "$names.FAST: is there already as 'fast'; capitals make no difference",
         ),
+        (
+            {"fast": {"targets": ["acme/m", "acme/n", {"target": "acme/M:latest", "weight": 2}]}},
+            "$names.fast.targets[2]: 'acme/M:latest' is there already",
+        ),
+        (
+            {"fast": {"targets": [{"target": "acme/m", "weight": 0}, {"target": "acme/n", "weight": 0}]}},
+            "$names.fast.targets: all weights are 0: one at least must be more",
+        ),
     ],
 )
 def test_fault_in_a_name_is_told_with_its_path(names: Any, words: str) -> None:
@@ -440,6 +448,35 @@ def test_fault_in_a_name_is_told_with_its_path(names: Any, words: str) -> None:
         parse_config(json.dumps({"acme": {"base_url": "http://a"}, "$names": names}))
 
     assert words in str(caught.value)
+
+
+def test_one_wrong_target_is_one_fault() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        names_of(fast={"targets": ["m"]})
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_unknown_key_of_the_file_is_told_beside_the_faults_of_providers() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse_config(json.dumps({"$alias": {}, "acme": {"base_url": "ftp://a"}}))
+
+    first, second = str(caught.value).splitlines()
+    assert first == "config.json: $alias: unknown key; did you mean '$names'?"
+    assert "acme.base_url" in second
+
+
+@pytest.mark.parametrize(
+    ("document", "count"), [({"$alias": {}}, 1), ({"$alias": {}, "$names": []}, 2), ({"$schema": "x"}, 0)]
+)
+def test_unknown_key_of_the_file_is_told_whatever_else_is_wrong(document: Any, count: int) -> None:
+    try:
+        parse_config(json.dumps(document))
+        lines = []
+    except InvalidConfig as exc:
+        lines = str(exc).splitlines()
+
+    assert len(lines) == count
 
 
 @pytest.mark.parametrize(
