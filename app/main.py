@@ -145,7 +145,7 @@ def create_app(
     app.include_router(models_router(identify, registry))
     app.include_router(capabilities_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
-    app.include_router(ollama_router(identify, registry, started_at=int(time.time())))
+    app.include_router(ollama_router(identify, registry, Names(registry).check, started_at=int(time.time())))
     app.include_router(health_router(database.ping, registry, board, identifier(guard, read_address)))
     app.router.routes += gemini_other_routes()
     app.add_exception_handler(RelayError, on_relay_error)

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.listing import Identify, respond, respond_json, visible_model, visible_models
+from app.api.relay import CheckName
 from app.core.errors import InvalidRequest, UnknownModel
 from app.core.jsonio import Json
 from app.dialects.ollama.catalog import (
     Listed,
     write_ps,
+    write_pull,
     write_pull_lines,
     write_show,
     write_tags,
@@ -21,10 +23,11 @@ from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
 
 
-def ollama_router(identify: Identify, registry: Registry, started_at: int) -> APIRouter:
+def ollama_router(identify: Identify, registry: Registry, check_name: CheckName, started_at: int) -> APIRouter:
     """`/api/tags`, `/api/show`, `/api/ps`, `/api/version` and `/api/pull`, answered from memory.
 
-    `started_at`, in seconds since the epoch, is the date that models have here.
+    `check_name` refuses what a call by that name would be refused for. `started_at`, in seconds since the epoch, is the date
+    that models have here.
     """
     router = APIRouter(tags=["ollama"], prefix="/api")
 
@@ -57,12 +60,13 @@ def ollama_router(identify: Identify, registry: Registry, started_at: int) -> AP
 
     @router.post("/pull", summary="Says that there is nothing to download")
     async def pull(request: Request) -> Response:
-        await identify(request)
+        principal = await identify(request)
         payload = await _payload(request)
-        lines = write_pull_lines(_name(payload))
+        name = _name(payload)
+        await check_name(name, principal)
         if payload.get("stream") is False:
-            return respond(lines.rstrip(b"\n").rpartition(b"\n")[2])
-        return respond(lines, "application/x-ndjson")
+            return respond_json(write_pull(name))
+        return respond(write_pull_lines(name), "application/x-ndjson")
 
     return router
 

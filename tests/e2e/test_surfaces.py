@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import ollama
 import pytest
 
 from tests.e2e.conftest import ONE_ATTEMPT
@@ -321,3 +322,28 @@ def test_model_that_is_not_there_or_not_for_the_token_cannot_be_loaded(
 
     assert answer.status_code == status
     assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_model_that_is_there_can_be_pulled_without_asking_its_provider(
+    relay: Gateway, standin: StandIn, stream: bool
+) -> None:
+    headers = {"authorization": f"Bearer {relay.token}"}
+
+    with ollama.Client(host=relay.base_url, headers=headers, trust_env=False) as sdk:
+        if stream:
+            statuses = [progress.status for progress in sdk.pull("openai/m:latest", stream=True)]
+        else:
+            statuses = [sdk.pull("openai/m:latest").status]
+
+    assert statuses[-1] == "success"
+    assert standin.posts == []
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_model_that_nobody_has_cannot_be_pulled(client: httpx.Client, stream: bool) -> None:
+    answer = client.post("/api/pull", json={"model": "nope", "stream": stream})
+
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["error"]
+    assert "'nope' does not exist here" in answer.json()["error"]

@@ -86,9 +86,18 @@ def write_version() -> dict[str, Json]:
     return {"version": _VERSION}
 
 
+def write_pull(name: str) -> dict[str, Json]:
+    """The whole answer to POST /api/pull: `name` needs no download. Clients go by `status` alone."""
+    return {"status": "success", "detail": _no_download(name)}
+
+
 def write_pull_lines(name: str) -> bytes:
-    """The stream that answers POST /api/pull: `name` needs no pulling. Its last line is the answer where none is wanted."""
-    return b"".join([dumps({"status": status}) + b"\n" for status in (f"{name} is ready: nothing to pull", "success")])
+    """The stream that says the same."""
+    return b"".join([dumps({"status": status}) + b"\n" for status in (_no_download(name), "success")])
+
+
+def _no_download(name: str) -> str:
+    return f"{name} is ready: nothing to download"
 
 
 def _summary(model: Listed) -> dict[str, Json]:

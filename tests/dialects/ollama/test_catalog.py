@@ -8,7 +8,15 @@ import ollama
 import pytest
 from ollama import ListResponse, ProcessResponse, ShowResponse
 
-from app.dialects.ollama.catalog import Listed, write_ps, write_pull_lines, write_show, write_tags, write_version
+from app.dialects.ollama.catalog import (
+    Listed,
+    write_ps,
+    write_pull,
+    write_pull_lines,
+    write_show,
+    write_tags,
+    write_version,
+)
 
 QWEN = Listed("qwen3:8b", "ollama", "qwen3", 40_960, ("completion", "tools", "thinking"), 1_700_000_000)
 SONAR = Listed("perplexity/sonar", "perplexity", "sonar", None, ("completion",), 0)
@@ -95,4 +103,11 @@ def test_pull_ends_in_success() -> None:
     lines = write_pull_lines("demo").decode().splitlines()
 
     statuses = [ollama.ProgressResponse.model_validate_json(line).status for line in lines]
-    assert statuses == ["demo is ready: nothing to pull", "success"]
+    assert statuses == ["demo is ready: nothing to download", "success"]
+
+
+def test_whole_pull_is_a_success_too_and_tells_that_nothing_was_to_be_done() -> None:
+    answer = write_pull("demo")
+
+    assert ollama.ProgressResponse.model_validate(through_json(answer)).status == "success"
+    assert answer["detail"] == "demo is ready: nothing to download"
