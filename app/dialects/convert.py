@@ -27,6 +27,7 @@ from app.dialects.crossing import (
 )
 from app.dialects.dialect import About
 from app.dialects.embedding_crossing import cross_embedding, read_embeddings
+from app.dialects.ollama.dialect import OLLAMA_GENERATE
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
 from app.dialects.openai.request import pass_request
@@ -37,11 +38,22 @@ from app.dialects.plain import Plain
 from app.dialects.registry import DIALECTS, EMBEDDINGS, RENAMES
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
-from app.dialects.rules import concern_requests, fit_chat, keep_chat, keep_request, said_as, without_unsupported
+from app.dialects.rules import (
+    concern_requests,
+    fit_chat,
+    keep_chat,
+    keep_generate,
+    keep_request,
+    said_as,
+    without_unsupported,
+)
 from app.dialects.splice import Additions, rewrite
 
 _FOREIGN = (b'"lr.', b'"' + b64encode(b"lr."))
 """How a signature begins that another dialect's provider made (`dialects.signatures`); Gemini's API wants base64."""
+
+_KEEP = {OPENAI.name: keep_chat, OLLAMA_GENERATE.name: keep_generate}
+"""How requests keep to the rules of a model in dialects that are passed on without being read."""
 
 
 class Incoming(Protocol):
@@ -124,7 +136,8 @@ def require_no_state(call: Call) -> None:
 def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
     """The call without what the model does not take, and the paths that were left out."""
     kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
-    payload = keep_chat(kept.payload, rules) if call.dialect == OPENAI.name == dialect else kept.payload
+    keep = _KEEP.get(dialect) if call.dialect == dialect else None
+    payload = kept.payload if keep is None else keep(kept.payload, rules)
     if payload is not call.payload:
         call = replace(call, body=write_body(payload), payload=payload)
     return call, kept.left_out

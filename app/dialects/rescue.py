@@ -21,6 +21,7 @@ from app.core.events import (
 from app.core.jsonio import InvalidJson, dumps
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.dialect import About
+from app.dialects.ollama.dialect import OLLAMA_GENERATE
 from app.dialects.registry import DIALECTS
 
 GO_ON = (
@@ -31,18 +32,23 @@ GO_ON = (
 
 # Two of the clients' dialects are only written: their calls are asked, and read, in the one that they are a form of.
 _ASKED_AS = {"gemini-array": "gemini", "ollama-generate": "ollama"}
+_IN_NO_CHAT = frozenset({"suffix", "raw", "template", "context"})
 
 
 def open_rescue(call: Call) -> "Rescue | None":
     """What carries the stream of `call` on when it breaks off; None where the request cannot be understood well enough.
 
-    That is so of legacy completions too: they have no turns in which to ask for more.
+    That is so of legacy completions too: they have no turns in which to ask for more; and of a request to /api/generate
+    that says what no chat can be told.
     """
     dialect = DIALECTS.get(call.dialect)
     if dialect is None or (dialect.client_only and call.dialect not in _ASKED_AS):
         return None
     try:
-        return Rescue(call, dialect.read_request(call.payload))
+        request = dialect.read_request(call.payload)
+        if call.dialect == OLLAMA_GENERATE.name and _IN_NO_CHAT & (request.extras or {}).keys():
+            return None
+        return Rescue(call, request)
     except (RelayError, InvalidJson):
         return None
 

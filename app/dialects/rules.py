@@ -78,6 +78,15 @@ def keep_chat(payload: Payload, rules: Rules) -> Payload:
     return {**payload, "messages": rest}
 
 
+def keep_generate(payload: Payload, rules: Rules) -> Payload:
+    """A payload of Ollama's /api/generate whose `system`, where the model takes none, stands before the prompt."""
+    system = payload.get("system")
+    if rules.system_prompt or not isinstance(system, str) or not system:
+        return payload
+    rest = {key: value for key, value in payload.items() if key != "system"}
+    return {**rest, "prompt": _joined([system, payload.get("prompt")])}
+
+
 def fit_chat(payload: Payload, rules: Rules) -> Payload:
     """A payload of Chat Completions that the gateway wrote, with the names that the model knows."""
     if not rules.usage_can_be_asked:

@@ -138,6 +138,7 @@ FORMATS: dict[str, Format] = {
         other_folder="/v1",
         paths={
             "ollama": fixed("/chat"),
+            "ollama-generate": fixed("/generate"),
             "ollama-embed": fixed("/embed"),
             "ollama-embeddings": fixed("/embeddings"),
         },

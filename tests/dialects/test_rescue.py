@@ -55,6 +55,13 @@ def opened(dialect: str) -> Rescue:
     return rescue
 
 
+@pytest.mark.parametrize("own", [{"suffix": "end"}, {"raw": True}, {"template": "{{ .Prompt }}"}, {"context": [1]}])
+def test_stream_of_generate_that_no_chat_could_be_asked_for_is_not_carried_on(own: dict[str, Any]) -> None:
+    call = call_in("ollama-generate")
+
+    assert open_rescue(replace(call, payload={**call.payload, **own})) is None
+
+
 def written(rescue: Rescue, events: Sequence[Event]) -> bytes:
     """A provider's stream, in the dialect in which `rescue` asks."""
     writer = DIALECTS[rescue.call.dialect].write_stream(About("id", "m", 1, True, rescue.call.payload))

@@ -7,7 +7,7 @@ import pytest
 from app.core.abilities import Rules
 from app.core.chat import ChatRequest, Image, Message, Text, Tool, ToolCall, ToolResult, WebSearch
 from app.dialects.registry import DIALECTS
-from app.dialects.rules import find, fit_chat, keep_chat, keep_request, said_as, without_unsupported
+from app.dialects.rules import find, fit_chat, keep_chat, keep_generate, keep_request, said_as, without_unsupported
 
 OPENAI = DIALECTS["openai"].words
 GEMINI = DIALECTS["gemini"].words
@@ -187,3 +187,11 @@ def test_tools_among_which_may_be_a_search_are_not_left_out_together() -> None:
     payload: dict[str, Any] = {"tools": [{"googleSearch": {}}]}
 
     assert without_unsupported(payload, Rules(unsupported=("tools",)), GEMINI).payload is payload
+
+
+def test_system_of_generate_stands_before_the_prompt_where_the_model_takes_none() -> None:
+    payload = {"model": "m", "system": "Be brief.", "prompt": "Hi", "suffix": "end"}
+
+    assert keep_generate(payload, NO_SYSTEM) == {"model": "m", "prompt": "Be brief.\n\nHi", "suffix": "end"}
+    assert keep_generate(payload, Rules()) is payload
+    assert keep_generate({"prompt": "Hi"}, NO_SYSTEM) == {"prompt": "Hi"}

@@ -1,4 +1,4 @@
-"""Ollama's dialect. Of /api/generate there is the client's side only: providers are always asked at /api/chat."""
+"""Ollama's dialect. /api/generate is never written: other providers are asked for a chat, and to Ollama's own it passes as it came."""
 
 from dataclasses import replace
 
