@@ -41,6 +41,7 @@ from app.dialects.responses.request import needs_state
 from app.dialects.rules import (
     concern_requests,
     fit_chat,
+    holds_anyway,
     keep_chat,
     keep_generate,
     keep_request,
@@ -181,7 +182,8 @@ def _cross(
         left_out = (*left_out, *further)
     encoded = goal.write_request(request, model, call.streamed)
     payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
-    unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in encoded.unsupported))
+    missed = (name for name in encoded.unsupported if not holds_anyway(name, call.payload))
+    unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in missed))
     return Outgoing(write_body(additions.added_to(payload)), unsupported)
 
 

@@ -51,6 +51,14 @@ def said_as(name: str, payload: Payload, words: Words) -> str:
     return next((path for path in words.get(name, ()) if find(payload, path) is not None), name)
 
 
+def holds_anyway(name: str, payload: Payload) -> bool:
+    """Whether what a client says by `name` need not be said: nothing is kept here, and sealed reasoning always comes."""
+    value = payload.get(name)
+    if name == "include":
+        return isinstance(value, list) and all(each == "reasoning.encrypted_content" for each in value)
+    return name == "store" and value is False
+
+
 def find(payload: Payload, path: str) -> Json:
     """What is at a dotted path; None where nothing is, for what is null counts as absent."""
     value: Json = payload

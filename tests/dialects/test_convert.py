@@ -177,3 +177,35 @@ def test_tools_count_where_tokens_are_estimated() -> None:
 
     assert counted is not None
     assert json.loads(counted)["input_tokens"] > 1000
+
+
+@pytest.mark.parametrize(
+    ("own", "named"),
+    [
+        ({"store": False, "include": ["reasoning.encrypted_content"]}, ()),
+        ({"store": False, "include": []}, ()),
+        ({"store": True}, ("store",)),
+        ({"include": ["reasoning.encrypted_content", "file_search_call.results"]}, ("include",)),
+        ({"reasoning": {"effort": "low", "summary": "auto"}}, ()),
+        ({"reasoning": {"effort": "low", "summary": "detailed"}}, ("reasoning.summary",)),
+    ],
+)
+def test_what_holds_anyway_is_not_named_as_missing(own: dict[str, object], named: tuple[str, ...]) -> None:
+    call = replace(make_call(dialect="responses"), payload={"model": "m", "input": "Hi", **own})
+
+    sent = outgoing(call, "M-1", Additions())
+
+    assert tuple(sent.unsupported) == named
+
+
+def test_thinking_that_a_client_sees_by_default_is_not_named_as_missing() -> None:
+    payload = {
+        "model": "m",
+        "max_tokens": 9000,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+    }
+
+    sent = outgoing(make_call(payload, dialect="anthropic"), "M-1", Additions())
+
+    assert not sent.unsupported

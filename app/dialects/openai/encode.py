@@ -52,7 +52,8 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     payload |= {key: value for key, value in said.items() if value is not None}
     if request.top_k is not None:
         unsupported.add("top_k")
-    if request.reasoning is not None and request.reasoning.summary is not None:
+    # What is shown by itself is what "auto" asks for, which thinking in other dialects means unsaid.
+    if request.reasoning is not None and request.reasoning.summary not in (None, "auto"):
         unsupported.add("reasoning.summary")
     for name, value in (request.extras or {}).items():
         if name in _KNOWN_EXTRAS or (name == "service_tier" and value in _SERVICE_TIERS):

@@ -362,7 +362,8 @@ def test_field_is_written(fields: dict[str, Any], wanted: dict[str, Any]) -> Non
     ("fields", "names"),
     [
         ({"top_k": 5}, ("top_k",)),
-        ({"reasoning": ReasoningWish(effort="low", summary="auto")}, ("reasoning.summary",)),
+        ({"reasoning": ReasoningWish(effort="low", summary="auto")}, ()),
+        ({"reasoning": ReasoningWish(effort="low", summary="detailed")}, ("reasoning.summary",)),
         ({"tools": (ForeignTool("anthropic", "bash", {}),)}, ("tools.bash",)),
         (
             {"tools": (TOOL, ForeignTool("anthropic", "bash", {})), "tool_choice": ToolChoice("tool", "bash")},
