@@ -113,7 +113,7 @@ class Unavailable(RelayError):
 
 
 class NotServed(InvalidRequest):
-    """The provider has the model, but not the API that the client calls, nor the state that the call builds on. Another may."""
+    """The provider has the model, but not the API that the client calls, nor the state that the call builds on, nor words for it. Another may."""
 
 
 class UpstreamFailure(RelayError):

@@ -27,6 +27,7 @@ from app.dialects.crossing import (
 )
 from app.dialects.dialect import About
 from app.dialects.embedding_crossing import cross_embedding, read_embeddings
+from app.dialects.lost import require_all_told
 from app.dialects.ollama.dialect import OLLAMA_GENERATE
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
@@ -93,7 +94,7 @@ def outgoing(
 
     Raises:
         InvalidRequest: it cannot be read, or not be written for that provider.
-        NotServed: it builds on what another provider keeps.
+        NotServed: it builds on what another provider keeps, or a message of the user would be lost as a whole.
     """
     if call.dialect not in DIALECTS:
         return _outgoing_no_chat(call, model, additions, dialect)
@@ -176,11 +177,13 @@ def _cross(
     if dialect != RESPONSES.name:
         require_no_state(call)
     source, goal = DIALECTS[call.dialect], DIALECTS[dialect]
-    request = source.read_request(call.payload)
+    asked = request = source.read_request(call.payload)
     if rules is not None:
         request, further = keep_request(request, rules)
         left_out = (*left_out, *further)
     encoded = goal.write_request(request, model, call.streamed)
+    if encoded.unsupported:
+        require_all_told(asked, model, call.payload, source, goal)
     payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
     missed = (name for name in encoded.unsupported if not holds_anyway(name, call.payload))
     unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in missed))

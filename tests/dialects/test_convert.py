@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.core.abilities import Rules
+from app.core.errors import NotServed
 from app.dialects.convert import Outgoing, incoming, incoming_error, outgoing
 from app.dialects.counting import count_tokens
 from app.dialects.openai.stream import ChatStream
@@ -209,3 +210,82 @@ def test_thinking_that_a_client_sees_by_default_is_not_named_as_missing() -> Non
     sent = outgoing(make_call(payload, dialect="anthropic"), "M-1", Additions())
 
     assert not sent.unsupported
+
+
+SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+FILE = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"}}
+VIDEO = {"type": "video_url", "video_url": {"url": "https://a.test/v.mp4"}}
+PICTURE = {"type": "image_url", "image_url": {"url": "https://a.test/p.png"}}
+BEFORE = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    ("part", "goal"),
+    [
+        (SOUND, "anthropic"),
+        (SOUND, "responses"),
+        (SOUND, "ollama"),
+        (FILE, "ollama"),
+        (PICTURE, "ollama"),
+        *((VIDEO, goal) for goal in ("anthropic", "responses", "gemini", "ollama")),
+    ],
+)
+def test_message_of_which_nothing_can_be_told_is_refused(part: dict[str, object], goal: str) -> None:
+    call = make_call({"model": "m", "messages": [*BEFORE, {"role": "user", "content": [part]}]})
+
+    with pytest.raises(NotServed, match=r"messages\[2\]") as raised:
+        outgoing(call, "M-1", Additions(), dialect=goal)
+
+    assert (raised.value.param, raised.value.code) == ("messages[2]", "unsupported_parameter")
+
+
+@pytest.mark.parametrize("goal", ["anthropic", "responses", "gemini", "ollama"])
+@pytest.mark.parametrize(
+    "content", [[SOUND, {"type": "text", "text": "What is it?"}], [VIDEO, {"type": "text", "text": "?"}], "", []]
+)
+def test_message_that_keeps_something_or_says_nothing_goes_on(content: object, goal: str) -> None:
+    call = make_call({"model": "m", "messages": [*BEFORE, {"role": "user", "content": content}]})
+
+    assert outgoing(call, "M-1", Additions(), dialect=goal).body
+
+
+@pytest.mark.parametrize(
+    ("dialect", "payload", "place"),
+    [
+        (
+            "gemini",
+            {
+                "contents": [
+                    {"parts": [{"text": "Hi"}]},
+                    {"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}}]},
+                ]
+            },
+            "contents[1]",
+        ),
+        (
+            "anthropic",
+            {
+                "system": "Be brief.",
+                "max_tokens": 9,
+                "messages": [
+                    {"role": "user", "content": [{"type": "document", "source": {"type": "file", "file_id": "file_1"}}]}
+                ],
+            },
+            "messages[0]",
+        ),
+        (
+            "responses",
+            {"input": [{"role": "user", "content": "Hi"}, {"role": "user", "content": [{"type": "input_video"}]}]},
+            "input[1]",
+        ),
+    ],
+)
+def test_message_of_which_nothing_can_be_told_is_called_as_the_client_has_it(
+    dialect: str, payload: dict[str, object], place: str
+) -> None:
+    call = replace(make_call(dialect=dialect), payload={"model": "m", **payload})
+
+    with pytest.raises(NotServed) as raised:
+        outgoing(call, "M-1", Additions(), dialect="ollama")
+
+    assert raised.value.param == place
