@@ -45,7 +45,8 @@ class Override(BaseModel):
         None, description="false: system messages become a part of the first message of the user."
     )
     unsupported_params: tuple[Annotated[NonEmpty, AfterValidator(_parameter)], ...] | None = Field(
-        None, description="Parameters that it does not take, in the words of Chat Completions."
+        None,
+        description="Parameters that it does not take, in the words of Chat Completions and of OpenAI's embeddings.",
     )
     context_length: int | None = Field(None, gt=0, description="In tokens.")
     capabilities: tuple[Capability, ...] | None = Field(None, description="What it can do.")

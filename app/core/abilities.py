@@ -29,7 +29,7 @@ class Rules:
         max_completion_tokens: True where it knows the limit of tokens by that name only, False where by `max_tokens` only;
             of no meaning but in OpenAI's Chat Completions.
         system_prompt: False where it takes no system messages.
-        unsupported: parameters that it does not take, in the words of Chat Completions.
+        unsupported: parameters that it does not take, in the words of Chat Completions and of OpenAI's embeddings.
     """
 
     max_completion_tokens: bool | None = None

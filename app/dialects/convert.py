@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from app.core.abilities import Rules
+from app.core.abilities import ASK_FOR_USAGE, Rules
 from app.core.call import Call
 from app.core.errors import NotServed, UpstreamError
 from app.core.frozen import frozen
@@ -29,6 +29,7 @@ from app.dialects.dialect import About
 from app.dialects.embedding_crossing import cross_embedding, read_embeddings
 from app.dialects.lost import require_all_told
 from app.dialects.ollama.dialect import OLLAMA_GENERATE
+from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
 from app.dialects.openai.request import pass_request
@@ -40,6 +41,7 @@ from app.dialects.registry import DIALECTS, EMBEDDINGS, RENAMES
 from app.dialects.responses.dialect import RESPONSES
 from app.dialects.responses.request import needs_state
 from app.dialects.rules import (
+    Words,
     concern_requests,
     fit_chat,
     holds_anyway,
@@ -96,11 +98,11 @@ def outgoing(
         InvalidRequest: it cannot be read, or not be written for that provider.
         NotServed: it builds on what another provider keeps, or a message of the user would be lost as a whole.
     """
-    if call.dialect not in DIALECTS:
-        return _outgoing_no_chat(call, model, additions, dialect)
     left_out: Sequence[str] = ()
-    if rules is not None:
-        call, left_out = _keep_to(rules, call, dialect)
+    if rules is not None and (kind := DIALECTS.get(call.dialect) or EMBEDDINGS.get(call.dialect)) is not None:
+        call, left_out = _keep_to(rules, call, kind.words, dialect)
+    if call.dialect not in DIALECTS:
+        return _outgoing_no_chat(call, model, additions, dialect, left_out)
     if call.dialect == OPENAI.name == dialect:
         asks_usage = call.streamed and (rules is None or rules.usage_can_be_asked)
         body = pass_request(
@@ -112,13 +114,13 @@ def outgoing(
     return Outgoing(_pass(call, model, additions), left_out)
 
 
-def _outgoing_no_chat(call: Call, model: str, additions: Additions, dialect: str) -> Outgoing:
+def _outgoing_no_chat(call: Call, model: str, additions: Additions, dialect: str, left_out: Sequence[str]) -> Outgoing:
     if call.dialect in FORMS:
         return Outgoing(pass_form(call.body, dict(call.headers)[b"content-type"], name=call.name, model=model))
     if call.dialect == dialect or call.dialect not in EMBEDDINGS:
-        return Outgoing(_pass(call, model, additions))
+        return Outgoing(_pass(call, model, additions), left_out)
     encoded = cross_embedding(call, model, dialect)
-    return Outgoing(write_body(additions.added_to(encoded.payload)), encoded.unsupported)
+    return Outgoing(write_body(additions.added_to(encoded.payload)), (*left_out, *encoded.unsupported))
 
 
 def require_no_state(call: Call) -> None:
@@ -135,13 +137,15 @@ def require_no_state(call: Call) -> None:
         )
 
 
-def _keep_to(rules: Rules, call: Call, dialect: str) -> tuple[Call, Sequence[str]]:
+def _keep_to(rules: Rules, call: Call, words: Words, dialect: str) -> tuple[Call, Sequence[str]]:
     """The call without what the model does not take, and the paths that were left out."""
-    kept = without_unsupported(call.payload, rules, DIALECTS[call.dialect].words)
+    kept = without_unsupported(call.payload, rules, words)
     keep = _KEEP.get(dialect) if call.dialect == dialect else None
     payload = kept.payload if keep is None else keep(kept.payload, rules)
     if payload is not call.payload:
         call = replace(call, body=write_body(payload), payload=payload)
+    if call.dialect == dialect == COMPLETIONS.name and call.wants_usage and not rules.usage_can_be_asked:
+        return call, (*kept.left_out, ASK_FOR_USAGE)  # what the provider says passes, and nobody else could tell
     return call, kept.left_out
 
 

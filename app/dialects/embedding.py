@@ -1,7 +1,7 @@
 """What a dialect of embeddings is: the functions by which one API's requests and replies are read and written."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.core.chat import Encoded
 from app.core.embedding import EmbeddingRequest, Embeddings
@@ -23,6 +23,7 @@ class EmbeddingDialect:
         read_reply: a provider's reply, decoded. Raises `UpstreamInvalid`.
         write_reply: a reply for a client; its usage is known.
         find_usage: what was used, in the last bytes of a reply that passes; None where they do not tell.
+        words: the paths of a parameter, by its name in OpenAI's API, where they are others.
     """
 
     name: str
@@ -31,6 +32,7 @@ class EmbeddingDialect:
     read_reply: Callable[[Json], Embeddings]
     write_reply: Callable[[Embeddings, About], dict[str, Json]]
     find_usage: Callable[[bytes], Usage | None]
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def texts_of(request: EmbeddingRequest) -> list[str]:

@@ -153,15 +153,27 @@ def _without(fields: Payload, steps: Sequence[str]) -> Payload | None:
     value = fields.get(key)
     if value is None:
         return None
-    inner: Payload | None = None
+    inner: Json = None
     if further:
-        inner = _without(value, further) if isinstance(value, dict) else None
+        inner = _inner_without(value, further)
         if inner is None:
             return None
     rest = {name: inner if name == key else each for name, each in fields.items()}
     if not inner:
         del rest[key]
     return rest
+
+
+def _inner_without(value: Json, steps: Sequence[str]) -> Json:
+    """The same of an object, or of a list of objects, each of which may have it."""
+    if isinstance(value, dict):
+        return _without(value, steps)
+    if not isinstance(value, list):
+        return None
+    rests = [_without(each, steps) if isinstance(each, dict) else None for each in value]
+    if all(rest is None for rest in rests):
+        return None
+    return [each if rest is None else rest for each, rest in zip(value, rests, strict=True)]
 
 
 def _role(message: Json) -> Json:

@@ -93,14 +93,40 @@ def test_limit_of_a_crossing_client_has_the_name_that_the_model_knows(rules: Rul
     assert {key: body[key] for key in body if key.startswith("max_")} == {name: 7}
 
 
-def test_call_that_is_no_chat_is_left_as_it_is_whatever_the_model_takes() -> None:
-    payload = {"model": "gpt-x", "input": "Hi", "user": "me"}
-    call = make_call(payload, dialect="openai-embeddings")
+def test_call_that_is_neither_chat_nor_embeddings_is_left_as_it_is_whatever_the_model_takes() -> None:
+    payload = {"model": "gpt-x", "prompt": "a cat", "user": "me"}
+    call = make_call(payload, dialect="openai-images")
     rules = Rules(max_completion_tokens=True, system_prompt=False, unsupported=("user",))
 
-    sent = outgoing(call, "gpt-x", Additions(), dialect="openai-embeddings", rules=rules)
+    sent = outgoing(call, "gpt-x", Additions(), dialect="openai-images", rules=rules)
 
     assert (sent.body, list(sent.unsupported)) == (call.body, [])
+
+
+def test_legacy_completions_keep_to_what_the_model_takes() -> None:
+    payload = {"model": "m", "prompt": "Hi", "temperature": 0.5, "stop": ["a"], "max_tokens": 9}
+    call = replace(
+        make_call(), dialect="openai-completions", name="m", payload=payload, body=json.dumps(payload).encode()
+    )
+    rules = Rules(max_completion_tokens=True, system_prompt=False, unsupported=("temperature", "stop", "tools"))
+
+    passed = outgoing(call, "M", Additions(), dialect="openai-completions", rules=rules)
+    crossed = outgoing(call, "M", Additions(), dialect="anthropic", rules=rules)
+
+    assert json.loads(passed.body) == {"model": "M", "prompt": "Hi", "max_tokens": 9}
+    assert list(passed.unsupported) == list(crossed.unsupported) == ["temperature", "stop"]
+    assert not {"temperature", "stop_sequences"} & json.loads(crossed.body).keys()
+
+
+def test_usage_that_a_client_of_legacy_completions_will_not_get_is_named() -> None:
+    payload = {"model": "m", "prompt": "Hi", "stream": True, "stream_options": {"include_usage": True}}
+    call = replace(make_call(), dialect="openai-completions", name="m", payload=payload, streamed=True)
+    call = replace(call, body=json.dumps(payload).encode(), wants_usage=True)
+
+    sent = outgoing(call, "m", Additions(), dialect="openai-completions", rules=REFUSING)
+
+    assert json.loads(sent.body) == {"model": "m", "prompt": "Hi", "stream": True}
+    assert list(sent.unsupported) == ["stream_options"]
 
 
 def test_request_in_the_providers_own_dialect_passes_where_nothing_has_to_change() -> None:

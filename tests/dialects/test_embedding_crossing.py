@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.core.abilities import Rules
 from app.core.call import Call
 from app.core.embedding import Embeddings
 from app.core.errors import InvalidRequest, UpstreamError, UpstreamInvalid
@@ -200,3 +201,41 @@ def test_no_vector_has_a_shape_too(dialect: str) -> None:
     written = EMBEDDINGS[dialect].write_reply(Embeddings([]), about)
 
     assert next(written[key] for key in ("data", "embeddings", "embedding") if key in written) in ([], {"values": []})
+
+
+RULES = Rules(
+    max_completion_tokens=True, system_prompt=False, unsupported=("dimensions", "user", "temperature", "tools")
+)
+SAID = {
+    "openai-embeddings": "dimensions",
+    "ollama-embed": "dimensions",
+    "gemini-embed": "outputDimensionality",
+    "gemini-embed-batch": "requests.outputDimensionality",
+}
+"""How a client of each dialect asks for shorter vectors, where it can."""
+
+
+@pytest.mark.parametrize(("client", "provider"), [*PAIRS, *((dialect, dialect) for dialect in CLIENTS)])
+def test_what_the_model_does_not_take_is_left_out_and_named(client: str, provider: str) -> None:
+    sent = outgoing(make(client), "M", Additions(), dialect=provider, rules=RULES)
+
+    assert b"imension" not in sent.body
+    assert b"Hello" in sent.body
+    assert list(sent.unsupported) == ([SAID[client]] if client in SAID else [])
+
+
+def test_dimensions_are_left_out_of_those_requests_of_a_batch_that_have_them() -> None:
+    content = {"model": "models/M", "content": {"parts": [{"text": "Hello"}]}}
+    call = make("gemini-embed-batch", {"requests": [{**content, "output_dimensionality": 2}, content]})
+
+    sent = outgoing(call, "M", Additions(), dialect="gemini-embed-batch", rules=RULES)
+
+    assert json.loads(sent.body) == {"requests": [content, content]}
+    assert list(sent.unsupported) == ["requests.output_dimensionality"]
+
+
+def test_body_without_what_the_model_does_not_take_is_not_rebuilt() -> None:
+    body = b'{"input" : ["Hello"], "model":"M"}'
+    call = replace(make("openai-embeddings"), name="M", payload=json.loads(body), body=body)
+
+    assert outgoing(call, "M", Additions(), dialect="openai-embeddings", rules=RULES).body == body

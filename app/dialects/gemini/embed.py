@@ -157,6 +157,7 @@ GEMINI_EMBED_BATCH = EmbeddingDialect(
     read_reply=read_batch,
     write_reply=write_batch,
     find_usage=find_usage,
+    words={"dimensions": ("requests.outputDimensionality", "requests.output_dimensionality")},
 )
 
 GEMINI_EMBED = replace(
@@ -164,4 +165,5 @@ GEMINI_EMBED = replace(
     name="gemini-embed",
     read_request=read_embed_request,
     write_reply=write_embed,
+    words={"dimensions": ("outputDimensionality", "output_dimensionality")},
 )
