@@ -30,6 +30,20 @@ def _parameter(name: str) -> str:
     return name
 
 
+def _model_name(name: str) -> str:
+    if set(name) & {"*", "?"}:
+        raise ValueError("is no name: use patterns for models whose name matches")
+    return name
+
+
+def _without_twins(models: dict[str, "Override"]) -> dict[str, "Override"]:
+    seen: dict[str, str] = {}
+    for name in models:
+        if (twin := seen.setdefault(name.lower(), name)) != name:
+            raise ValueError(f"{name!r} is there already as {twin!r}; capitals make no difference")
+    return models
+
+
 class Override(BaseModel):
     """What is said of a model, or of many. What is absent or null says nothing."""
 
@@ -72,7 +86,9 @@ class ProviderOverrides(BaseModel):
 
     defaults: Override = Field(Override(), description="Of all of them.")
     patterns: tuple[Pattern, ...] = Field((), description="Of those that match, in the order of the file.")
-    models: dict[NonEmpty, Override] = Field(default_factory=dict, description="Of one, by its name.")
+    models: Annotated[
+        dict[Annotated[NonEmpty, AfterValidator(_model_name)], Override], AfterValidator(_without_twins)
+    ] = Field(default_factory=dict, description="Of one, by its name.")
 
 
 class OverrideFile(BaseModel):

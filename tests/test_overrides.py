@@ -174,6 +174,12 @@ def test_exact_name_with_its_slash_goes_before_the_one_without() -> None:
         ("providers: {Acme: {}}", "a provider's key is lower-case letters"),
         ("[]", "file.yaml: must be an object, not a list"),
         ("providers: {acme: {models: {a: {}, a: {}}}}", "file.yaml, line 1: the key 'a' stands twice"),
+        (
+            "providers: {acme: {models: {a: {}, A: {}}}}",
+            "providers.acme.models: 'A' is there already as 'a'; capitals make no difference",
+        ),
+        ('providers: {acme: {models: {"gpt-*": {}}}}', "providers.acme.models.gpt-*: is no name: use patterns"),
+        ('providers: {acme: {models: {"o?": {}}}}', "providers.acme.models.o?: is no name: use patterns"),
         ("providers:\n  acme: [", "file.yaml, line 3: did not find"),
         ("providers: !!python/object/apply:os.getcwd []", "file.yaml, line 1: could not determine a constructor"),
         ("providers: &a\n  acme: *a", "file.yaml"),
