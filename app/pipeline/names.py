@@ -50,7 +50,7 @@ class Names:
             return UnknownModel(f"The model {name!r} does not exist here now: {why}.", param="model")
         near = list(self._directory.nearest(name))
         hint = f" Did you mean {_listed(near)}?" if near else ""
-        return UnknownModel(f"The model {name!r} does not exist here.{hint} GET /v1/models lists all.", param="model")
+        return UnknownModel(f"The model {name!r} does not exist here.{hint} The list of models has all.", param="model")
 
 
 def _allowed(name: str, principal: Principal, route: Route) -> Route:
