@@ -19,6 +19,7 @@ from app.api.surfaces import (
     STREAM_GENERATE_ARRAY,
     STREAM_GENERATE_CONTENT,
 )
+from app.core.abilities import Capability
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
 from app.providers.registry import Registry
@@ -26,6 +27,11 @@ from app.providers.snapshot import ListedModel
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
 _METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"]
+
+_METHODS_OF: dict[Capability, tuple[str, ...]] = {
+    "completion": ("generateContent", "streamGenerateContent"),
+    "embedding": ("embedContent", "batchEmbedContents"),
+}
 
 
 def gemini_routes(relay: Callable[[Surface], RelayRoute]) -> list[Route]:
@@ -122,5 +128,14 @@ def entry(model: ListedModel) -> dict[str, Json]:
         "displayName": model.id,
         "description": ", ".join(dict.fromkeys(str(choice.target) for choice in model.route.choices)),
         **({} if length is None else {"inputTokenLimit": length}),
-        "supportedGenerationMethods": _METHODS,
+        "supportedGenerationMethods": _methods_of(model),
     }
+
+
+def _methods_of(model: ListedModel) -> list[str]:
+    """All, but where it is known to embed or to chat, not those of the other kind."""
+    known = model.known.abilities.capabilities or ()
+    if not _METHODS_OF.keys() & set(known):
+        return _METHODS
+    left_out = {method for ability, methods in _METHODS_OF.items() if ability not in known for method in methods}
+    return [method for method in _METHODS if method not in left_out]

@@ -21,6 +21,7 @@ providers:
   "*":
     models:
       plain: {context_length: 4096, capabilities: [completion, vision, reasoning, search]}
+      vectors: {capabilities: [embedding]}
   local:
     models:
       bare: {supports_system_prompt: false, unsupported_params: [temperature, top_k]}
@@ -31,7 +32,7 @@ providers:
   gem:
     defaults: {supports_system_prompt: false, unsupported_params: [top_p]}
 """
-MODELS = ["plain", "bare", "gone", "earlier"]
+MODELS = ["plain", "bare", "gone", "earlier", "vectors"]
 HELLO = [{"role": "user", "content": "Hello"}]
 GENERATED = {
     "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
@@ -216,6 +217,16 @@ def test_ollamas_clients_are_told_what_a_model_can_do_in_ollamas_words(client: h
     assert shown["capabilities"] == ["completion", "vision", "thinking"]
     assert shown["model_info"]["local.context_length"] == 4096
     assert unknown["capabilities"] == ["completion", "tools"]
+
+
+def test_geminis_clients_are_told_the_methods_that_a_model_is_known_to_have(client: httpx.Client) -> None:
+    listed = {model["displayName"]: model for model in client.get("/v1beta/models").json()["models"]}
+
+    methods = {name: set(listed[name]["supportedGenerationMethods"]) for name in ("plain", "vectors", "bare")}
+    embedding, chat = {"embedContent", "batchEmbedContents"}, {"generateContent", "streamGenerateContent"}
+    assert methods["plain"] == chat | {"countTokens"}
+    assert methods["vectors"] == embedding | {"countTokens"}
+    assert methods["bare"] == chat | embedding | {"countTokens"}
 
 
 def test_capabilities_tell_of_each_model_what_it_can_be_told(client: httpx.Client) -> None:
