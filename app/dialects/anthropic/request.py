@@ -116,6 +116,8 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     system, turns = write_messages(request.messages, unsupported)
     thinking = write_thinking(request.reasoning, extras.get("thinking"), traits, turns, unsupported)
     payload: dict[str, Json] = {"model": model, "max_tokens": _max_tokens(request, thinking)}
+    if request.max_tokens not in (None, payload["max_tokens"]):
+        unsupported["max_tokens"] = None
     if system:
         payload["system"] = write_system(system)
     payload["messages"] = turns

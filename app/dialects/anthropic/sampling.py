@@ -12,15 +12,15 @@ _LEAST_TOP_P = 0.95
 def write_sampling(
     request: ChatRequest, traits: Traits, thinking: Thinking, unsupported: dict[str, None]
 ) -> dict[str, Json]:
-    """The sampling that model and thinking permit. What the API does anyway is neither said nor missed."""
+    """The sampling that model and thinking permit. What the API does anyway is neither said nor missed; what is cut is both."""
     said: dict[str, Json] = {}
     fixed = traits.sampling == "fixed"
     temperature, top_p = request.temperature, request.top_p
     if temperature is not None:
-        temperature = min(max(temperature, 0), 1)  # OpenAI's goes to 2
+        told = min(max(temperature, 0), 1) if not fixed and not thinking.on else 1  # OpenAI's goes to 2
         if not fixed and not thinking.on:
-            said["temperature"] = temperature
-        elif temperature != 1:
+            said["temperature"] = told
+        if told != temperature:
             unsupported["temperature"] = None
     if top_p is not None:
         if fixed or (traits.sampling == "one" and "temperature" in said) or (thinking.on and top_p < _LEAST_TOP_P):

@@ -85,6 +85,8 @@ def write_request(request: ChatRequest, model: str, streamed: bool) -> Encoded:
     }
     said = {key: value for key, value in fields.items() if value is not None}
     missing = [name for name in _UNSAYABLE if getattr(request, name) not in (None, ())]
+    if said.get("max_output_tokens") != request.max_tokens:
+        missing.append("max_tokens")
     return Encoded(
         {"model": model, "input": items, **passed, **said},
         tuple(dict.fromkeys([*unsupported, *unsaid_tools, *unsaid_choice, *missing, *unknown])),

@@ -400,9 +400,10 @@ def test_model_that_cannot_think_is_not_told_to() -> None:
 
 @pytest.mark.parametrize(("given", "written"), [(1, 6144), (2048, 6144), (2049, 2049), (9000, 9000)])
 def test_max_tokens_is_above_what_is_thought(given: int, written: int) -> None:
-    payload, _ = write(max_tokens=given, reasoning=THINK)
+    payload, unsupported = write(max_tokens=given, reasoning=THINK)
 
     assert payload["max_tokens"] == written
+    assert unsupported == (() if given == written else ("max_tokens",))
 
 
 def test_thinking_that_a_client_says_in_anthropics_words_is_passed_on() -> None:
@@ -412,7 +413,7 @@ def test_thinking_that_a_client_says_in_anthropics_words_is_passed_on() -> None:
 
     assert payload["thinking"] == {"type": "enabled", "budget_tokens": 5000}
     assert payload["max_tokens"] == 9096
-    assert unsupported == ("temperature",)
+    assert unsupported == ("max_tokens", "temperature")
 
 
 @pytest.mark.parametrize(
@@ -447,8 +448,9 @@ def test_model_with_a_budget_does_not_think_on_where_its_thoughts_are_lost(
     ("model", "fields", "written", "unsupported"),
     [
         (OLD, {"temperature": 0.5, "top_p": 0.9, "top_k": 3}, {"temperature": 0.5, "top_p": 0.9, "top_k": 3}, ()),
-        (OLD, {"temperature": 1.7}, {"temperature": 1}, ()),
-        (OLD, {"temperature": -1}, {"temperature": 0}, ()),
+        (OLD, {"temperature": 1.7}, {"temperature": 1}, ("temperature",)),
+        (OLD, {"temperature": 1.7, "reasoning": THINK}, {}, ("temperature",)),
+        (OLD, {"temperature": -1}, {"temperature": 0}, ("temperature",)),
         (
             OLD,
             {"temperature": 0.5, "top_p": 0.5, "top_k": 3, "reasoning": THINK},

@@ -525,13 +525,18 @@ def test_parameters_of_openrouter_have_their_place() -> None:
 
 
 def test_fewer_tokens_than_openai_takes_are_its_least() -> None:
-    assert written(max_tokens=1)["max_output_tokens"] == 16
+    encoded = write_request(ChatRequest((USER,), max_tokens=1), "m", False)
+
+    assert encoded.payload["max_output_tokens"] == 16
+    assert encoded.unsupported == ("max_tokens",)
 
 
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
         ({"top_k": 5}, ["top_k"]),
+        ({"max_tokens": 15}, ["max_tokens"]),
+        ({"max_tokens": 16}, []),
         ({"stop": ("a",)}, ["stop"]),
         ({"seed": 0}, ["seed"]),
         ({"presence_penalty": 0.0, "frequency_penalty": 1.0}, ["presence_penalty", "frequency_penalty"]),
