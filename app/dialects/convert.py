@@ -16,6 +16,7 @@ from app.core.errors import NotServed, UpstreamError
 from app.core.frozen import frozen
 from app.core.reply import JSON_TYPE
 from app.core.usage import Usage
+from app.dialects.called import called
 from app.dialects.counting import estimate_usage
 from app.dialects.crossing import (
     CrossedStream,
@@ -190,7 +191,8 @@ def _cross(
         require_all_told(asked, model, call.payload, source, goal)
     payload = encoded.payload if rules is None or goal is not OPENAI else fit_chat(encoded.payload, rules)
     missed = (name for name in encoded.unsupported if not holds_anyway(name, call.payload))
-    unsupported = (*left_out, *(said_as(name, call.payload, source.words) for name in missed))
+    said = (said_as(name, call.payload, source.words) for name in missed)
+    unsupported = (*left_out, *dict.fromkeys(called(name, call.payload, call.dialect) for name in said))
     return Outgoing(write_body(additions.added_to(payload)), unsupported)
 
 

@@ -315,3 +315,33 @@ def test_message_of_which_nothing_can_be_told_is_called_as_the_client_has_it(
         outgoing(call, "M-1", Additions(), dialect="ollama")
 
     assert raised.value.param == place
+
+
+ASKS = {"type": "text", "text": "What is it?"}
+
+
+@pytest.mark.parametrize(
+    ("own", "goal", "named"),
+    [
+        ({"messages": [{"role": "user", "content": [SOUND, ASKS]}]}, "anthropic", "input_audio"),
+        ({"messages": [{"role": "user", "content": [FILE, ASKS]}]}, "ollama", "file"),
+        ({"web_search_options": {}}, "ollama", "web_search_options"),
+        (
+            {"web_search_options": {"search_context_size": "low"}},
+            "anthropic",
+            "web_search_options.search_context_size",
+        ),
+    ],
+)
+def test_what_is_no_parameter_is_named_in_the_clients_words_too(own: dict[str, object], goal: str, named: str) -> None:
+    sent = outgoing(make_call({"model": "m", **own}), "M-1", Additions(), dialect=goal)
+
+    assert tuple(sent.unsupported) == (named,)
+
+
+def test_googles_search_is_named_in_its_words() -> None:
+    payload = {"contents": [{"parts": [{"text": "Hi"}]}], "tools": [{"googleSearch": {}}]}
+
+    sent = outgoing(replace(make_call(dialect="gemini"), payload=payload), "M-1", Additions(), dialect="ollama")
+
+    assert tuple(sent.unsupported) == ("tools.googleSearch",)
