@@ -72,7 +72,7 @@ _RESPONSES: dict[str, Any] = {
             "description": "There is nothing to download.",
             "content": {"application/x-ndjson": {}, "application/json": {"schema": _ref("Object")}},
         },
-        **{str(status): _OLLAMA_ERROR for status in (400, 401, 429)},
+        **{str(status): _OLLAMA_ERROR for status in (400, 401, 403, 404, 429)},
     },
     "/healthz": {"200": _described("It runs.", "Health")},
     "/readyz": {"200": _described("It can serve.", "Health"), "503": _described("It cannot, and why.", "Health")},
