@@ -47,7 +47,7 @@ def entry(model: ListedModel) -> dict[str, Json]:
     return {
         "id": model.id,
         "object": "model.capabilities",
-        "owned_by": model.target.provider,
+        "owned_by": model.owner,
         "dialects": list(model.formats),
         "context_length": abilities.context_length,
         "capabilities": None if abilities.capabilities is None else list(abilities.capabilities),

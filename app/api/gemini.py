@@ -65,6 +65,8 @@ def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
     """`/v1beta/models` and `/v1alpha/models`, answered from memory; `/v1/models` is shared with OpenAI's API."""
     router = APIRouter(tags=["gemini"])
 
+    @router.get("/v1alpha/models/", include_in_schema=False)
+    @router.get("/v1beta/models/", include_in_schema=False)
     @router.get("/v1alpha/models", include_in_schema=False)
     @router.get("/v1beta/models", summary="The models that this token may use, as Gemini lists them")
     async def list_models(request: Request) -> Response:

@@ -17,6 +17,8 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
     """`/v1/models`, answered from memory, whatever the providers do; each token sees the models that it may use."""
     router = APIRouter(tags=["models"])
 
+    @router.get("/v1/models/", include_in_schema=False)
+    @router.head("/v1/models", include_in_schema=False)
     @router.get("/v1/models", summary="The models that this token may use")
     async def list_models(request: Request) -> Response:
         models = visible_models(registry, await identify(request))

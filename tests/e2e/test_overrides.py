@@ -49,6 +49,7 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "openai": {**address, "api_format": ["openai", "responses"], "supported_models": ["o3", "gpt-4o", "o1-mini"]},
         "strict": {**address, "unsupported_parameters": "reject", "supported_models": ["m"]},
         "gem": {"base_url": provider.base_url, "api_format": "gemini", "supported_models": ["gemma"], **ONE_ATTEMPT},
+        "$names": {"mine": {"targets": ["local/bare"]}},
     }
     (folder / "model_overrides.yaml").write_text(OWN)
     with running_gateway(folder, config) as running:
@@ -234,7 +235,9 @@ def test_capabilities_tell_of_each_model_what_it_can_be_told(client: httpx.Clien
 
     assert document["object"] == "list"
     by_id = {model["id"]: model for model in document["data"]}
-    assert set(by_id) == {model["id"] for model in client.get("/v1/models").json()["data"]}
+    owners = {model["id"]: model["owned_by"] for model in client.get("/v1/models").json()["data"]}
+    assert {name: model["owned_by"] for name, model in by_id.items()} == owners
+    assert owners["mine"] == "llm-relay"
     assert by_id["demo"]["parameters"] == {}
     o3 = by_id["o3"]
     assert o3["dialects"] == ["openai", "responses"]

@@ -60,7 +60,7 @@ CALLS = [(path, WORDS[surface.dialect.partition("-")[0]]) for path, surface in S
     for method in ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
 ]
 LISTS = [
-    ("/v1/models", "GET", words_of_openai),
+    ("/v1/models", "GET, HEAD", words_of_openai),
     ("/v1/models/demo", "GET", words_of_openai),
     ("/v1/models/ft:gpt-4o:acme::1", "GET", words_of_openai),
     ("/v1/capabilities", "GET", words_of_openai),
@@ -155,3 +155,14 @@ def test_model_by_the_name_of_a_resource_within_models_is_not_known(client: http
     answer = client.post(f"/v1beta/models/{name}:generateContent", json={"contents": [{"parts": [{"text": "Hello"}]}]})
 
     assert f"{name!r} does not exist" in words_of_gemini(404, answer.json())
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1beta/models", "/v1alpha/models"])
+def test_list_of_models_is_at_its_path_with_a_slash_too(client: httpx.Client, path: str) -> None:
+    assert client.get(f"{path}/").json() == client.get(path).json()
+
+
+def test_head_of_the_list_of_models_is_its_head_alone(client: httpx.Client) -> None:
+    answer = client.head("/v1/models")
+
+    assert (answer.status_code, answer.content) == (200, b"")
