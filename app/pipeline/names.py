@@ -46,8 +46,8 @@ class Names:
         if (reason := self._directory.withheld(name)) is not None:
             words = f"The model {name!r} is switched off here" + (f": {reason}" if reason else ".")
             return UnknownModel(words, param="model")
-        if (why := self._directory.why_unusable(name)) is not None:
-            return UnknownModel(f"The model {name!r} does not exist here now: {why}.", param="model")
+        if self._directory.why_unusable(name) is not None:  # which is the operator's, and told in the log
+            return UnknownModel(f"The model {name!r} cannot be used now; the gateway's log says why.", param="model")
         near = list(self._directory.nearest(name))
         hint = f" Did you mean {_listed(near)}?" if near else ""
         return UnknownModel(f"The model {name!r} does not exist here.{hint} The list of models has all.", param="model")

@@ -83,7 +83,7 @@ async def test_model_that_is_switched_off_is_refused_with_the_reason(said: str, 
     assert (caught.value.message, caught.value.param, caught.value.status) == (words, "model", 404)
 
 
-async def test_name_of_which_no_target_can_be_used_is_refused_with_the_reason() -> None:
+async def test_name_of_which_no_target_can_be_used_is_refused_and_the_operator_finds_the_reason() -> None:
     entry = ProviderConfig(base_url="http://acme.test/v1", api_key_env=("ACME_KEY",))
     names = {"fast": NameConfig.model_validate({"targets": ["acme/m"]}, strict=False)}
     transport = httpx.MockTransport(lambda _request: httpx.Response(500))
@@ -93,8 +93,8 @@ async def test_name_of_which_no_target_can_be_used_is_refused_with_the_reason() 
     with pytest.raises(UnknownModel) as caught:
         await Names(directory).check("Fast", PRINCIPAL)
 
-    words = "none of its targets can be used: provider acme: no key: set ACME_KEY."
-    assert caught.value.message == f"The model 'Fast' does not exist here now: {words}"
+    assert caught.value.message == "The model 'Fast' cannot be used now; the gateway's log says why."
+    assert directory.why_unusable("Fast") == "none of its targets can be used: provider acme: no key: set ACME_KEY"
 
 
 async def test_unknown_name_is_refused_with_the_three_nearest() -> None:
