@@ -7,10 +7,12 @@ from starlette.responses import Response
 
 from app.api.listing import Identify, respond, respond_json, visible_model, visible_models
 from app.api.relay import CheckName
+from app.core.abilities import Abilities
 from app.core.errors import InvalidRequest, UnknownModel
 from app.core.jsonio import Json
 from app.dialects.ollama.catalog import (
     Listed,
+    write_described,
     write_ps,
     write_pull,
     write_pull_lines,
@@ -24,7 +26,8 @@ from app.providers.snapshot import ListedModel
 
 
 def ollama_router(identify: Identify, registry: Registry, check_name: CheckName, started_at: int) -> APIRouter:
-    """`/api/tags`, `/api/show`, `/api/ps`, `/api/version` and `/api/pull`, answered from memory.
+    """`/api/tags`, `/api/show`, `/api/ps`, `/api/version` and `/api/pull`, answered from memory,
+    but for what a server of Ollama's own says of its models.
 
     `check_name` refuses what a call by that name would be refused for. `started_at`, in seconds since the epoch, is the date
     that models have here.
@@ -56,6 +59,9 @@ def ollama_router(identify: Identify, registry: Registry, check_name: CheckName,
         model = visible_model(registry, principal, name)
         if model is None:
             raise UnknownModel(f"model {name!r} not found")
+        if (described := await registry.describe(model)) is not None:
+            known = model.known.abilities
+            return respond_json(write_described(described, known.context_length, _words(known)))
         return respond_json(write_show(_listed(model, started_at)))
 
     @router.post("/pull", summary="Says that there is nothing to download")
@@ -101,8 +107,11 @@ def _listed(model: ListedModel, started_at: int) -> Listed:
         provider=model.owner,
         family=model.owner,
         context_length=known.context_length,
-        capabilities=_USUAL
-        if known.capabilities is None
-        else tuple(_WORDS[each] for each in known.capabilities if each in _WORDS),
+        capabilities=_words(known) or _USUAL,
         modified_at=started_at,
     )
+
+
+def _words(known: Abilities) -> tuple[str, ...] | None:
+    """Its capabilities in Ollama's words; None where nobody said."""
+    return known.capabilities and tuple(_WORDS[each] for each in known.capabilities if each in _WORDS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache
 
 import httpx
@@ -11,6 +11,7 @@ from app.config import ProviderConfig
 from app.core.abilities import Rules
 from app.core.call import Call, Target
 from app.core.errors import InvalidRequest, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
+from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.core.reply import JSON_TYPE, Reply
 from app.dialects.convert import Incoming, incoming, outgoing, reply_type
 from app.dialects.counting import count_tokens
@@ -18,6 +19,7 @@ from app.dialects.openai.form import FORMS
 from app.dialects.openai.stream import Mender
 from app.providers.answer import Answer, Post
 from app.providers.failures import Failures
+from app.providers.formats import OLLAMA_SHOW
 from app.providers.transport import open_post
 from app.providers.ways import Ways
 
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 # After the last event the body's own end mostly follows at once; waited for, so that the connection can be used again.
 _LINGER_S = 0.25
 _MODEL_LIST_S = 15.0
+_DESCRIBE_S = 2.0
 # OpenRouter's, the longest, has less than one.
 _MAX_LIST_BYTES = 32 * 1024 * 1024
 # None of these may stand in a header (RFC 9110, 5.5); a client can have put one into the model's name.
@@ -171,6 +174,22 @@ class HttpProvider:
         except httpx.TransportError as exc:
             raise UpstreamUnreachable(f"{self.name} cannot be reached: {self._failures.words(exc)}.") from exc
         return self._ways.read_model_list(body)
+
+    async def describe(self, model: str) -> Mapping[str, Json] | None:
+        """What the provider itself says of a model, as /api/show of Ollama's API; None where it has no such call, or does not answer."""
+        if OLLAMA_SHOW not in self._ways.by_dialect:
+            return None
+        try:
+            async with asyncio.timeout(_DESCRIBE_S):
+                answer = await self._post(OLLAMA_SHOW, model, streamed=False)(dumps({"model": model}))
+                try:
+                    described = loads(await self._read_list(answer)) if answer.status == 200 else None
+                finally:
+                    await answer.body.aclose()
+        except (httpx.TransportError, httpx.DecodingError, InvalidJson, UpstreamInvalid, TimeoutError) as exc:
+            log.info("%s does not describe %s: %s", self.name, model, type(exc).__name__)
+            return None
+        return described if isinstance(described, dict) else None
 
     async def _read_list(self, answer: Answer) -> bytes:
         body = bytearray()

@@ -8,6 +8,9 @@ from app.core.errors import UpstreamInvalid
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, loads
 
+OLLAMA_SHOW = "ollama-show"
+"""The call by which Ollama's API describes a model: no call of clients, as the gateway answers these itself."""
+
 Path = Callable[[str, bool], str]
 """From a model's name and whether the reply is to be a stream, to the path below the base URL."""
 
@@ -141,6 +144,7 @@ FORMATS: dict[str, Format] = {
             "ollama-generate": fixed("/generate"),
             "ollama-embed": fixed("/embed"),
             "ollama-embeddings": fixed("/embeddings"),
+            OLLAMA_SHOW: fixed("/show"),
         },
         models_path="/tags",
         key_header=_BEARER,

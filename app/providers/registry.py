@@ -11,6 +11,7 @@ import httpx
 from app.config import Config, InvalidConfig, ProviderConfig
 from app.core.call import Route
 from app.core.errors import RelayError
+from app.core.jsonio import Json
 from app.overrides import NOTHING_SAID, Overrides
 from app.providers.base import HttpProvider
 from app.providers.demo import MODEL as DEMO_MODEL
@@ -126,6 +127,11 @@ class Registry:
         A provider whose list is not known serves any name, but nobody can vouch for it.
         """
         return self._now.model(name)
+
+    async def describe(self, model: ListedModel) -> Mapping[str, Json] | None:
+        """What the provider of a listed model says of it, where it has a call for that; see `HttpProvider.describe`."""
+        provider = self.provider(model.target.provider)
+        return await provider.describe(model.target.model) if isinstance(provider, HttpProvider) else None
 
     async def run(self) -> None:
         """Ask each provider for its models, now and then and by itself: one that is dead or slow costs the others nothing."""

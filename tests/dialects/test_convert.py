@@ -14,6 +14,7 @@ from app.dialects.openai.stream import ChatStream
 from app.dialects.openai.whole import WholeReply
 from app.dialects.splice import Additions
 from tests.calls import make_call
+from tests.recordings import Recording, recorded
 
 
 def test_request_goes_out_with_the_providers_model_and_its_additions() -> None:
@@ -345,3 +346,14 @@ def test_googles_search_is_named_in_its_words() -> None:
     sent = outgoing(replace(make_call(dialect="gemini"), payload=payload), "M-1", Additions(), dialect="ollama")
 
     assert tuple(sent.unsupported) == ("tools.googleSearch",)
+
+
+@pytest.mark.parametrize("recording", recorded("count_tokens.*", "anthropic", "gemini"))
+def test_tokens_that_a_provider_counted_pass_byte_for_byte(recording: Recording) -> None:
+    dialect = f"{recording.provider}-count"
+    call = make_call(recording.request, dialect=dialect)
+
+    reading = incoming(call, provider="Acme", model="m", dialect=dialect)
+
+    assert reading.feed(recording.body) + reading.close(certain=True) == recording.body
+    assert json.loads(outgoing(call, "m-1", Additions(), dialect=dialect).body).keys() >= recording.request.keys()

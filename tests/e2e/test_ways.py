@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import ollama
 import pytest
 from openai import APIStatusError, OpenAI
 
@@ -294,7 +295,13 @@ def test_several_ollamas_are_each_asked_for_their_models_and_their_answers(
                 for name in ("llama3", "qwen3:8b", "shared", "ollama-gpu/shared")
             }
             listed = {model.id for model in client.models.list()}
+            one.answer = Answer.json(
+                {"capabilities": ["completion", "vision"], "model_info": {"gemma.context_length": 7}}
+            )
+            with ollama.Client(relay.base_url, headers={"Authorization": f"Bearer {relay.token}"}) as native:
+                described = native.show("llama3")
 
+        assert (described.capabilities, described.modelinfo) == (["completion", "vision"], {"gemma.context_length": 7})
         assert said_by == {
             "llama3": "llama3:latest",
             "qwen3:8b": "qwen3:8b",
@@ -303,7 +310,12 @@ def test_several_ollamas_are_each_asked_for_their_models_and_their_answers(
         }
         assert listed == {"llama3:latest", "qwen3:8b", "shared", "ollama-gpu/shared", "demo"}
         asked = [exchange for here in (one, other) for exchange in here.exchanges]
-        assert {(exchange.method, exchange.path) for exchange in asked} == {("GET", "/api/tags"), ("POST", "/api/chat")}
+        assert {(exchange.method, exchange.path) for exchange in asked} == {
+            ("GET", "/api/tags"),
+            ("POST", "/api/chat"),
+            ("POST", "/api/show"),
+        }
+        assert [exchange.json["model"] for exchange in one.posts if exchange.path == "/api/show"] == ["llama3:latest"]
         assert not [exchange for exchange in asked if "authorization" in exchange.headers]
 
 

@@ -28,6 +28,7 @@ from app.core.reply import Reply
 from app.providers import base, failures
 from app.providers.base import HttpProvider
 from tests.calls import make_call
+from tests.recordings import Recording, recorded
 
 KEY = "odd/key that has no known shape"
 TARGET = Target("acme", "Acme-1")
@@ -753,3 +754,55 @@ async def test_what_is_configured_for_a_provider_is_put_in_whatever_the_model_ta
     await provider.send(make_call(SAMPLED), TARGET)
 
     assert json.loads(asked[0].content)["temperature"] == 0.1
+
+
+def describing(**response: Any) -> Rig:
+    rig = answering(**response)
+    rig.config = {"base_url": "http://ollama.test:11434", "api_format": ("ollama",)}
+    return rig
+
+
+@pytest.mark.parametrize("recording", recorded("native-show.*", "ollama"))
+async def test_ollamas_own_words_on_a_model_are_asked_for(recording: Recording) -> None:
+    rig = describing(content=recording.body)
+
+    described = await rig.provider().describe("gemma4")
+
+    assert described == json.loads(recording.body)
+    (request,) = rig.requests
+    assert (request.method, str(request.url)) == ("POST", "http://ollama.test:11434/api/show")
+    assert json.loads(request.content) == {"model": "gemma4"}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [{"status": 404, "json": {"error": "no"}}, {"content": b"<html>"}, {"json": ["a"]}, {"content": b"0" * 60}],
+)
+async def test_provider_that_does_not_describe_a_model_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, response: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(base, "_MAX_LIST_BYTES", 50)
+
+    assert await describing(**response).provider().describe("m") is None
+
+
+async def test_provider_that_takes_too_long_to_describe_a_model_is_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(base, "_DESCRIBE_S", 0.02)
+
+    class Hanging(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            raise AssertionError(request)
+
+    entry = ProviderConfig(base_url="http://ollama.test:11434", api_format=("ollama",))
+
+    assert await HttpProvider("ollama", entry, None, Hanging()).describe("m") is None
+
+
+async def test_provider_of_another_api_is_not_asked_to_describe_a_model() -> None:
+    rig = answering(json={})
+
+    assert await rig.provider().describe("m") is None
+    assert rig.requests == []

@@ -1,7 +1,7 @@
 """What Ollama's clients are told of the models that the gateway has, in the shapes of a server that holds them itself."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.core.frozen import frozen
 from app.core.jsonio import Json, dumps
@@ -79,6 +79,20 @@ def write_show(model: Listed) -> dict[str, Json]:
         "capabilities": list(model.capabilities),
         "modified_at": write_time(model.modified_at),
     }
+
+
+def write_described(
+    described: Mapping[str, Json], context_length: int | None, capabilities: Sequence[str] | None
+) -> dict[str, Json]:
+    """The same where a server of Ollama's has described the model itself; what the gateway knows besides goes over it."""
+    written = dict(described)
+    if capabilities is not None:
+        written["capabilities"] = list(capabilities)
+    info = described.get("model_info")
+    if context_length is not None and isinstance(info, dict):
+        key = f"{info.get('general.architecture', 'general')}.context_length"
+        written["model_info"] = {**info, key: context_length}
+    return written
 
 
 def write_version() -> dict[str, Json]:

@@ -10,6 +10,7 @@ from ollama import ListResponse, ProcessResponse, ShowResponse
 
 from app.dialects.ollama.catalog import (
     Listed,
+    write_described,
     write_ps,
     write_pull,
     write_pull_lines,
@@ -90,6 +91,21 @@ def test_show_has_all_that_ollama_tells() -> None:
         "model_info",
         "capabilities",
         "modified_at",
+    }
+
+
+def test_what_the_gateway_knows_goes_over_what_a_server_says_of_its_model() -> None:
+    described = {
+        "capabilities": ["completion"],
+        "model_info": {"general.architecture": "gemma4", "a": 1},
+        "license": "x",
+    }
+
+    assert write_described(described, None, None) == described
+    assert write_described(described, 4096, ("completion", "tools")) == {
+        "capabilities": ["completion", "tools"],
+        "model_info": {"general.architecture": "gemma4", "a": 1, "gemma4.context_length": 4096},
+        "license": "x",
     }
 
 
