@@ -94,7 +94,7 @@ def named(name: str, client: str) -> set[str]:
     return {
         name,
         *DIALECTS[client].words.get(name, ()),
-        *({"tools.web_search"} if name == "web_search_options" else ()),
+        *({"tools.web_search", "tools.googleSearch"} if name == "web_search_options" else ()),
     }
 
 

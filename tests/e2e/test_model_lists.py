@@ -138,4 +138,5 @@ def test_start_warns_of_a_name_of_which_no_target_can_be_used(tmp_path: Path) ->
     assert f"name fast: {why}" in gateway.output()
     assert "name good" not in gateway.output()
     assert answer.status_code == 404
-    assert why in answer.json()["error"]["message"]
+    assert "cannot be used now" in answer.json()["error"]["message"]
+    assert "ABSENT_KEY" not in answer.text
