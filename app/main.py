@@ -108,7 +108,7 @@ def create_app(
         reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
-            log.info("provider %-11s %s", provider.key, provider.state)
+            log.info("provider %-16s %s", provider.key, provider.state)
         warn_of_names()
         if anonymous is not None:
             anonymous.announce()
