@@ -20,7 +20,7 @@ from app.core.events import (
 )
 from app.core.jsonio import InvalidJson, dumps
 from app.core.usage import NO_USAGE, Usage
-from app.dialects.dialect import About
+from app.dialects.dialect import About, Dialect
 from app.dialects.ollama.dialect import OLLAMA_GENERATE
 from app.dialects.registry import DIALECTS
 
@@ -30,8 +30,8 @@ GO_ON = (
 )
 """What the next model is asked. Many providers refuse a conversation that ends with the model's own words."""
 
-# Two of the clients' dialects are only written: their calls are asked, and read, in the one that they are a form of.
-_ASKED_AS = {"gemini-array": "gemini", "ollama-generate": "ollama"}
+# A prompt's calls are asked, and read, as a chat: only that has turns.
+_ASKED_AS = {"ollama-generate": "ollama"}
 _IN_NO_CHAT = frozenset({"suffix", "raw", "template", "context"})
 
 
@@ -42,7 +42,7 @@ def open_rescue(call: Call) -> "Rescue | None":
     that says what no chat can be told.
     """
     dialect = DIALECTS.get(call.dialect)
-    if dialect is None or (dialect.client_only and call.dialect not in _ASKED_AS):
+    if dialect is None or DIALECTS[_asked_as(dialect)].client_only:
         return None
     try:
         request = dialect.read_request(call.payload)
@@ -66,7 +66,7 @@ class Rescue:
         about = About(call.id, call.name, int(time.time()), call.wants_usage, call.payload, call.started_at)
         self.media_type = goal.stream_type
         self._request = request
-        self._source = DIALECTS[_ASKED_AS.get(call.dialect, call.dialect)]
+        self._source = DIALECTS[_asked_as(goal)]
         self._reader = self._source.read_stream()
         self._writer = goal.write_stream(about)
         self._texts: list[str] = []
@@ -145,3 +145,7 @@ class Rescue:
                 self._error = UpstreamError(message, status=status, type=kind, code=code)
                 return b""
         return self._writer.write(event)
+
+
+def _asked_as(dialect: Dialect) -> str:
+    return dialect.form_of or _ASKED_AS.get(dialect.name, dialect.name)
