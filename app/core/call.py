@@ -7,6 +7,7 @@ from typing import Literal
 from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.principal import Principal
+from app.core.record import Failure, Hold
 
 Strategy = Literal["order", "weighted", "fastest"]
 
@@ -82,11 +83,24 @@ class Trace:
         target: the one whose reply the client gets, or while none has begun, that was asked last.
         attempts: how often any was asked.
         rescued: a stream that broke off was carried on by another target.
+        alias, router, cache, augmentor: the names that it came through.
+        cache_hit: it was answered by the cache named.
+        tags: of the names that it came through.
+        failures: what went wrong with attempts.
+        holds: what was reserved of limits.
     """
 
     target: Target | None = None
     attempts: int = 0
     rescued: bool = False
+    alias: str | None = None
+    router: str | None = None
+    cache: str | None = None
+    augmentor: str | None = None
+    cache_hit: bool = False
+    tags: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 @frozen
@@ -109,6 +123,8 @@ class Call:
         route: what its name stands for; None until names are resolved.
         target: where it goes; None until that is chosen.
         free: it took no unit of quota.
+        tags: those of the client and of its token; sorted, each once.
+        end_user: who the client says that it asks for.
         deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
     """
 
@@ -130,6 +146,8 @@ class Call:
     target: Target | None = None
     trace: Trace = field(default_factory=Trace)
     free: bool = False
+    tags: tuple[str, ...] = ()
+    end_user: str | None = None
 
     def routed(self, route: Route) -> "Call":
         """The same call, with what its name stands for."""
@@ -160,4 +178,6 @@ class Call:
             target,
             self.trace,
             self.free,
+            self.tags,
+            self.end_user,
         )

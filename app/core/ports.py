@@ -1,9 +1,11 @@
 """What the pipeline asks of the rest of the gateway."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from app.core.call import Call, Route, Target
+from app.core.frozen import frozen
 from app.core.record import CallRecord
 from app.core.reply import Reply
 from app.core.usage import Usage
@@ -79,6 +81,29 @@ class Rescue(Protocol):
 
 OpenRescue = Callable[[Call], Rescue | None]
 """None where the call cannot be understood well enough."""
+
+
+@frozen
+class Priced:
+    """What something costs.
+
+    Attributes:
+        cost: in USD; None where no price is known.
+        version: of the prices; `provider` where it is the provider's own figure.
+    """
+
+    cost: Decimal | None
+    version: str | None
+
+
+class PriceList(Protocol):
+    """What targets cost, answered from memory."""
+
+    def price(self, target: Target, usage: Usage, at: float) -> Priced:
+        """The cost of `usage` at a moment, in seconds since the epoch: the provider's own figure where it reported one."""
+
+    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """The most that a call of so many tokens can cost in USD; None where no price is known."""
 
 
 class Recorder(Protocol):

@@ -1,9 +1,30 @@
 """Who is calling."""
 
 from datetime import datetime
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from app.core.frozen import frozen
+
+
+@frozen
+class Limits:
+    """What a token or a user may use beside calls a day; None is no limit.
+
+    Attributes:
+        budget_per_day, budget_per_month: in USD.
+        max_concurrent: calls at the same time.
+    """
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    budget_per_day: Decimal | None = None
+    budget_per_month: Decimal | None = None
+    max_concurrent: int | None = None
+
+
+NO_LIMITS = Limits()
 
 
 @frozen
@@ -15,6 +36,10 @@ class Principal:
         daily_limit: calls a UTC day.
         models: lower-case patterns (`*`, `?`) of the names that may be used; empty means all.
         expires: UTC, or None for never.
+        limits: of the token.
+        user_limits: of its user, over all tokens.
+        admin: may use the administrators' API.
+        log_bodies: what its calls ask and get is kept.
     """
 
     token_id: str
@@ -23,6 +48,10 @@ class Principal:
     models: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     expires: datetime | None = None
+    limits: Limits = NO_LIMITS
+    user_limits: Limits = NO_LIMITS
+    admin: bool = False
+    log_bodies: bool = False
 
     def may_use(self, *names: str) -> bool:
         """True where the token is for all models, or one of `names` (lower case) matches one of its patterns.

@@ -1,8 +1,44 @@
 """What is kept of one call when it has ended."""
 
+from decimal import Decimal
+
 from app.core.frozen import frozen
 from app.core.reply import Outcome
 from app.core.usage import Usage
+
+
+@frozen
+class Failure:
+    """What went wrong with one attempt, for the operator's alerts.
+
+    Attributes:
+        kind: `auth_error`, `not_found`, `rate_limit`, `server_error`, `bad_request`, `unreachable` or `timeout`.
+        status: the provider's own; 0 where none came.
+        message: its words, redacted.
+    """
+
+    kind: str
+    provider: str
+    model: str
+    status: int
+    message: str
+
+
+@frozen
+class Hold:
+    """What a call reserved of one limit, to be settled by what it used.
+
+    Attributes:
+        subject: whose limit: `token:ID` or `user:NAME`.
+        limit: which one, such as `tokens_per_day`.
+        period: which minute, day or month since 1970; 0 for limits without one.
+        amount: requests, tokens or pico-USD.
+    """
+
+    subject: str
+    limit: str
+    period: int
+    amount: int
 
 
 @frozen
@@ -20,6 +56,18 @@ class CallRecord:
         attempts: how often any target was asked.
         rescued: its stream broke off and was carried on by another target, which is the one that is named.
         error: our or the provider's words, redacted.
+        parent_id: the call that this one was made for; None for a client's own.
+        helper: what for: `designator`, `embedding`, `search`, or `broken` for the part of a stream that was carried on by
+            another target; None for a client's own.
+        tags: sorted, each once.
+        end_user: who the client says that it asks for.
+        alias, router, cache, augmentor: the names that it came through.
+        cache_hit: it was answered by the cache named.
+        cost: in USD; None where no price is known.
+        price_version: by which prices; `provider` where it said so itself.
+        warnings: the names of parameters that its target could not take.
+        failures: of attempts, also of those after which another one went well.
+        holds: what it reserved.
     """
 
     id: str
@@ -41,3 +89,17 @@ class CallRecord:
     attempts: int = 0
     rescued: bool = False
     error: str | None = None
+    parent_id: str | None = None
+    helper: str | None = None
+    tags: tuple[str, ...] = ()
+    end_user: str | None = None
+    alias: str | None = None
+    router: str | None = None
+    cache: str | None = None
+    augmentor: str | None = None
+    cache_hit: bool = False
+    cost: Decimal | None = None
+    price_version: str | None = None
+    warnings: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    holds: tuple[Hold, ...] = ()

@@ -1,5 +1,6 @@
-"""Tokens of one call, by class; the classes never overlap, so their sum is what the provider counted."""
+"""What one call used, by class; the classes never overlap, so the tokens' sum is what the provider counted."""
 
+from dataclasses import fields
 from decimal import Decimal
 
 from app.core.frozen import frozen
@@ -7,10 +8,24 @@ from app.core.frozen import frozen
 
 @frozen
 class Usage:
-    """What one call used, in tokens.
+    """What one call used.
 
-    `input` is without the cached part, `output` without the reasoning part. `cost` is the provider's own figure in USD,
-    where it reports one. `estimated` is true where the provider reported nothing and the numbers are ours.
+    Attributes:
+        input: tokens of the request that are in none of the classes below.
+        cache_read: tokens of the request that the provider had in its cache, of any kind.
+        cache_write: tokens written to the provider's cache for five minutes, or for as long as it does without being asked.
+        cache_write_1h: tokens written to it for an hour.
+        input_audio, input_image: tokens of the request's audio and images, where the provider counts them apart.
+        output: tokens of the reply that are in none of the classes below.
+        reasoning: tokens of thinking.
+        output_audio, output_image: tokens of the reply's audio and images, where the provider counts them apart.
+        images: pictures that were made.
+        searches: web searches that the provider made and charges for.
+        requests: calls that a provider answered; some charge for each.
+        audio_ms: milliseconds of audio that were heard or spoken, where the provider counts time and not tokens.
+        tier: the provider's service tier where it is not the standard one, such as `batch`, `flex` or `priority`.
+        cost: the provider's own figure in USD, where it reports one.
+        estimated: the provider reported nothing, and the numbers are ours.
     """
 
     input: int = 0
@@ -20,25 +35,47 @@ class Usage:
     reasoning: int = 0
     cost: Decimal | None = None
     estimated: bool = False
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    input_image: int = 0
+    output_image: int = 0
+    images: int = 0
+    searches: int = 0
+    requests: int = 0
+    audio_ms: int = 0
+    tier: str = ""
+
+    @property
+    def prompt(self) -> int:
+        """All tokens of the request."""
+        return (
+            self.input + self.cache_read + self.cache_write + self.cache_write_1h + self.input_audio + self.input_image
+        )
+
+    @property
+    def completion(self) -> int:
+        """All tokens of the reply."""
+        return self.output + self.reasoning + self.output_audio + self.output_image
 
     @property
     def total(self) -> int:
         """All tokens, of every class."""
-        return self.input + self.cache_read + self.cache_write + self.output + self.reasoning
+        return self.prompt + self.completion
 
     def __add__(self, other: "Usage") -> "Usage":
         """Both together."""
         costs = [usage.cost for usage in (self, other) if usage.cost is not None]
         return Usage(
-            self.input + other.input,
-            self.cache_read + other.cache_read,
-            self.cache_write + other.cache_write,
-            self.output + other.output,
-            self.reasoning + other.reasoning,
-            sum(costs[1:], costs[0]) if costs else None,
-            self.estimated or other.estimated,
+            **{name: getattr(self, name) + getattr(other, name) for name in COUNTS},
+            cost=sum(costs[1:], costs[0]) if costs else None,
+            estimated=self.estimated or other.estimated,
+            tier=self.tier or other.tier,
         )
 
+
+COUNTS = tuple(field.name for field in fields(Usage) if field.type is int)
+"""The names of the classes."""
 
 NO_USAGE = Usage()
 """Nothing was used: the call never reached a model."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.core.record import CallRecord
+from app.core.usage import Usage
 from app.store.db import Database
 from app.store.requests import insert_calls
 
@@ -17,27 +18,56 @@ def _row(record: CallRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "received_at": record.received_at,
+        "parent_id": record.parent_id,
+        "helper": record.helper,
         "token_id": record.token_id,
         "username": record.username,
+        "end_user": record.end_user,
+        "tags": ",".join(record.tags),
         "name": record.name,
+        "alias": record.alias,
+        "router": record.router,
+        "cache": record.cache,
+        "augmentor": record.augmentor,
         "provider": record.provider,
         "model": record.model,
         "surface": record.surface,
         "streamed": record.streamed,
         "status": record.status,
         "outcome": record.outcome.value,
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-        "cost": usage.cost,
+        **usage_columns(usage),
+        "service_tier": usage.tier or None,
         "usage_estimated": usage.estimated,
+        "cost": record.cost,
+        "reported_cost": usage.cost,
+        "price_version": record.price_version,
+        "cache_hit": record.cache_hit,
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,
         "client": record.client,
         "charged": record.charged,
-        "error": record.error,
         "attempts": record.attempts,
         "rescued": record.rescued,
+        "warnings": ",".join(record.warnings) or None,
+        "error": record.error,
+    }
+
+
+def usage_columns(usage: Usage) -> dict[str, int]:
+    """The columns of `usage`, as `request_logs` and the rollups have them."""
+    return {
+        "input_tokens": usage.input,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "input_audio_tokens": usage.input_audio,
+        "input_image_tokens": usage.input_image,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+        "output_audio_tokens": usage.output_audio,
+        "output_image_tokens": usage.output_image,
+        "images": usage.images,
+        "searches": usage.searches,
+        "requests": usage.requests,
+        "audio_ms": usage.audio_ms,
     }

@@ -2,24 +2,43 @@
 
 import asyncio
 import time
+from decimal import Decimal
 
-from app.core.call import Call
+from app.core.call import Call, Target
 from app.core.errors import RelayError
-from app.core.ports import Handler, Recorder
+from app.core.ports import Handler, Priced, PriceList, Recorder
 from app.core.record import CallRecord
 from app.core.redaction import redact
 from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
-from app.core.usage import NO_USAGE
+from app.core.usage import NO_USAGE, Usage
 
 # What nginx logs for a client that closed the connection before its answer; no status has gone out.
 STATUS_CLIENT_GONE = 499
+
+_NOTHING_ASKED = Priced(Decimal(0), None)
+
+
+class Reported:
+    """A price list that knows only what providers say themselves."""
+
+    def price(self, target: Target, usage: Usage, at: float) -> Priced:
+        """The provider's own figure."""
+        return Priced(usage.cost, None if usage.cost is None else "provider")
+
+    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """Nothing is known before."""
+        return None
+
+
+REPORTED = Reported()
 
 
 class Metering:
     """Records every call at its end."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, prices: PriceList = REPORTED) -> None:
         self._recorder = recorder
+        self._prices = prices
 
     async def handle(self, call: Call, call_next: Handler) -> Reply:
         """Pass the call on; record it here if it fails, else when its reply ends."""
@@ -39,7 +58,9 @@ class Metering:
         return reply
 
     def _record(self, call: Call, end: End, *, charged: bool, first_byte_at: float | None = None) -> None:
-        target = call.trace.target
+        trace = call.trace
+        target = trace.target
+        priced = self._prices.price(target, end.usage, call.received_at) if target else _NOTHING_ASKED
         self._recorder.record(
             CallRecord(
                 id=call.id,
@@ -58,9 +79,20 @@ class Metering:
                 total_ms=_ms(end.at - call.started_at),
                 client=call.client,
                 charged=charged and not call.free,
-                attempts=call.trace.attempts,
-                rescued=call.trace.rescued,
+                attempts=trace.attempts,
+                rescued=trace.rescued,
                 error=redact(end.error) if end.error else None,
+                tags=_union(call.tags, trace.tags),
+                end_user=call.end_user,
+                alias=trace.alias,
+                router=trace.router,
+                cache=trace.cache,
+                augmentor=trace.augmentor,
+                cache_hit=trace.cache_hit,
+                cost=priced.cost,
+                price_version=priced.version,
+                failures=trace.failures,
+                holds=trace.holds,
             )
         )
 
@@ -91,3 +123,7 @@ def _failed(status: int, error: str) -> End:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _union(tags: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({*tags, *more})) if more else tags

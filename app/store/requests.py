@@ -29,8 +29,8 @@ _COUNT = (
 async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
     """Log calls, each once, however often it is given, and count them on their tokens.
 
-    A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, `cost` as a Decimal in
-    USD or None, and `charged`: whether it counts for the token's lifetime.
+    A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, and both costs as a Decimal
+    in USD or None. `charged` tells whether it counts for the token's lifetime.
 
     Raises:
         DatabaseUnavailable: nothing was written; give the same rows again.
@@ -94,9 +94,8 @@ def _count(statements: Statements, rows: Sequence[Row]) -> None:
 
 
 def _stored(row: Mapping[str, Any]) -> Row:
-    cost = row["cost"]
-    received_at = int(row["received_at"] * 1000)
-    return {**row, "received_at": received_at, "cost": None if cost is None else to_pico_usd(cost)}
+    costs = {name: None if row[name] is None else to_pico_usd(row[name]) for name in ("cost", "reported_cost")}
+    return {**row, "received_at": int(row["received_at"] * 1000), **costs}
 
 
 def _mended(row: Row) -> Row:

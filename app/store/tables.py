@@ -6,12 +6,19 @@ Every `*_at` and `*_until` column is UTC in whole milliseconds since 1970, every
 A change here needs a revision in `migrations/versions`; a test compares the two.
 """
 
-from sqlalchemy import JSON, BigInteger, Index, Table, false
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, Table, false, true
 from sqlmodel import Field, SQLModel
 
 
+def _count() -> Any:
+    """A number that rows of before have not, and so is 0 in them."""
+    return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
 class Token(SQLModel, table=True):
-    """A token, without the token: only the SHA-256 digest of its text is kept.
+    """A token, without the token: only the SHA-256 digest of its text is kept. A limit that is None is none; budgets are in pico-USD.
 
     `previous_digest` is what it was before the last rotation, good until `previous_until`.
     """
@@ -31,6 +38,14 @@ class Token(SQLModel, table=True):
     lifetime_requests: int = Field(sa_type=BigInteger)
     previous_digest: bytes | None = Field(default=None, max_length=32)
     previous_until: int | None = Field(default=None, sa_type=BigInteger)
+    requests_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+    tokens_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+    tokens_per_day: int | None = Field(default=None, sa_type=BigInteger)
+    budget_per_day: int | None = Field(default=None, sa_type=BigInteger)
+    budget_per_month: int | None = Field(default=None, sa_type=BigInteger)
+    max_concurrent: int | None = Field(default=None, sa_type=BigInteger)
+    admin: bool = Field(sa_column_kwargs={"server_default": false()})
+    log_bodies: bool = Field(sa_column_kwargs={"server_default": false()})
 
 
 class QuotaDay(SQLModel, table=True):
@@ -74,26 +89,41 @@ class Revision(SQLModel, table=True):
 
 
 class RequestLog(SQLModel, table=True):
-    """One call that was admitted, and how it ended.
+    """One call that was admitted, and how it ended; or one that was made for such a call, its `parent_id`.
 
     Attributes:
         id: the request id.
-        name: what the client asked for; `provider` and `model` are what served it.
+        helper: what a call with a parent was made for.
+        tags: sorted, with commas between; empty for none.
+        name: what the client asked for; `alias`, `router`, `cache` and `augmentor` are the names that it came through, and
+            `provider` and `model` are what served it.
         outcome: `ok`, `error`, `client_gone` or `cut`.
-        cost: what the provider said that it cost, in pico-USD (1e-12 USD): a single token of the cheapest model with the
-            largest discount is still a whole number, and nine million dollars fit.
+        cost: in pico-USD (1e-12 USD): a single token of the cheapest model with the largest discount is still a whole number,
+            and nine million dollars fit. None where no price is known.
+        reported_cost: what the provider said that it cost, in the same unit.
+        price_version: by which prices `cost` was computed.
         usage_estimated: the provider reported no usage, and the tokens are our estimate.
+        charged: it kept its unit of the token's day.
         attempts: how often any target was asked.
-        rescued: its stream broke off and was carried on by another target, whose tokens are added.
+        rescued: its stream broke off and was carried on by another target.
+        warnings: parameters that its target could not take, with commas between.
     """
 
     __tablename__ = "request_logs"
 
     id: str = Field(primary_key=True)
     received_at: int = Field(sa_type=BigInteger)
+    parent_id: str | None = None
+    helper: str | None = None
     token_id: str = Field(max_length=8)
     username: str
+    end_user: str | None = None
+    tags: str = Field(sa_column_kwargs={"server_default": ""})
     name: str
+    alias: str | None = None
+    router: str | None = None
+    cache: str | None = None
+    augmentor: str | None = None
     provider: str | None = None
     model: str | None = None
     surface: str
@@ -103,21 +133,267 @@ class RequestLog(SQLModel, table=True):
     input_tokens: int = Field(sa_type=BigInteger)
     cache_read_tokens: int = Field(sa_type=BigInteger)
     cache_write_tokens: int = Field(sa_type=BigInteger)
+    cache_write_1h_tokens: int = _count()
+    input_audio_tokens: int = _count()
+    input_image_tokens: int = _count()
     output_tokens: int = Field(sa_type=BigInteger)
     reasoning_tokens: int = Field(sa_type=BigInteger)
-    cost: int | None = Field(default=None, sa_type=BigInteger)
+    output_audio_tokens: int = _count()
+    output_image_tokens: int = _count()
+    images: int = _count()
+    searches: int = _count()
+    requests: int = _count()
+    audio_ms: int = _count()
+    service_tier: str | None = None
     usage_estimated: bool
+    cost: int | None = Field(default=None, sa_type=BigInteger)
+    reported_cost: int | None = Field(default=None, sa_type=BigInteger)
+    price_version: str | None = None
+    cache_hit: bool = Field(sa_column_kwargs={"server_default": false()})
     first_byte_ms: int | None = None
     total_ms: int
     client: str
-    error: str | None = None
+    charged: bool = Field(sa_column_kwargs={"server_default": true()})
     attempts: int = Field(sa_column_kwargs={"server_default": "1"})
     rescued: bool = Field(sa_column_kwargs={"server_default": false()})
+    warnings: str | None = None
+    error: str | None = None
 
     __table_args__ = (
         Index("ix_request_logs_received_at", "received_at"),
         Index("ix_request_logs_token_id_received_at", "token_id", "received_at"),
     )
+
+
+class UsageKey(SQLModel, table=True):
+    """What calls have in common that are summed up together. Absent names are empty.
+
+    Attributes:
+        id: a digest of all the others, so that nobody has to look it up.
+    """
+
+    __tablename__ = "usage_keys"
+
+    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    token_id: str = Field(max_length=8)
+    username: str
+    tags: str
+    name: str
+    alias: str
+    router: str
+    cache: str
+    augmentor: str
+    provider: str
+    model: str
+    surface: str
+    client: str
+
+
+class _Sums(SQLModel):
+    """Sums over the rows of `request_logs` with one key, in one period.
+
+    Attributes:
+        calls: the clients' own; `helper_calls` are those made for them.
+        ok: calls with a status below 400.
+        estimated: calls whose tokens are our estimate; `unpriced` are those without a known price.
+        first_bytes: calls of which any byte came, over which `first_byte_ms` is summed.
+    """
+
+    key_id: int = Field(primary_key=True, sa_type=BigInteger)
+    calls: int = Field(sa_type=BigInteger)
+    helper_calls: int = Field(sa_type=BigInteger)
+    ok: int = Field(sa_type=BigInteger)
+    charged: int = Field(sa_type=BigInteger)
+    cache_hits: int = Field(sa_type=BigInteger)
+    estimated: int = Field(sa_type=BigInteger)
+    unpriced: int = Field(sa_type=BigInteger)
+    input_tokens: int = Field(sa_type=BigInteger)
+    cache_read_tokens: int = Field(sa_type=BigInteger)
+    cache_write_tokens: int = Field(sa_type=BigInteger)
+    cache_write_1h_tokens: int = Field(sa_type=BigInteger)
+    input_audio_tokens: int = Field(sa_type=BigInteger)
+    input_image_tokens: int = Field(sa_type=BigInteger)
+    output_tokens: int = Field(sa_type=BigInteger)
+    reasoning_tokens: int = Field(sa_type=BigInteger)
+    output_audio_tokens: int = Field(sa_type=BigInteger)
+    output_image_tokens: int = Field(sa_type=BigInteger)
+    images: int = Field(sa_type=BigInteger)
+    searches: int = Field(sa_type=BigInteger)
+    requests: int = Field(sa_type=BigInteger)
+    audio_ms: int = Field(sa_type=BigInteger)
+    cost: int = Field(sa_type=BigInteger)
+    total_ms: int = Field(sa_type=BigInteger)
+    first_byte_ms: int = Field(sa_type=BigInteger)
+    first_bytes: int = Field(sa_type=BigInteger)
+
+
+class UsageHour(_Sums, table=True):
+    """Sums of an hour, counted from 1970 in UTC."""
+
+    __tablename__ = "usage_hours"
+
+    hour: int = Field(primary_key=True)
+
+
+class UsageDay(_Sums, table=True):
+    """Sums of a day."""
+
+    __tablename__ = "usage_days"
+
+    day: int = Field(primary_key=True)
+
+
+class ModelPrice(SQLModel, table=True):
+    """What a model costs by one source, `admin` or `litellm`, instead of the prices that come with the gateway.
+
+    Attributes:
+        provider: its key in the configuration.
+        rates: as `app.metering.rates` reads them.
+        version: told in the rows that were priced by it.
+    """
+
+    __tablename__ = "model_prices"
+
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    source: str = Field(primary_key=True, max_length=16)
+    rates: dict[str, Any] = Field(sa_type=JSON)
+    version: str
+    updated_at: int = Field(sa_type=BigInteger)
+
+
+class CatalogModel(SQLModel, table=True):
+    """What is known of a model by one source: `custom` is made by an administrator, `litellm` and `openrouter` were synced.
+
+    None says nothing, and the next source is asked.
+    """
+
+    __tablename__ = "models"
+
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    source: str = Field(primary_key=True, max_length=16)
+    family: str | None = None
+    context_length: int | None = None
+    capabilities: list[str] | None = Field(default=None, sa_type=JSON)
+    description: str | None = None
+    enabled: bool | None = None
+    updated_at: int = Field(sa_type=BigInteger)
+
+
+class CustomProvider(SQLModel, table=True):
+    """A provider that was added while the gateway runs.
+
+    Attributes:
+        definition: as an entry of `providers` in the configuration; it names the variable of its key, never the key.
+    """
+
+    __tablename__ = "custom_providers"
+
+    key: str = Field(primary_key=True)
+    definition: dict[str, Any] = Field(sa_type=JSON)
+    updated_at: int = Field(sa_type=BigInteger)
+
+
+class UserLimits(SQLModel, table=True):
+    """What a user may use over all tokens; None is no limit. Budgets are in pico-USD."""
+
+    __tablename__ = "users"
+
+    username: str = Field(primary_key=True)
+    requests_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+    tokens_per_minute: int | None = Field(default=None, sa_type=BigInteger)
+    tokens_per_day: int | None = Field(default=None, sa_type=BigInteger)
+    budget_per_day: int | None = Field(default=None, sa_type=BigInteger)
+    budget_per_month: int | None = Field(default=None, sa_type=BigInteger)
+    max_concurrent: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class LimitUse(SQLModel, table=True):
+    """How much of a limit is used in a period, and how much is reserved by calls that are under way.
+
+    Attributes:
+        subject: `token:ID` or `user:NAME`.
+        period: the minute, day or month since 1970; 0 for limits without one.
+    """
+
+    __tablename__ = "limit_uses"
+
+    subject: str = Field(primary_key=True)
+    limit: str = Field(primary_key=True, max_length=24)
+    period: int = Field(primary_key=True)
+    used: int = Field(sa_type=BigInteger)
+    reserved: int = Field(sa_type=BigInteger)
+
+
+class LimitHold(SQLModel, table=True):
+    """How much of a limit one worker has reserved, so that it can be released when the worker is no more."""
+
+    __tablename__ = "limit_holds"
+
+    worker_id: str = Field(primary_key=True, max_length=64)
+    subject: str = Field(primary_key=True)
+    limit: str = Field(primary_key=True, max_length=24)
+    period: int = Field(primary_key=True)
+    amount: int = Field(sa_type=BigInteger)
+
+
+class Alert(SQLModel, table=True):
+    """What went wrong with a target within an hour, or with the gateway itself, where the names are empty.
+
+    Attributes:
+        notified_at: when the operator's webhook was told, or tried to be.
+    """
+
+    __tablename__ = "alerts"
+
+    kind: str = Field(primary_key=True, max_length=24)
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    status: int = Field(primary_key=True)
+    hour: int = Field(primary_key=True)
+    count: int = Field(sa_type=BigInteger)
+    first_at: int = Field(sa_type=BigInteger)
+    last_at: int = Field(sa_type=BigInteger)
+    message: str
+    notified_at: int | None = Field(default=None, sa_type=BigInteger)
+
+    __table_args__ = (Index("ix_alerts_last_at", "last_at"),)
+
+
+class AlertDismissal(SQLModel, table=True):
+    """An alert that nobody wants to see until then."""
+
+    __tablename__ = "alert_dismissals"
+
+    kind: str = Field(primary_key=True, max_length=24)
+    provider: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    status: int = Field(primary_key=True)
+    until: int = Field(sa_type=BigInteger)
+
+
+class ClientHost(SQLModel, table=True):
+    """The name of a client's address; None where it has none."""
+
+    __tablename__ = "client_hosts"
+
+    address: str = Field(primary_key=True)
+    hostname: str | None = None
+    looked_up_at: int = Field(sa_type=BigInteger)
+
+
+class RequestBody(SQLModel, table=True):
+    """What a call asked and got, encrypted; kept only for tokens that were made for it."""
+
+    __tablename__ = "request_bodies"
+
+    request_id: str = Field(primary_key=True)
+    stored_at: int = Field(sa_type=BigInteger)
+    request: bytes
+    reply: bytes
+
+    __table_args__ = (Index("ix_request_bodies_stored_at", "stored_at"),)
 
 
 METADATA = SQLModel.metadata
@@ -132,3 +408,16 @@ QUOTA_DAYS = _table(QuotaDay)
 QUOTA_LEASES = _table(QuotaLease)
 REVISIONS = _table(Revision)
 REQUEST_LOGS = _table(RequestLog)
+USAGE_KEYS = _table(UsageKey)
+USAGE_HOURS = _table(UsageHour)
+USAGE_DAYS = _table(UsageDay)
+MODEL_PRICES = _table(ModelPrice)
+MODELS = _table(CatalogModel)
+CUSTOM_PROVIDERS = _table(CustomProvider)
+USERS = _table(UserLimits)
+LIMIT_USES = _table(LimitUse)
+LIMIT_HOLDS = _table(LimitHold)
+ALERTS = _table(Alert)
+ALERT_DISMISSALS = _table(AlertDismissal)
+CLIENT_HOSTS = _table(ClientHost)
+REQUEST_BODIES = _table(RequestBody)

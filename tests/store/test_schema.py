@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -32,11 +33,14 @@ def read_schema(path: Path) -> dict[str, str]:
     return {name: re.sub(r"\s+", "", sql) for name, sql in rows}
 
 
-def read_columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What SQLite itself says of each table; the text of its statement differs with the way it came to be."""
+def read_columns(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What SQLite itself says of each table, whatever the order of its columns, which differs with the way it came to be."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {table: connection.execute(f"PRAGMA table_info({table})").fetchall() for table in tables}
+        return {
+            table: sorted(column[1:] for column in connection.execute(f"PRAGMA table_info({table})").fetchall())
+            for table in tables
+        }
 
 
 async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, open_another: Opener) -> None:

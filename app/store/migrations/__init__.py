@@ -1,4 +1,4 @@
 """How the schema came to be, step by step, as Alembic revisions."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision. It is said here so that a start can see that a database is current without importing Alembic."""

@@ -1,0 +1,265 @@
+"""Metering: costs, tags and classes of usage in the log of calls; sums, prices, models, limits, alerts and hosts beside it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_LIMITS = (
+    "requests_per_minute",
+    "tokens_per_minute",
+    "tokens_per_day",
+    "budget_per_day",
+    "budget_per_month",
+    "max_concurrent",
+)
+_TEXTS = (
+    "parent_id",
+    "helper",
+    "end_user",
+    "alias",
+    "router",
+    "cache",
+    "augmentor",
+    "service_tier",
+    "price_version",
+    "warnings",
+)
+_COUNTS = (
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "output_audio_tokens",
+    "output_image_tokens",
+    "images",
+    "searches",
+    "requests",
+    "audio_ms",
+)
+_NEW_TABLES = (
+    "usage_keys",
+    "usage_hours",
+    "usage_days",
+    "model_prices",
+    "models",
+    "custom_providers",
+    "users",
+    "limit_uses",
+    "limit_holds",
+    "alerts",
+    "alert_dismissals",
+    "client_hosts",
+    "request_bodies",
+)
+
+
+def upgrade() -> None:
+    """Add them. What a call cost before is what its provider said."""
+    for name in _LIMITS:
+        op.add_column("tokens", sa.Column(name, sa.BigInteger(), nullable=True))
+    for name in ("admin", "log_bodies"):
+        op.add_column("tokens", sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()))
+    for name in _TEXTS:
+        op.add_column("request_logs", sa.Column(name, sa.String(), nullable=True))
+    for name in _COUNTS:
+        op.add_column("request_logs", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("request_logs", sa.Column("tags", sa.String(), nullable=False, server_default=""))
+    op.add_column("request_logs", sa.Column("reported_cost", sa.BigInteger(), nullable=True))
+    op.add_column("request_logs", sa.Column("cache_hit", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("request_logs", sa.Column("charged", sa.Boolean(), nullable=False, server_default=sa.true()))
+    op.execute("UPDATE request_logs SET reported_cost = cost, price_version = 'provider' WHERE cost IS NOT NULL")
+    _create_tables()
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in _NEW_TABLES:
+        op.drop_table(table)
+    for name in ("charged", "cache_hit", "reported_cost", "tags", *_COUNTS, *_TEXTS):
+        op.drop_column("request_logs", name)
+    for name in ("log_bodies", "admin", *_LIMITS):
+        op.drop_column("tokens", name)
+
+
+def _create_tables() -> None:
+    op.create_table(
+        "alert_dismissals",
+        sa.Column("kind", sa.String(24), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "provider", "model", "status"),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("kind", sa.String(24), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("notified_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "provider", "model", "status", "hour"),
+    )
+    op.create_index("ix_alerts_last_at", "alerts", ["last_at"])
+    op.create_table(
+        "client_hosts",
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("hostname", sa.String(), nullable=True),
+        sa.Column("looked_up_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("address"),
+    )
+    op.create_table(
+        "custom_providers",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.create_table(
+        "limit_holds",
+        sa.Column("worker_id", sa.String(64), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("limit", sa.String(24), nullable=False),
+        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("worker_id", "subject", "limit", "period"),
+    )
+    op.create_table(
+        "limit_uses",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("limit", sa.String(24), nullable=False),
+        sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "limit", "period"),
+    )
+    op.create_table(
+        "model_prices",
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("source", sa.String(16), nullable=False),
+        sa.Column("rates", sa.JSON(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "model", "source"),
+    )
+    op.create_table(
+        "models",
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("source", sa.String(16), nullable=False),
+        sa.Column("family", sa.String(), nullable=True),
+        sa.Column("context_length", sa.Integer(), nullable=True),
+        sa.Column("capabilities", sa.JSON(), nullable=True),
+        sa.Column("description", sa.String(), nullable=True),
+        sa.Column("enabled", sa.Boolean(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("provider", "model", "source"),
+    )
+    op.create_table(
+        "request_bodies",
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("stored_at", sa.BigInteger(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("reply", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("ix_request_bodies_stored_at", "request_bodies", ["stored_at"])
+    op.create_table(
+        "usage_days",
+        sa.Column("key_id", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("helper_calls", sa.BigInteger(), nullable=False),
+        sa.Column("ok", sa.BigInteger(), nullable=False),
+        sa.Column("charged", sa.BigInteger(), nullable=False),
+        sa.Column("cache_hits", sa.BigInteger(), nullable=False),
+        sa.Column("estimated", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("searches", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("total_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_byte_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "day"),
+    )
+    op.create_table(
+        "usage_hours",
+        sa.Column("key_id", sa.BigInteger(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("helper_calls", sa.BigInteger(), nullable=False),
+        sa.Column("ok", sa.BigInteger(), nullable=False),
+        sa.Column("charged", sa.BigInteger(), nullable=False),
+        sa.Column("cache_hits", sa.BigInteger(), nullable=False),
+        sa.Column("estimated", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("searches", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("total_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_byte_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("hour", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "hour"),
+    )
+    op.create_table(
+        "usage_keys",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("token_id", sa.String(8), nullable=False),
+        sa.Column("username", sa.String(), nullable=False),
+        sa.Column("tags", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=False),
+        sa.Column("router", sa.String(), nullable=False),
+        sa.Column("cache", sa.String(), nullable=False),
+        sa.Column("augmentor", sa.String(), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("surface", sa.String(), nullable=False),
+        sa.Column("client", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "users",
+        sa.Column("username", sa.String(), nullable=False),
+        sa.Column("requests_per_minute", sa.BigInteger(), nullable=True),
+        sa.Column("tokens_per_minute", sa.BigInteger(), nullable=True),
+        sa.Column("tokens_per_day", sa.BigInteger(), nullable=True),
+        sa.Column("budget_per_day", sa.BigInteger(), nullable=True),
+        sa.Column("budget_per_month", sa.BigInteger(), nullable=True),
+        sa.Column("max_concurrent", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("username"),
+    )
