@@ -67,6 +67,7 @@ class ProviderConfig(BaseModel):
         description="The environment variable that holds the key, or several, of which the first that is set counts.",
     )
     supported_models: ModelNames = Field((), description="The models to offer; none or absent: ask the provider.")
+    additional_models: ModelNames = Field((), description="Models to offer beside those that the provider lists.")
     payload_extra_parameters: Parameters = Field(
         default_factory=dict, description="Merged over the bodies of chats and legacy completions, objects key by key."
     )
@@ -208,6 +209,15 @@ def parse_config(text: str, origin: str = "config.json") -> Config:
     if wrong := [*strange, *_without_address(providers), *_wrong_names(names, providers)]:
         raise _invalid(origin, wrong)
     return Config(providers, names)
+
+
+def check_provider(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
+    """One entry by itself, as the file has it.
+
+    Raises:
+        InvalidConfig: it has faults; all of them are named.
+    """
+    return parse_config(json.dumps({key: definition}), "provider").providers[key]
 
 
 def config_schema() -> dict[str, Any]:

@@ -33,6 +33,7 @@ from app.auth.guard import Guard
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
+from app.catalog import Catalog
 from app.config import Config, load_config
 from app.core.errors import RelayError
 from app.dialects.rescue import open_rescue
@@ -46,7 +47,7 @@ from app.pipeline.board import Board
 from app.pipeline.names import Names
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
-from app.reload import Reloader
+from app.reload import Files, Reloader
 from app.settings import Settings, load_settings
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
@@ -82,18 +83,18 @@ def create_app(
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
-    registry = Registry(
-        config or load_config(settings.config_path),
-        settings.secret,
-        transport,
-        load_overrides(settings.overrides_path),
-    )
+    files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
+    registry = Registry(files.config, files.secret, transport, files.overrides)
     board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
-    def apply(config: Config, new: Settings) -> None:
-        registry.reload(config, new.secret, load_overrides(new.overrides_path))
+    def apply(new: Files) -> None:
+        nonlocal files
+        registry.reload(catalog.config(new.config), new.secret, catalog.overrides(new.overrides))
+        files = new
         warn_of_names()
+
+    catalog = Catalog(database, lambda: apply(files))
 
     def warn_of_names() -> None:
         for name, why in registry.unusable.items():
@@ -105,6 +106,7 @@ def create_app(
         if first_token := await ensure_first_token(database):
             show_first_token(first_token, settings)
         await tokens.refresh()
+        await catalog.refresh()
         reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
@@ -114,7 +116,7 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            async with running(tokens.run, quota.run, writer.run, registry.run, reloader.run):
+            async with running(tokens.run, quota.run, writer.run, registry.run, catalog.run, reloader.run):
                 yield
         finally:
             await _stop(writer, quota, database)

@@ -1,9 +1,10 @@
-"""`model_overrides.yaml`: what is known of models, shipped and the operator's own; as a module it prints the JSON schema."""
+"""What is known of models, in layers, of which two are files `model_overrides.yaml`; as a module it prints their JSON schema."""
 
 import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +65,10 @@ class Override(BaseModel):
     )
     context_length: int | None = Field(None, gt=0, description="In tokens.")
     capabilities: tuple[Capability, ...] | None = Field(None, description="What it can do.")
+    family: NonEmpty | None = Field(None, description="Of models that it belongs to, such as llama.")
+    description: NonEmpty | None = Field(
+        None, max_length=4000, description="What it is good for; clients and smart routers are told."
+    )
 
     def said(self) -> dict[str, Any]:
         """What it says, by key."""
@@ -102,15 +107,31 @@ class OverrideFile(BaseModel):
     )
 
 
+class Layer(IntEnum):
+    """Who says something of models; whoever comes later wins, key by key."""
+
+    SHIPPED = 0
+    """The file that comes with the gateway: of a pattern, what all its models have in common."""
+    LITELLM = 1
+    """LiteLLM's file, where the operator took it over."""
+    LISTED = 2
+    """The provider itself, in its list of models."""
+    SYNCED = 3
+    """What was looked up elsewhere, at the operator's wish."""
+    OPERATOR = 4
+    """The operator's own file."""
+    CUSTOM = 5
+    """An administrator, while the gateway runs."""
+
+
 class Overrides:
-    """What all layers together say. A later layer wins over all of an earlier one, key by key.
+    """What all layers together say."""
 
-    An administrator's settings are one more layer: see `under`.
-    """
-
-    def __init__(self, *layers: OverrideFile) -> None:
-        self._files = layers
-        self._layers = [{key: _Section(said) for key, said in layer.providers.items()} for layer in layers]
+    def __init__(self, layers: Mapping[Layer, OverrideFile] | None = None) -> None:
+        self._files = dict(layers or {})
+        self._layers = [
+            {key: _Section(said) for key, said in self._files[layer].providers.items()} for layer in sorted(self._files)
+        ]
         self.known: Callable[[str, str], Known] = lru_cache(maxsize=_MOST_REMEMBERED)(self._look_up)
         """By a provider's key and its own name for a model."""
 
@@ -118,9 +139,9 @@ class Overrides:
         """What the calls of that model must keep to."""
         return self.known(provider, model).rules
 
-    def under(self, layer: OverrideFile) -> "Overrides":
-        """The same with a further layer, which wins."""
-        return Overrides(*self._files, layer)
+    def having(self, layer: Layer, said: OverrideFile) -> "Overrides":
+        """The same with `said` as that layer, in the place of what it said before."""
+        return Overrides(self._files | {layer: said})
 
     def _look_up(self, provider: str, model: str) -> Known:
         name = model.lower()
@@ -160,6 +181,8 @@ def _known(said: Mapping[str, Any]) -> Known:
         abilities=Abilities(said.get("context_length"), said.get("capabilities")),
         rules=None if rules == Rules() else rules,
         disabled=said.get("reason", "") if said.get("disabled") else None,
+        family=said.get("family"),
+        description=said.get("description"),
     )
 
 
@@ -173,7 +196,8 @@ def load_overrides(path: Path | None) -> Overrides:
     Raises:
         InvalidConfig: a file cannot be read or has faults; all of them are named.
     """
-    return Overrides(*(_load(file) for file in (shipped_overrides(), path) if file is not None))
+    files = {Layer.SHIPPED: shipped_overrides(), Layer.OPERATOR: path}
+    return Overrides({layer: _load(file) for layer, file in files.items() if file is not None})
 
 
 def shipped_overrides() -> Path:

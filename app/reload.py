@@ -4,24 +4,36 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.config import Config, InvalidConfig, load_config
+from app.overrides import Overrides, load_overrides
 from app.settings import InvalidSettings, Settings
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 
-Apply = Callable[[Config, Settings], None]
+
+@dataclass(frozen=True)
+class Files:
+    """What the files say, and how the secrets that they name are found."""
+
+    config: Config
+    overrides: Overrides
+    secret: Callable[[Sequence[str]], str | None]
+
+
+Apply = Callable[[Files], None]
 
 
 class Reloader:
     """Looks at the files now and then, and at once on SIGHUP. One that cannot be used changes nothing, and is told of.
 
     Args:
-        apply: takes a configuration and settings. Raises `InvalidConfig` or `InvalidSettings` where it cannot.
+        apply: takes what the files say. Raises `InvalidConfig` or `InvalidSettings` where it cannot.
     """
 
     def __init__(self, settings: Settings, read_settings: Callable[[], Settings], apply: Apply) -> None:
@@ -51,7 +63,7 @@ class Reloader:
         """Read settings and configuration anew and apply them, or keep what is."""
         try:
             settings = self._read_settings()
-            self._apply(load_config(self._path), settings)
+            self._apply(Files(load_config(self._path), load_overrides(settings.overrides_path), settings.secret))
         except (InvalidConfig, InvalidSettings) as exc:
             log.error("the configuration was changed but cannot be used; the old one stays in force:\n%s", exc)
             return

@@ -12,6 +12,7 @@ from app.config import InvalidConfig, load_config
 from app.core.abilities import UNKNOWN, Abilities, Known, Rules
 from app.overrides import (
     EVERY,
+    Layer,
     Overrides,
     load_overrides,
     overrides_schema,
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def overrides(*texts: str) -> Overrides:
-    return Overrides(*(parse_overrides(text) for text in texts))
+    return Overrides({layer: parse_overrides(text) for layer, text in zip(Layer, texts, strict=False)})
 
 
 def fault_of(text: str) -> str:
@@ -108,7 +109,7 @@ def test_later_file_wins_over_all_of_an_earlier_one_and_leaves_what_it_does_not_
 def test_further_layer_wins_and_changes_nothing_for_those_who_have_the_old_one() -> None:
     before = overrides("providers: {acme: {defaults: {context_length: 1}}}")
 
-    after = before.under(parse_overrides("providers: {acme: {models: {a: {context_length: 7}}}}"))
+    after = before.having(Layer.CUSTOM, parse_overrides("providers: {acme: {models: {a: {context_length: 7}}}}"))
 
     assert after.known("acme", "a").abilities.context_length == 7
     assert before.known("acme", "a").abilities.context_length == 1

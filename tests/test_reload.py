@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import reload as reload_module
-from app.config import Config, InvalidConfig
-from app.reload import Reloader
+from app.reload import Files, Reloader
 from app.settings import InvalidSettings, Settings
 
 
@@ -30,11 +29,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(config_path=path)
 
 
-class Applied(list[tuple[list[str], Settings]]):
-    """What was taken: the keys of the providers, and the settings."""
+class Applied(list[tuple[list[str], object]]):
+    """What was taken: the keys of the providers, and the settings that find the secrets."""
 
-    def apply(self, config: Config, settings: Settings) -> None:
-        self.append((list(config.providers), settings))
+    def apply(self, files: Files) -> None:
+        self.append((list(files.config.providers), getattr(files.secret, "__self__", None)))
 
 
 @contextlib.asynccontextmanager
@@ -149,10 +148,10 @@ def test_setting_that_cannot_be_used_changes_nothing(
     def read() -> Settings:
         return fail() if where == "settings" else settings
 
-    def apply(config: Config, new: Settings) -> None:
+    def apply(new: Files) -> None:
         if where == "keys":
             fail()
-        applied.apply(config, new)
+        applied.apply(new)
 
     applied = Applied()
 
@@ -195,13 +194,15 @@ async def test_file_of_overrides_that_is_there_after_sighup_is_watched_from_then
 
 
 async def test_overrides_that_cannot_be_used_change_nothing(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def apply(_config: Config, _settings: Settings) -> None:
-        raise InvalidConfig("model_overrides.yaml: providers.acme.modles: unknown key")
+    overrides = tmp_path / "model_overrides.yaml"
+    overrides.write_text("providers: {acme: {modles: {}}}")
+    applied = Applied()
 
     with caplog.at_level(logging.INFO):
-        Reloader(settings, lambda: settings, apply).reload()
+        Reloader(settings, lambda: replace(settings, overrides_path=overrides), applied.apply).reload()
 
     assert "providers.acme.modles" in caplog.text
     assert "took the changed configuration" not in caplog.text
+    assert applied == []

@@ -49,6 +49,8 @@ def entry(model: ListedModel) -> dict[str, Json]:
         "object": "model.capabilities",
         "owned_by": model.owner,
         "dialects": list(model.formats),
+        "family": model.known.family,
+        "description": model.known.description,
         "context_length": abilities.context_length,
         "capabilities": None if abilities.capabilities is None else list(abilities.capabilities),
         "parameters": said,

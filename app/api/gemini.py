@@ -128,7 +128,8 @@ def entry(model: ListedModel) -> dict[str, Json]:
     return {
         "name": f"models/{model.id}",
         "displayName": model.id,
-        "description": ", ".join(dict.fromkeys(str(choice.target) for choice in model.route.choices)),
+        "description": model.known.description
+        or ", ".join(dict.fromkeys(str(choice.target) for choice in model.route.choices)),
         **({} if length is None else {"inputTokenLimit": length}),
         "supportedGenerationMethods": _methods_of(model),
     }

@@ -61,7 +61,9 @@ def ollama_router(identify: Identify, registry: Registry, check_name: CheckName,
             raise UnknownModel(f"model {name!r} not found")
         if (described := await registry.describe(model)) is not None:
             known = model.known.abilities
-            return respond_json(write_described(described, known.context_length, _words(known)))
+            return respond_json(
+                write_described(described, known.context_length, _words(known), model.known.description)
+            )
         return respond_json(write_show(_listed(model, started_at)))
 
     @router.post("/pull", summary="Says that there is nothing to download")
@@ -105,10 +107,11 @@ def _listed(model: ListedModel, started_at: int) -> Listed:
     return Listed(
         id=model.id,
         provider=model.owner,
-        family=model.owner,
+        family=model.known.family or model.owner,
         context_length=known.context_length,
         capabilities=_words(known) or _USUAL,
         modified_at=started_at,
+        description=model.known.description,
     )
 
 

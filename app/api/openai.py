@@ -45,7 +45,9 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
 def _entry(model: ListedModel) -> dict[str, Json]:
     # OpenAI's type demands a date; most providers give none that is true.
     entry = {"id": model.id, "object": "model", "created": 0, "owned_by": model.owner}
-    # OpenRouter's word for it, which clients look for.
+    if model.known.description is not None:
+        entry["description"] = model.known.description
+    # OpenRouter's words for both, which clients look for.
     return _with_length(entry, "context_length", model)
 
 

@@ -49,11 +49,15 @@ class Known:
     Attributes:
         rules: None where its calls need nothing, which is so of most.
         disabled: why it is not offered; None where it is.
+        family: of models that it belongs to, such as `llama`; None where nobody said.
+        description: what it is good for, in its provider's words or the operator's; None where nobody said.
     """
 
     abilities: Abilities = Abilities()
     rules: Rules | None = None
     disabled: str | None = None
+    family: str | None = None
+    description: str | None = None
 
 
 UNKNOWN = Known()

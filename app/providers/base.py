@@ -20,6 +20,7 @@ from app.dialects.openai.stream import Mender
 from app.providers.answer import Answer, Post
 from app.providers.failures import Failures
 from app.providers.formats import OLLAMA_SHOW
+from app.providers.told import Told
 from app.providers.transport import open_post
 from app.providers.ways import Ways
 
@@ -146,8 +147,8 @@ class HttpProvider:
             headers=headers,
         )
 
-    async def list_models(self) -> list[str]:
-        """The names of the provider's models, in its spelling and order.
+    async def list_models(self) -> list[Told]:
+        """What the provider tells of its models, in its spelling and order.
 
         Raises:
             UpstreamFailure: it did not tell.

@@ -14,6 +14,7 @@ from app.dialects.convert import require_no_state
 from app.dialects.counting import count_tokens, estimate_usage
 from app.dialects.dialect import About, EventWriter
 from app.dialects.registry import DIALECTS
+from app.providers.told import Told
 
 MODEL = "demo"
 ANSWER = (
@@ -57,9 +58,9 @@ class Demo:
         rest = _each(events[1:], writer)
         return Reply(200, goal.stream_type, writer.write(events[0]), rest, rest.aclose, lambda: usage)
 
-    async def list_models(self) -> list[str]:
+    async def list_models(self) -> list[Told]:
         """One."""
-        return [MODEL]
+        return [Told(MODEL)]
 
 
 async def _each(events: list[Event], writer: EventWriter) -> AsyncGenerator[bytes, None]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from app.core.errors import UpstreamInvalid
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, loads
+from app.providers.told import Told, told_by_gemini, told_by_ollama, told_by_openai
 
 OLLAMA_SHOW = "ollama-show"
 """The call by which Ollama's API describes a model: no call of clients, as the gateway answers these itself."""
@@ -28,7 +29,7 @@ class Format:
         models_path: of the list of models.
         key_header: the header that carries the key, and what it begins with.
         headers: what every request needs beside.
-        read_models: the names in a decoded list of models.
+        entries: of a decoded list of models; each is read by `read_entry`, which gives None where it is none.
     """
 
     folder: str
@@ -36,7 +37,8 @@ class Format:
     paths: Mapping[str, Path]
     models_path: str
     key_header: tuple[str, str]
-    read_models: Callable[[Json], list[str] | None]
+    entries: Callable[[Json], Json]
+    read_entry: Callable[[Mapping[str, Json]], Told | None]
     headers: Mapping[str, str]
 
     def root(self, base_url: str) -> str:
@@ -62,25 +64,13 @@ def _for_model(method: str) -> Path:
     return lambda model, _streamed: f"/models/{quote(model.removeprefix('models/'), safe='/:@')}:{method}"
 
 
-def _ids(document: Json) -> list[str] | None:
+def _of_data(document: Json) -> Json:
     # Together gives the bare list.
-    return _texts(document.get("data") if isinstance(document, dict) else document, "id")
+    return document.get("data") if isinstance(document, dict) else document
 
 
-def _ollama_names(document: Json) -> list[str] | None:
-    return _texts(document.get("models") if isinstance(document, dict) else None, "name")
-
-
-def _gemini_names(document: Json) -> list[str] | None:
-    entries = document.get("models") if isinstance(document, dict) else None
-    names = _texts(entries, "name")
-    return None if names is None else [name.removeprefix("models/") for name in names]
-
-
-def _texts(entries: Json, key: str) -> list[str] | None:
-    if not isinstance(entries, list):
-        return None
-    return [entry[key] for entry in entries if isinstance(entry, dict) and isinstance(entry.get(key), str)]
+def _of_models(document: Json) -> Json:
+    return document.get("models") if isinstance(document, dict) else None
 
 
 _BEARER = ("Authorization", "Bearer ")
@@ -101,7 +91,8 @@ FORMATS: dict[str, Format] = {
         },
         models_path="/models",
         key_header=_BEARER,
-        read_models=_ids,
+        entries=_of_data,
+        read_entry=told_by_openai,
         headers={},
     ),
     "responses": Format(
@@ -110,7 +101,8 @@ FORMATS: dict[str, Format] = {
         paths={"responses": fixed("/responses")},
         models_path="/models",
         key_header=_BEARER,
-        read_models=_ids,
+        entries=_of_data,
+        read_entry=told_by_openai,
         headers={},
     ),
     "anthropic": Format(
@@ -119,7 +111,8 @@ FORMATS: dict[str, Format] = {
         paths={"anthropic": fixed("/messages"), "anthropic-count": fixed("/messages/count_tokens")},
         models_path="/models?limit=1000",
         key_header=("x-api-key", ""),
-        read_models=_ids,
+        entries=_of_data,
+        read_entry=told_by_openai,
         headers={"anthropic-version": "2023-06-01"},
     ),
     "gemini": Format(
@@ -133,7 +126,8 @@ FORMATS: dict[str, Format] = {
         },
         models_path="/models?pageSize=1000",
         key_header=("x-goog-api-key", ""),
-        read_models=_gemini_names,
+        entries=_of_models,
+        read_entry=told_by_gemini,
         headers={},
     ),
     "ollama": Format(
@@ -148,15 +142,16 @@ FORMATS: dict[str, Format] = {
         },
         models_path="/tags",
         key_header=_BEARER,
-        read_models=_ollama_names,
+        entries=_of_models,
+        read_entry=told_by_ollama,
         headers={},
     ),
 }
 """By the name in `api_format`."""
 
 
-def read_model_list(formats: Sequence[Format], body: bytes, provider: str) -> list[str]:
-    """The names in a provider's list of models, in its spelling and order.
+def read_model_list(formats: Sequence[Format], body: bytes, provider: str) -> list[Told]:
+    """What a provider's list tells of its models, in its spelling and order.
 
     Raises:
         UpstreamInvalid: it is none.
@@ -165,10 +160,11 @@ def read_model_list(formats: Sequence[Format], body: bytes, provider: str) -> li
         document = loads(body)
     except InvalidJson:
         raise UpstreamInvalid(f"The model list of {provider} is not valid JSON.") from None
-    names = formats[0].read_models(document)
-    if names is None:
+    entries = formats[0].entries(document)
+    if not isinstance(entries, list):
         raise UpstreamInvalid(f"The model list of {provider} holds no models.")
-    return names
+    told = (formats[0].read_entry(entry) for entry in entries if isinstance(entry, dict))
+    return [each for each in told if each is not None]
 
 
 def _ends_with_version(base_url: str, folder: str) -> bool:

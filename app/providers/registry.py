@@ -12,13 +12,14 @@ from app.config import Config, InvalidConfig, ProviderConfig
 from app.core.call import Route
 from app.core.errors import RelayError
 from app.core.jsonio import Json
-from app.overrides import NOTHING_SAID, Overrides
+from app.overrides import NOTHING_SAID, Layer, Override, OverrideFile, Overrides, ProviderOverrides
 from app.providers.base import HttpProvider
 from app.providers.demo import MODEL as DEMO_MODEL
 from app.providers.demo import Demo
 from app.providers.parallel import Parallel
 from app.providers.perplexity import Perplexity
 from app.providers.snapshot import ListedModel, Listing, ProviderState, Snapshot, take_snapshot
+from app.providers.told import Told
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Registry:
         overrides: Overrides = NOTHING_SAID,
     ) -> None:
         self._transport = transport
-        self._discovered: dict[str, tuple[str, ...]] = {}
+        self._discovered: dict[str, tuple[Told, ...]] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
         # For calls that wait to try one again which is no longer there.
@@ -66,7 +67,9 @@ class Registry:
         """
         before = self._now.config.providers
         discovered = {
-            key: models for key, models in self._discovered.items() if config.providers.get(key) == before.get(key)
+            key: models
+            for key, models in self._discovered.items()
+            if _is_as_before(before.get(key), config.providers.get(key))
         }
         self._retired |= self._now.providers
         self._now = self._build(config, find_secret, overrides, discovered)
@@ -162,7 +165,7 @@ class Registry:
     async def _discover(self, key: str, provider: Listing) -> bool:
         """Ask one provider; the last good answer stays where it does not tell."""
         try:
-            models = tuple(dict.fromkeys(await provider.list_models()))
+            models = tuple({each.model: each for each in await provider.list_models()}.values())
         except RelayError as exc:
             log.info("provider %s: its models are not known: %s", key, exc.message)
             return False
@@ -171,8 +174,10 @@ class Registry:
             return False
         if provider in self._now.providers.get(key, ()) and models and self._discovered.get(key) != models:
             self._discovered[key] = models
-            states = [replace(state, models=models) if state.key == key else state for state in self._now.states]
-            self._now = take_snapshot(self._now.config, self._now.overrides, self._now.providers, states)
+            names = tuple(each.model for each in models)
+            states = [replace(state, models=names) if state.key == key else state for state in self._now.states]
+            overrides = self._now.overrides.having(Layer.LISTED, _as_layer(self._discovered))
+            self._now = take_snapshot(self._now.config, overrides, self._now.providers, states)
         return True
 
     def _build(
@@ -180,14 +185,16 @@ class Registry:
         config: Config,
         find_secret: FindSecret,
         overrides: Overrides,
-        discovered: Mapping[str, tuple[str, ...]],
+        discovered: Mapping[str, tuple[Told, ...]],
     ) -> Snapshot:
+        overrides = overrides.having(Layer.LISTED, _as_layer(discovered)) if discovered else overrides
         providers: dict[str, tuple[Listing, ...]] = {}
         states: list[ProviderState] = []
         for key, entry in config.providers.items():
             state, secrets = _state_of(entry, find_secret)
-            models = entry.supported_models or discovered.get(key)
-            states.append(ProviderState(key, entry.name or key, state, models))
+            told = discovered.get(key)
+            models = entry.supported_models or (None if told is None else tuple(each.model for each in told))
+            states.append(ProviderState(key, entry.name or key, state, models, entry.additional_models))
             if state == "ready":
                 rules = partial(overrides.rules, key)
                 try:
@@ -199,6 +206,42 @@ class Registry:
             states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
             providers[Demo.key] = (Demo(),)
         return take_snapshot(config, overrides, providers, states)
+
+
+def _is_as_before(before: ProviderConfig | None, now: ProviderConfig | None) -> bool:
+    """Whether what it told still holds."""
+    return (
+        before is not None
+        and now is not None
+        and before == now.model_copy(update={"additional_models": before.additional_models})
+    )
+
+
+def _as_layer(discovered: Mapping[str, tuple[Told, ...]]) -> OverrideFile:
+    """What providers told of their models beside their names."""
+    return OverrideFile(
+        providers={
+            key: ProviderOverrides(
+                # Of names that differ in capitals only, which the layers do not tell apart, the first.
+                models={each.model.lower(): _said(each) for each in reversed(told) if _can_be_said_of(each)}
+            )
+            for key, told in discovered.items()
+        }
+    )
+
+
+def _can_be_said_of(told: Told) -> bool:
+    # In the layers both would stand for any letters.
+    return not {"*", "?"} & set(told.model) and bool(_said(told).said())
+
+
+def _said(told: Told) -> Override:
+    return Override(
+        context_length=told.context_length,
+        capabilities=told.capabilities,
+        family=told.family,
+        description=told.description,
+    )
 
 
 def _state_of(entry: ProviderConfig, find_secret: FindSecret) -> tuple[str, Sequence[str | None]]:

@@ -13,6 +13,7 @@ from app.core.abilities import UNKNOWN, Known
 from app.core.call import Choice, Route, Target
 from app.core.ports import Provider
 from app.overrides import Overrides
+from app.providers.told import Told
 
 # Of so many likely names the nearest are found exactly; to do that with all would hold up other calls for 50 ms.
 _LIKELY = 24
@@ -21,23 +22,34 @@ _LIKELY = 24
 class Listing(Provider, Protocol):
     """A provider that can tell its models."""
 
-    async def list_models(self) -> list[str]:
-        """The names of its models."""
+    async def list_models(self) -> list[Told]:
+        """What it tells of its models."""
 
 
 @dataclass(frozen=True)
 class ProviderState:
-    """One provider as an operator sees it. `models` is None while it has not told them."""
+    """One provider as an operator sees it.
+
+    Attributes:
+        models: None while it has not told them.
+        extra: models that it is said to have beside those.
+    """
 
     key: str
     name: str
     state: str
     models: tuple[str, ...] | None
+    extra: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
         """True where calls can be sent to it."""
         return self.state == "ready"
+
+    @property
+    def offered(self) -> Sequence[str]:
+        """All its models that are known, each once."""
+        return tuple(dict.fromkeys((*(self.models or ()), *self.extra)))
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,7 @@ def take_snapshot(
     config: Config, overrides: Overrides, providers: dict[str, tuple[Listing, ...]], states: Sequence[ProviderState]
 ) -> Snapshot:
     """Put everything together."""
-    targets = [Target(state.key, model) for state in states if state.ready for model in state.models or ()]
+    targets = [Target(state.key, model) for state in states if state.ready for model in state.offered]
     known = {target: overrides.known(*target.name) for target in targets}
     there = [target for target in targets if known[target].disabled is None]
     open_lists = frozenset(state.key for state in states if state.ready and state.models is None)

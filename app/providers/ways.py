@@ -13,6 +13,7 @@ from app.dialects.registry import DIALECTS
 from app.dialects.splice import Additions
 from app.providers.formats import FORMATS, Format, Path, fixed, read_model_list
 from app.providers.http1.outgoing import Headers
+from app.providers.told import Told
 
 # Where a client's own function is described: Anthropic's, and Gemini's in both of its spellings.
 _DESCRIPTIONS = frozenset({"input_schema", "functionDeclarations", "function_declarations"})
@@ -92,7 +93,7 @@ class Ways:
         names = {name for name, _ in call.headers}
         return (*call.headers, *(header for header in usual if header[0] not in names))
 
-    def read_model_list(self, body: bytes) -> list[str]:
+    def read_model_list(self, body: bytes) -> list[Told]:
         """The names in the list of models, in the provider's spelling and order.
 
         Raises:

@@ -9,7 +9,7 @@ from app.config import Config, NameConfig, ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.reply import Reply
-from app.overrides import Overrides, parse_overrides
+from app.overrides import Layer, Overrides, parse_overrides
 from app.pipeline.names import Names
 from app.providers.registry import Registry
 from tests.calls import PRINCIPAL, make_call, make_reply
@@ -73,7 +73,7 @@ async def test_call_is_aimed_at_the_providers_own_name() -> None:
 async def test_model_that_is_switched_off_is_refused_with_the_reason(said: str, words: str) -> None:
     entry = ProviderConfig(base_url="http://acme.test/v1", supported_models=("gpt-x", "gpt-y"))
     transport = httpx.MockTransport(lambda _request: httpx.Response(500))
-    overrides = Overrides(parse_overrides(f"providers: {{acme: {{models: {{gpt-x: {said}}}}}}}"))
+    overrides = Overrides({Layer.OPERATOR: parse_overrides(f"providers: {{acme: {{models: {{gpt-x: {said}}}}}}}")})
     directory = Registry(Config({"acme": entry}), lambda _names: None, transport, overrides)
     await settle(directory)
 

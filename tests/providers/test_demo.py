@@ -54,4 +54,4 @@ async def test_it_refuses_to_go_on_from_what_it_does_not_keep() -> None:
 
 
 async def test_it_has_one_model() -> None:
-    assert await Demo().list_models() == ["demo"]
+    assert [each.model for each in await Demo().list_models()] == ["demo"]

@@ -14,7 +14,7 @@ from app.config_values import Quirks
 from app.core.abilities import Abilities
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
-from app.overrides import Overrides, parse_overrides
+from app.overrides import Layer, Overrides, parse_overrides
 from app.providers import registry as registry_module
 from app.providers.base import HttpProvider
 from app.providers.parallel import Parallel
@@ -627,7 +627,7 @@ def test_api_key_that_a_reload_took_away_is_replaced_by_another() -> None:
 
 
 def overriding(text: str) -> Overrides:
-    return Overrides(parse_overrides(text))
+    return Overrides({Layer.OPERATOR: parse_overrides(text)})
 
 
 def test_listed_model_tells_what_is_known_of_it_and_what_its_provider_speaks() -> None:
@@ -721,3 +721,35 @@ def test_reload_takes_what_is_known_anew() -> None:
     registry.reload(config, finder({}), overriding(""))
 
     assert target_of(registry, "a") == Target("acme", "a")
+
+
+async def test_what_a_provider_tells_of_its_models_is_known_unless_the_operator_says_otherwise() -> None:
+    told = {"id": "A", "context_length": 4096, "description": "Good at sums."}
+    transport = Providers({"one": httpx.Response(200, json={"data": [told, {"id": "b*"}]})})
+    overrides = overriding("providers: {one: {models: {a: {description: Ours.}}}}")
+    registry = Registry(Config({"one": provider("one")}), finder({}), transport, overrides)
+
+    async with running(registry):
+        await registry.settled()
+
+    known = {model.id: model.known for model in registry.models}
+    assert known["A"].abilities.context_length == 4096
+    assert known["A"].description == "Ours."
+    assert known["b*"].abilities.context_length is None
+
+
+async def test_additional_models_stand_beside_those_that_the_provider_lists_and_it_is_not_asked_again_for_them() -> (
+    None
+):
+    transport = Providers({"one": ["a"]})
+    registry = Registry(Config({"one": provider("one", additional_models=("a", "own"))}), finder({}), transport)
+    async with running(registry):
+        before = [model.id for model in registry.models if model.target.provider == "one"]
+        await registry.settled()
+        registry.reload(Config({"one": provider("one", additional_models=("other",))}), finder({}))
+        after = [model.id for model in registry.models if model.target.provider == "one"]
+
+    assert before == ["a", "own"]
+    assert after == ["a", "other"]
+    assert registry.find("other") is not None
+    assert registry.find("one/any") is None, "its list is known"

@@ -25,6 +25,7 @@ class Listed:
         capabilities: in Ollama's words: `completion`, `tools`, `vision`, `thinking`, `embedding`.
         context_length: in tokens, where it is known.
         modified_at: seconds since the epoch.
+        description: what it is good for, where that is known.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Listed:
     context_length: int | None
     capabilities: tuple[str, ...]
     modified_at: int
+    description: str | None = None
 
 
 def write_tags(models: Iterable[Listed]) -> dict[str, Json]:
@@ -69,6 +71,8 @@ def write_show(model: Listed) -> dict[str, Json]:
     info: dict[str, Json] = {"general.architecture": model.family, "general.basename": model.id}
     if model.context_length is not None:
         info[f"{model.family}.context_length"] = model.context_length
+    if model.description is not None:
+        info["general.description"] = model.description
     return {
         "modelfile": f"# Served by {model.provider}.\nFROM {model.id}\n",
         "parameters": "" if model.context_length is None else f"num_ctx {model.context_length}",
@@ -82,16 +86,20 @@ def write_show(model: Listed) -> dict[str, Json]:
 
 
 def write_described(
-    described: Mapping[str, Json], context_length: int | None, capabilities: Sequence[str] | None
+    described: Mapping[str, Json],
+    context_length: int | None,
+    capabilities: Sequence[str] | None,
+    description: str | None = None,
 ) -> dict[str, Json]:
     """The same where a server of Ollama's has described the model itself; what the gateway knows besides goes over it."""
     written = dict(described)
     if capabilities is not None:
         written["capabilities"] = list(capabilities)
     info = described.get("model_info")
-    if context_length is not None and isinstance(info, dict):
-        key = f"{info.get('general.architecture', 'general')}.context_length"
-        written["model_info"] = {**info, key: context_length}
+    if isinstance(info, dict):
+        architecture = info.get("general.architecture", "general")
+        ours = {f"{architecture}.context_length": context_length, "general.description": description}
+        written["model_info"] = info | {key: value for key, value in ours.items() if value is not None}
     return written
 
 

@@ -1,0 +1,110 @@
+"""Providers and models as administrators and syncs have put them into the database, over what the files say."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import get_args
+
+from app.config import Config, InvalidConfig, check_provider
+from app.core.abilities import Capability
+from app.overrides import Layer, Override, OverrideFile, Overrides, ProviderOverrides
+from app.store.catalog import CUSTOM, StoredCatalog, StoredModel, read_catalog_newer_than
+from app.store.db import Database, DatabaseUnavailable
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+
+_LAYERS = {"litellm": Layer.LITELLM, "synced": Layer.SYNCED, CUSTOM: Layer.CUSTOM}
+_CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
+
+
+class Catalog:
+    """All of it, in memory. `refresh` once before the first call, then `run` beside it.
+
+    Args:
+        changed: is called when something has changed. Raises `InvalidConfig` or `InvalidSettings` where that cannot be used.
+    """
+
+    def __init__(self, db: Database, changed: Callable[[], None]) -> None:
+        self._db = db
+        self._changed = changed
+        self._revision = 0
+        self._now = StoredCatalog()
+
+    def config(self, file: Config) -> Config:
+        """What `file` says, with the providers and models that were added. A provider of the file is never replaced."""
+        providers = dict(file.providers)
+        for key, definition in (self._now.providers or {}).items():
+            if key in file.providers:
+                log.warning(
+                    "provider %s: the one that was added is left out: the configuration has one of that name", key
+                )
+                continue
+            try:
+                providers[key] = check_provider(key, definition)
+            except InvalidConfig as exc:
+                log.error("a provider that was added cannot be used: %s", exc)
+        for key, names in _added_models(self._now.models).items():
+            if (entry := providers.get(key)) is not None:
+                models = tuple(dict.fromkeys((*entry.additional_models, *names)))
+                providers[key] = entry.model_copy(update={"additional_models": models})
+        return Config(providers, file.names)
+
+    def overrides(self, files: Overrides) -> Overrides:
+        """What the files say of models, with the layers of the database."""
+        for source, layer in _LAYERS.items():
+            if said := [model for model in self._now.models if model.source == source]:
+                files = files.having(layer, _as_file(said))
+        return files
+
+    async def refresh(self) -> None:
+        """Read all of it anew where it changed.
+
+        Raises:
+            DatabaseUnavailable: it stays as it was.
+        """
+        if (newer := await read_catalog_newer_than(self._db, self._revision)) is None:
+            return
+        self._revision, self._now = newer
+        try:
+            self._changed()
+        except ValueError as exc:  # of the configuration or the settings
+            log.error("models or providers were changed but cannot be used so: %s", exc)
+
+    async def run(self) -> None:
+        """Refresh once a second, for ever. It outlives a database that does not answer."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.refresh()
+            except DatabaseUnavailable as exc:
+                log.warning("Models and providers could not be read; those known stay in force. %s", exc)
+
+
+def _added_models(models: Iterable[StoredModel]) -> dict[str, list[str]]:
+    added: dict[str, list[str]] = {}
+    for model in models:
+        if model.source == CUSTOM:
+            added.setdefault(model.provider, []).append(model.model)
+    return added
+
+
+def _as_file(models: Iterable[StoredModel]) -> OverrideFile:
+    said: dict[str, dict[str, Override]] = {}
+    for model in models:
+        said.setdefault(model.provider, {})[model.model.lower()] = _as_override(model)
+    return OverrideFile(providers={key: ProviderOverrides(models=each) for key, each in said.items()})
+
+
+def _as_override(model: StoredModel) -> Override:
+    return Override(
+        disabled=None if model.enabled is None else not model.enabled,
+        reason="an administrator switched it off" if model.enabled is False else None,
+        context_length=model.context_length,
+        capabilities=None
+        if model.capabilities is None
+        else tuple(each for each in _CAPABILITIES if each in model.capabilities),
+        family=model.family,
+        description=model.description,
+    )

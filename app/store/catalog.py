@@ -1,0 +1,115 @@
+"""Queries on what administrators and syncs have said of models, and on the providers that were added. Every change tells the snapshots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.db import Database
+from app.store.revisions import bump_revision, revision_of
+from app.store.tables import CUSTOM_PROVIDERS, MODELS
+from app.store.times import now_ms
+
+SUBJECT = "catalog"
+"""What models and providers are called among the revisions."""
+
+CUSTOM = "custom"
+"""The source of what administrators say."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A row of `models`: what one source says of a model. None says nothing.
+
+    `provider` is a key of the configuration, `model` the provider's own name.
+    """
+
+    provider: str
+    model: str
+    source: str = CUSTOM
+    family: str | None = None
+    context_length: int | None = None
+    capabilities: tuple[str, ...] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCatalog:
+    """All of it at one time; `providers` are definitions as in the configuration, by key."""
+
+    models: Sequence[StoredModel] = ()
+    providers: Mapping[str, Mapping[str, Any]] | None = None
+
+
+_FIELDS = tuple(StoredModel.__dataclass_fields__)
+
+
+async def read_catalog(db: Database) -> StoredCatalog:
+    """All of it, in the order of the names."""
+    async with db.read() as connection:
+        models = await connection.execute(
+            select(*(MODELS.c[name] for name in _FIELDS)).order_by(MODELS.c.provider, MODELS.c.model, MODELS.c.source)
+        )
+        providers = await connection.execute(
+            select(CUSTOM_PROVIDERS.c.key, CUSTOM_PROVIDERS.c.definition).order_by(CUSTOM_PROVIDERS.c.key)
+        )
+        return StoredCatalog([_stored(row) for row in models], {row.key: row.definition for row in providers})
+
+
+async def read_catalog_newer_than(db: Database, revision: int) -> tuple[int, StoredCatalog] | None:
+    """The revision and all of it; None while the revision is still the one given."""
+    now = await revision_of(db, SUBJECT)
+    return None if now == revision else (now, await read_catalog(db))
+
+
+async def put_models(db: Database, models: Sequence[StoredModel]) -> None:
+    """Say this of `models`, in the place of what the same source said before."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        for model in models:
+            values = {name: getattr(model, name) for name in _FIELDS} | {"updated_at": now_ms()}
+            if model.capabilities is not None:
+                values["capabilities"] = list(model.capabilities)
+            keys = {name: values.pop(name) for name in ("provider", "model", "source")}
+            await _put(connection, MODELS, keys, values)
+
+
+async def delete_model(db: Database, provider: str, model: str, source: str = CUSTOM) -> bool:
+    """Forget what `source` said of a model; False where it said nothing."""
+    return await _delete(db, MODELS, {"provider": provider, "model": model, "source": source})
+
+
+async def put_provider(db: Database, key: str, definition: Mapping[str, Any]) -> None:
+    """Add a provider, or change one that was added."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        await _put(connection, CUSTOM_PROVIDERS, {"key": key}, {"definition": dict(definition), "updated_at": now_ms()})
+
+
+async def delete_provider(db: Database, key: str) -> bool:
+    """Remove a provider that was added; False where there is none. What was said of its models stays."""
+    return await _delete(db, CUSTOM_PROVIDERS, {"key": key})
+
+
+async def _put(
+    connection: AsyncConnection, table: Table, keys: Mapping[str, object], values: Mapping[str, object]
+) -> None:
+    # Transactions that bump the revision run one after the other, so that nobody comes between these two.
+    changed = await connection.execute(update(table).filter_by(**keys).values(**values))
+    if not changed.rowcount:
+        await connection.execute(insert(table).values(**keys, **values))
+
+
+async def _delete(db: Database, table: Table, keys: Mapping[str, object]) -> bool:
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        return bool((await connection.execute(delete(table).filter_by(**keys))).rowcount)
+
+
+def _stored(row: Row[Any]) -> StoredModel:
+    values = dict(zip(_FIELDS, row, strict=True))
+    capabilities = values["capabilities"]
+    return StoredModel(**values | {"capabilities": None if capabilities is None else tuple(capabilities)})
