@@ -85,7 +85,7 @@ class Catalog:
 def _added_models(models: Iterable[StoredModel]) -> dict[str, list[str]]:
     added: dict[str, list[str]] = {}
     for model in models:
-        if model.source == CUSTOM:
+        if model.source == CUSTOM and model.enabled:
             added.setdefault(model.provider, []).append(model.model)
     return added
 

@@ -15,6 +15,8 @@ from app import __version__
 _COMMANDS = {
     "serve": "cli.serve:serve",
     "tokens": "cli.tokens:app",
+    "models": "cli.models:app",
+    "providers": "cli.providers:app",
     "doctor": "cli.doctor:doctor",
 }
 

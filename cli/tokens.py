@@ -3,22 +3,20 @@
 A running server knows of a change within a second, and of a new token at once.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cli.output import fail, show_fields, show_json, show_table
+from cli.database import on_database
+from cli.output import show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from app.auth.issue import Issued
     from app.store.db import Database
     from app.store.tokens import StoredToken
 
-T = TypeVar("T")
 View = dict[str, object]
 
 NEVER = "never"
@@ -57,7 +55,7 @@ def add(
     """Make a token. It is printed now, and never again."""
     from app.auth.issue import issue_token
 
-    issued = _run(
+    issued = on_database(
         env_file,
         lambda db: issue_token(
             db,
@@ -80,7 +78,7 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
         used = await _used_today(db)
         return [_view(token, used.get(token.id, 0)) for token in await list_tokens(db)]
 
-    views = _run(env_file, read)
+    views = on_database(env_file, read)
     if as_json:
         show_json(views)
     elif views:
@@ -92,7 +90,7 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 @app.command()
 def show(token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show one token, without its text."""
-    _show_view(_run(env_file, lambda db: _read_view(db, token, token_id)), as_json=as_json)
+    _show_view(on_database(env_file, lambda db: _read_view(db, token, token_id)), as_json=as_json)
 
 
 @app.command()
@@ -131,7 +129,7 @@ def modify(
             _refuse("Nothing to change: give --username, --expiry, --rate-limit, --models or --tags.")
         return await _change(db, token, token_id, **changes)
 
-    _show_change(*_run(env_file, change), as_json=as_json)
+    _show_change(*on_database(env_file, change), as_json=as_json)
 
 
 @app.command()
@@ -139,7 +137,7 @@ def disable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Refuse a token from now on, and keep it."""
-    _show_change(*_run(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
+    _show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
 
 
 @app.command()
@@ -147,7 +145,7 @@ def enable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Accept a disabled token again."""
-    _show_change(*_run(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
+    _show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
 
 
 @app.command()
@@ -163,7 +161,7 @@ def delete(
         await delete_token(db, str(view["id"]))
         return view
 
-    view = _run(env_file, remove)
+    view = on_database(env_file, remove)
     if as_json:
         show_json({"deleted": view})
     else:
@@ -188,7 +186,7 @@ def rotate(
 
         return await rotate_token(db, await _find(db, token, token_id), timedelta(hours=grace_hours))
 
-    _show_issued(_run(env_file, turn), as_json=as_json, quiet=quiet)
+    _show_issued(on_database(env_file, turn), as_json=as_json, quiet=quiet)
 
 
 @app.command("import")
@@ -203,7 +201,7 @@ def import_old(
     """
     from app.auth.issue import import_tokens
 
-    result = _run(env_file, lambda db: import_tokens(db, old))
+    result = on_database(env_file, lambda db: import_tokens(db, old))
     if as_json:
         skipped = [{"username": one.username, "reason": one.reason} for one in result.skipped]
         show_json({"imported": [_view(token, 0) for token in result.tokens], "skipped": skipped})
@@ -215,28 +213,6 @@ def import_old(
         typer.echo(f"  skipped: {one.username}: {one.reason}")
     zone = datetime.now().astimezone().tzname()
     typer.echo(f"Expiries were read as local times of this machine ({zone}); they are shown in UTC.")
-
-
-def _run(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
-    """Do `work` on the server's database, which is made where there is none yet."""
-    from app.auth.issue import InvalidToken, NoSuchToken
-    from app.core.errors import RelayError
-    from app.settings import InvalidSettings, load_settings
-    from app.store.db import UnusableDatabase, open_database
-    from app.store.schema import upgrade
-
-    async def on_database() -> T:
-        db = open_database(load_settings(env_file).database_url)
-        try:
-            await upgrade(db)
-            return await work(db)
-        finally:
-            await db.aclose()
-
-    try:
-        return asyncio.run(on_database())
-    except (InvalidSettings, InvalidToken, NoSuchToken, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
 
 
 async def _find(db: "Database", token: str | None, token_id: str | None) -> "StoredToken":

@@ -24,11 +24,18 @@ def catalog(database: Database, changes: list[str]) -> Catalog:
 
 
 async def test_model_that_was_added_is_offered_beside_those_of_the_file(catalog: Catalog, database: Database) -> None:
-    await put_models(database, [StoredModel("acme", "b"), StoredModel("gone", "c")])
+    await put_models(database, [StoredModel("acme", "b", enabled=True), StoredModel("gone", "c", enabled=True)])
     await catalog.refresh()
 
     assert catalog.config(FILE).providers["acme"].additional_models == ("a", "b")
     assert list(catalog.config(FILE).providers) == ["acme"]
+
+
+async def test_saying_something_of_a_model_does_not_offer_it(catalog: Catalog, database: Database) -> None:
+    await put_models(database, [StoredModel("acme", "b", context_length=5), StoredModel("acme", "c", enabled=False)])
+    await catalog.refresh()
+
+    assert catalog.config(FILE) == FILE
 
 
 async def test_what_a_sync_said_of_a_model_does_not_offer_it(catalog: Catalog, database: Database) -> None:

@@ -14,7 +14,7 @@ from app.store.tokens import StoredToken, change_token, find_token, insert_token
 _OLD_EXPIRY = "%Y-%m-%d %H:%M:%S"
 
 
-class NoSuchToken(Exception):
+class NoSuchToken(ValueError):
     """There is no token of that id or text."""
 
 

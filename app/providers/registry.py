@@ -9,7 +9,8 @@ from functools import partial
 import httpx
 
 from app.config import Config, InvalidConfig, ProviderConfig
-from app.core.call import Route
+from app.core.abilities import Known
+from app.core.call import Route, Target
 from app.core.errors import RelayError
 from app.core.jsonio import Json
 from app.overrides import NOTHING_SAID, Layer, Override, OverrideFile, Overrides, ProviderOverrides
@@ -135,6 +136,18 @@ class Registry:
         """What the provider of a listed model says of it, where it has a call for that; see `HttpProvider.describe`."""
         provider = self.provider(model.target.provider)
         return await provider.describe(model.target.model) if isinstance(provider, HttpProvider) else None
+
+    @property
+    def catalog(self) -> Sequence[tuple[Target, Known]]:
+        """All models of providers that can be used, also those that are switched off, and what is known of each."""
+        now = self._now
+        targets = (Target(state.key, model) for state in now.states if state.ready for model in state.offered)
+        return [(target, now.overrides.known(*target.name)) for target in targets]
+
+    async def discover(self) -> None:
+        """Ask every provider for its models once, all at the same time; for commands, which do not `run`."""
+        asked = [(key, each[0]) for key, each in self._now.providers.items() if self._asks(key, each[0])]
+        await asyncio.gather(*(self._discover(key, provider) for key, provider in asked))
 
     async def run(self) -> None:
         """Ask each provider for its models, now and then and by itself: one that is dead or slow costs the others nothing."""

@@ -263,9 +263,12 @@ class ModelPrice(SQLModel, table=True):
 
 
 class CatalogModel(SQLModel, table=True):
-    """What is known of a model by one source: `custom` is made by an administrator, `litellm` and `openrouter` were synced.
+    """What is known of a model by one source: `custom` is made by an administrator, `litellm` and `synced` were looked up.
 
     None says nothing, and the next source is asked.
+
+    Attributes:
+        enabled: False where it is not to be offered, True where it is, also when its provider does not list it.
     """
 
     __tablename__ = "models"

@@ -1,0 +1,107 @@
+"""How commands come by what a running server has: its database, and its providers with all that was said of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cli.output import fail
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.config import Config
+    from app.overrides import Overrides
+    from app.providers.registry import Registry
+    from app.settings import Settings
+    from app.store.db import Database
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The providers and models as a server that starts now would have them, before any was asked for its list.
+
+    Attributes:
+        file: what the configuration says by itself.
+        overrides: what is said of models, but not by the lists.
+    """
+
+    db: "Database"
+    settings: "Settings"
+    file: "Config"
+    registry: "Registry"
+    overrides: "Overrides"
+    transport: "httpx.AsyncBaseTransport"
+
+
+def on_database(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Do `work` on the server's database, which is made where there is none yet.
+
+    A setting, a file or an argument that cannot be used is a ValueError; that and a database that is away are told, with status 1.
+    """
+    from app.core.errors import RelayError
+    from app.settings import load_settings
+    from app.store.db import UnusableDatabase
+
+    async def do() -> T:
+        async with _database(load_settings(env_file)) as db:
+            return await work(db)
+
+    try:
+        return asyncio.run(do())
+    except (ValueError, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))
+
+
+def on_directory(env_file: Path | None, work: "Callable[[Directory], Awaitable[T]]") -> T:
+    """The same with the server's providers and models."""
+    from app.core.errors import RelayError
+    from app.settings import load_settings
+    from app.store.db import UnusableDatabase
+
+    async def do() -> T:
+        settings = load_settings(env_file)
+        async with _database(settings) as db, _directory(settings, db) as directory:
+            return await work(directory)
+
+    try:
+        return asyncio.run(do())
+    except (ValueError, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))
+
+
+@asynccontextmanager
+async def _database(settings: "Settings") -> "AsyncIterator[Database]":
+    from app.store.db import open_database
+    from app.store.schema import upgrade
+
+    db = open_database(settings.database_url)
+    try:
+        await upgrade(db)
+        yield db
+    finally:
+        await db.aclose()
+
+
+@asynccontextmanager
+async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Directory]:
+    from app.catalog import Catalog
+    from app.config import load_config
+    from app.overrides import load_overrides
+    from app.providers.registry import Registry
+    from app.providers.transport import open_transport
+
+    file, files = load_config(settings.config_path), load_overrides(settings.overrides_path)
+    catalog = Catalog(db, lambda: None)
+    await catalog.refresh()
+    overrides = catalog.overrides(files)
+    transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
+    try:
+        registry = Registry(catalog.config(file), settings.secret, transport, overrides)
+        yield Directory(db, settings, file, registry, overrides, transport)
+    finally:
+        await transport.aclose()

@@ -1,0 +1,246 @@
+"""`llm-relay models list|show|add|modify|delete`: what is known of models, and models that no provider lists."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.database import Directory, on_database, on_directory
+from cli.descriptions import sync_descriptions
+from cli.output import fail, show_fields, show_json, show_table
+
+if TYPE_CHECKING:
+    from app.store.catalog import StoredModel
+    from app.store.db import Database
+
+View = dict[str, Any]
+
+app = typer.Typer(
+    help="Show models, say what is known of them, and look it up.", no_args_is_help=True, add_completion=False
+)
+sync = typer.Typer(help="Look up what others know of models.", no_args_is_help=True, add_completion=False)
+sync.command("descriptions")(sync_descriptions)
+app.add_typer(sync, name="sync")
+
+Name = Annotated[
+    str, typer.Argument(metavar="PROVIDER/MODEL", help="The provider's key and its own name for the model.")
+]
+Family = Annotated[str | None, typer.Option("--family", help="Of models that it belongs to, such as llama.")]
+Length = Annotated[
+    int | None, typer.Option("--context-length", "--context_length", help="In tokens.", min=1, max=1_000_000_000)
+]
+Capabilities = Annotated[
+    str | None, typer.Option("--capabilities", help="With commas: completion, embedding, tools, vision, reasoning …")
+]
+Description = Annotated[str | None, typer.Option("--description", help="What it is good for.")]
+Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it is offered.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
+
+
+@app.command("list")
+def list_models(
+    provider: Annotated[str | None, typer.Option("--provider", help="Of this provider only.")] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only names that hold this.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask providers for their lists.")] = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show the models of all providers that can be used, and what is known of them."""
+    views = [
+        view
+        for view in on_directory(env_file, lambda directory: _read_views(directory, offline=offline))
+        if provider in (None, view["provider"]) and (search or "").lower() in view["id"].lower()
+    ]
+    if as_json:
+        show_json(views)
+    elif views:
+        show_table(["model", "context", "can", "state", "source"], [_line(view) for view in views])
+    else:
+        typer.echo("There is no such model. Is a provider's key set? llm-relay doctor tells.")
+
+
+@app.command()
+def show(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Show all that is known of one model."""
+    wanted = _target(name)
+    views = on_directory(env_file, lambda directory: _read_views(directory, offline=False))
+    view = next((view for view in views if view["id"].lower() == "/".join(wanted).lower()), None)
+    if view is None:
+        fail(f"There is no model {name!r}; 'llm-relay models list' shows all.")
+    if as_json:
+        show_json(view)
+    else:
+        show_fields({key: _word(value) for key, value in view.items() if key != "id"})
+
+
+@app.command()
+def add(
+    name: Name,
+    family: Family = None,
+    context_length: Length = None,
+    capabilities: Capabilities = None,
+    description: Description = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Offer a model that its provider does not list, or say something of one that it does. Running servers take it within two seconds."""
+    said = _said(family, context_length, capabilities, description, True)
+    _put(name, said, as_json=as_json, env_file=env_file)
+
+
+@app.command()
+def modify(
+    name: Name,
+    family: Family = None,
+    context_length: Length = None,
+    capabilities: Capabilities = None,
+    description: Description = None,
+    enabled: Enabled = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Change what you say of a model; all else stays. An empty text takes it back."""
+    said = _said(family, context_length, capabilities, description, enabled)
+    if not said:
+        fail(
+            "Nothing to change: give --family, --context-length, --capabilities, --description, --enabled or --disabled."
+        )
+    _put(name, said, as_json=as_json, env_file=env_file)
+
+
+@app.command()
+def delete(name: Name, env_file: EnvFile = None) -> None:
+    """Take back what you said of a model; one that you added is offered no more."""
+    from app.store.catalog import delete_model
+
+    provider, model = _target(name)
+    if not on_database(env_file, lambda db: delete_model(db, provider, model)):
+        fail(f"Nothing was said of {name!r} here.")
+    typer.echo(f"Took back what was said of {provider}/{model}.")
+
+
+async def _read_views(directory: Directory, *, offline: bool) -> list[View]:
+    from app.store.catalog import CUSTOM, read_catalog
+
+    if not offline:
+        await directory.registry.discover()
+    stored = await read_catalog(directory.db)
+    added = {(model.provider, model.model) for model in stored.models if model.source == CUSTOM and model.enabled}
+    return [
+        {
+            "id": str(target),
+            "provider": target.provider,
+            "model": target.model,
+            "family": known.family,
+            "context_length": known.abilities.context_length,
+            "capabilities": None if known.abilities.capabilities is None else list(known.abilities.capabilities),
+            "description": known.description,
+            "enabled": known.disabled is None,
+            "source": "custom" if target.name in added else "provider",
+        }
+        for target, known in directory.registry.catalog
+    ]
+
+
+def _put(name: str, said: Mapping[str, Any], *, as_json: bool, env_file: Path | None) -> None:
+    wanted = _target(name)
+
+    async def put(directory: Directory) -> "StoredModel":
+        from app.store.catalog import put_models
+
+        _check_provider(directory, wanted[0])
+        model = await _with(directory.db, wanted, said)
+        await put_models(directory.db, [model])
+        return model
+
+    model = on_directory(env_file, put)
+    if as_json:
+        show_json({key: getattr(model, key) for key in ("provider", "model", *_SAID)})
+    else:
+        typer.echo(f"Said of {model.provider}/{model.model}:")
+        for key in _SAID:
+            if getattr(model, key) is not None:
+                typer.echo(f"  {key.replace('_', ' ')}: {_word(getattr(model, key))}")
+
+
+async def _with(db: "Database", wanted: tuple[str, str], said: Mapping[str, Any]) -> "StoredModel":
+    """What was said of a model before, with what is said now over it."""
+    from dataclasses import replace
+
+    from app.store.catalog import CUSTOM, StoredModel, read_catalog
+
+    before = (
+        model
+        for model in (await read_catalog(db)).models
+        if model.source == CUSTOM and (model.provider, model.model.lower()) == (wanted[0], wanted[1].lower())
+    )
+    return replace(next(before, StoredModel(*wanted)), **said)
+
+
+def _check_provider(directory: Directory, key: str) -> None:
+    keys = [state.key for state in directory.registry.states]
+    if key not in keys:
+        raise ValueError(f"There is no provider {key!r}; there are {', '.join(keys)}.")
+
+
+def _target(name: str) -> tuple[str, str]:
+    provider, _, model = name.strip().partition("/")
+    if not provider or not model or set(model) & {"*", "?"}:
+        fail(f"{name!r} is no model: write PROVIDER/MODEL, such as openai/gpt-4.1.")
+    return provider.lower(), model
+
+
+_SAID = ("family", "context_length", "capabilities", "description", "enabled")
+
+
+def _said(
+    family: str | None,
+    context_length: int | None,
+    capabilities: str | None,
+    description: str | None,
+    enabled: bool | None,
+) -> View:
+    given = {
+        "family": family,
+        "context_length": context_length,
+        "capabilities": None if capabilities is None else _parse_capabilities(capabilities),
+        "description": None if description is None else " ".join(description.split())[:4000],
+        "enabled": enabled,
+    }
+    return {key: (None if value in ("", ()) else value) for key, value in given.items() if value is not None}
+
+
+def _parse_capabilities(text: str) -> tuple[str, ...]:
+    from typing import get_args
+
+    from app.core.abilities import Capability
+
+    names = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if strange := [name for name in names if name not in get_args(Capability)]:
+        fail(f"There is no capability {strange[0]!r}; there are {', '.join(get_args(Capability))}.")
+    return names
+
+
+def _line(view: View) -> list[str]:
+    return [
+        view["id"],
+        _word(view["context_length"]),
+        _word(view["capabilities"]),
+        "enabled" if view["enabled"] else "disabled",
+        view["source"],
+    ]
+
+
+def _word(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case list() | tuple():
+            return ", ".join(value)
+    return str(value)

@@ -1,0 +1,121 @@
+"""`llm-relay providers`: the providers of a server, and how one is added without touching `config.json`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.database import Directory, on_database, on_directory
+from cli.output import fail, show_json, show_table
+
+app = typer.Typer(help="Show, add and remove providers.", no_args_is_help=True, add_completion=False)
+
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="What it is called in names of models: lower case, such as acme.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Show all providers and whether they can be used."""
+
+    async def read(directory: Directory) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": state.key,
+                "name": state.name,
+                "state": state.state,
+                "source": "config" if state.key in directory.file.providers else _source(state.key),
+            }
+            for state in directory.registry.states
+        ]
+
+    providers = on_directory(env_file, read)
+    if as_json:
+        show_json(providers)
+    else:
+        show_table(["key", "name", "state", "source"], [list(each.values()) for each in providers])
+
+
+@app.command()
+def add(
+    key: Key,
+    base_url: Annotated[str | None, typer.Option("--base-url", "--base_url", help="As its own SDK takes it.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option("--api-key-env", "--api_key_env", help="The variable that holds its key.")
+    ] = None,
+    api_format: Annotated[
+        str | None,
+        typer.Option(
+            "--api-format", "--api_format", help="openai, responses, anthropic, gemini or ollama; several with commas."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="For people.")] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="The models to offer, with commas; absent: it is asked.")
+    ] = None,
+    definition: Annotated[
+        Path | None, typer.Option("--definition", help="A JSON file with the whole entry, as config.json has it.")
+    ] = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Add a provider, or change one that was added. Running servers take it within two seconds.
+
+    Keys stay in the environment of the servers: only the variable's name is kept.
+    """
+    given = {
+        "name": name,
+        "base_url": base_url,
+        "api_key_env": api_key_env,
+        "api_format": _parts(api_format),
+        "supported_models": _parts(models),
+    }
+    entry = _read_definition(definition) | {field: value for field, value in given.items() if value is not None}
+
+    async def put(directory: Directory) -> str:
+        from app.config import check_provider
+        from app.store.catalog import put_provider
+
+        if key in directory.file.providers:
+            raise ValueError(f"{key!r} is in {directory.settings.config_path} already: change it there.")
+        if not entry.get("base_url"):
+            raise ValueError("Say where it is: --base-url https://api.example.com/v1")
+        checked = check_provider(key, entry)
+        await put_provider(directory.db, key, entry)
+        has_key = not checked.api_key_env or directory.settings.secret(checked.api_key_env)
+        return "" if has_key else f" It has no key yet: set {' or '.join(checked.api_key_env)} where the server runs."
+
+    typer.echo(f"Added the provider {key}.{on_directory(env_file, put)}")
+
+
+@app.command()
+def delete(key: Key, env_file: EnvFile = None) -> None:
+    """Remove a provider that was added."""
+    from app.store.catalog import delete_provider
+
+    if not on_database(env_file, lambda db: delete_provider(db, key)):
+        fail(f"No provider {key!r} was added; those of config.json are removed there.")
+    typer.echo(f"Removed the provider {key}.")
+
+
+def _source(key: str) -> str:
+    return "built in" if key == "demo" else "added"
+
+
+def _parts(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read_definition(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        entry = json.loads(path.read_text())
+    except (OSError, ValueError) as exc:
+        fail(f"{path}: {exc}")
+    if not isinstance(entry, dict):
+        fail(f"{path}: must be the object of one provider.")
+    return entry

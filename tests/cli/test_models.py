@@ -1,0 +1,185 @@
+"""`llm-relay models` and `providers`, on the database that a server uses."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.__main__ import app
+
+Relay = Callable[..., Result]
+
+LISTED = {"data": [{"id": "Big", "context_length": 8192, "description": "Big."}, {"id": "small"}]}
+OPENROUTER = {
+    "data": [
+        {"id": "maker/small", "description": "A small model that answers at once."},
+        {"id": "maker/other", "description": "A model that nobody here has at all."},
+    ]
+}
+
+
+class Lists(BaseHTTPRequestHandler):
+    """A provider's list, and below another path OpenRouter's."""
+
+    def do_GET(self) -> None:  # the library's own spelling
+        document = {"/v1/models": LISTED, "/openrouter": OPENROUTER}.get(self.path)
+        self.send_response(404 if document is None else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(document).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Lists) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> Relay:
+    config = {
+        "acme": {"base_url": f"{address}/v1"},
+        "locked": {"base_url": "http://x", "api_key_env": "NO_SUCH"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RELAY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("RELAY_ENV_FILE", "")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("RELAY_CONFIG", raising=False)
+
+    def run(*arguments: str, status: int = 0) -> Result:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == status, result.output
+        return result
+
+    return run
+
+
+def listed(relay: Relay, *arguments: str) -> dict[str, Any]:
+    models = json.loads(relay("models", "list", "--json", *arguments).stdout)
+    return {model["id"]: model for model in models}
+
+
+def test_models_are_listed_with_what_their_provider_tells(relay: Relay) -> None:
+    models = listed(relay, "--provider", "acme")
+
+    assert list(models) == ["acme/Big", "acme/small"]
+    assert models["acme/Big"]["context_length"] == 8192
+    assert models["acme/Big"]["source"] == "provider"
+    assert "8,192" in relay("models", "list").stdout
+    assert list(listed(relay, "--search", "BIG")) == ["acme/Big"]
+
+
+def test_model_that_is_added_is_listed_and_one_that_is_deleted_is_not(relay: Relay) -> None:
+    relay("models", "add", "acme/new", "--context_length", "5", "--capabilities", "tools,vision", "--family", "f")
+
+    added = listed(relay)["acme/new"]
+    assert added["source"] == "custom"
+    assert (added["context_length"], added["capabilities"], added["family"]) == (5, ["tools", "vision"], "f")
+
+    relay("models", "delete", "acme/new")
+    assert "acme/new" not in listed(relay)
+    assert "Nothing was said" in relay("models", "delete", "acme/new", status=1).output
+
+
+def test_change_leaves_what_was_said_before(relay: Relay) -> None:
+    relay("models", "modify", "acme/big", "--description", "Ours now.", "--disabled")
+    relay("models", "modify", "acme/big", "--context-length", "7")
+
+    shown = json.loads(relay("models", "show", "acme/Big", "--json").stdout)
+
+    assert (shown["description"], shown["context_length"], shown["enabled"]) == ("Ours now.", 7, False)
+    assert shown["source"] == "provider"
+    relay("models", "modify", "acme/big", "--description", "")
+    assert json.loads(relay("models", "show", "acme/Big", "--json").stdout)["description"] == "Big."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("models", "add", "acme"), "PROVIDER/MODEL"),
+        (("models", "add", "acme/*"), "PROVIDER/MODEL"),
+        (("models", "add", "nobody/x"), "There is no provider 'nobody'"),
+        (("models", "add", "acme/x", "--capabilities", "magic"), "no capability 'magic'"),
+        (("models", "modify", "acme/x"), "Nothing to change"),
+        (("models", "show", "acme/x"), "There is no model"),
+        (("providers", "add", "acme", "--base-url", "http://x"), "change it there"),
+        (("providers", "add", "new"), "--base-url"),
+        (("providers", "add", "new", "--base-url", "nowhere"), "new.base_url"),
+        (("providers", "delete", "acme"), "No provider 'acme' was added"),
+    ],
+)
+def test_what_cannot_be_is_told(relay: Relay, arguments: tuple[str, ...], words: str) -> None:
+    assert words in relay(*arguments, status=1).output
+
+
+def test_provider_that_is_added_is_listed_with_its_models_until_it_is_deleted(relay: Relay, address: str) -> None:
+    said = relay("providers", "add", "own", "--base-url", f"{address}/v1", "--models", "x,y").output
+    assert said.strip() == "Added the provider own."
+    assert {"own/x", "own/y"} <= listed(relay).keys()
+    states = {each["key"]: each for each in json.loads(relay("providers", "list", "--json").stdout)}
+    assert {key: each["source"] for key, each in states.items()} == {
+        "acme": "config",
+        "locked": "config",
+        "own": "added",
+        "demo": "built in",
+    }
+
+    relay("providers", "delete", "own")
+
+    assert "own/x" not in listed(relay)
+
+
+def test_key_of_a_provider_is_kept_by_its_variables_name_only(relay: Relay, tmp_path: Path) -> None:
+    definition = tmp_path / "entry.json"
+    definition.write_text(json.dumps({"base_url": "http://x/v1", "retries": 0}))
+
+    said = relay("providers", "add", "own", "--definition", str(definition), "--api-key-env", "NO_KEY").output
+
+    assert "set NO_KEY" in said
+
+
+def test_descriptions_are_looked_up_once_and_again_only_where_asked(relay: Relay, tmp_path: Path) -> None:
+    file = tmp_path / "openrouter.json"
+    file.write_text(json.dumps(OPENROUTER))
+    sync = ("models", "sync", "descriptions", "--file", str(file), "--json")
+
+    dry = json.loads(relay(*sync, "--dry-run").stdout)
+    first = json.loads(relay(*sync).stdout)
+    second = json.loads(relay(*sync).stdout)
+    again = json.loads(relay(*sync, "--update-existing").stdout)
+
+    assert dry == first
+    assert first["changes"] == [
+        {"model": "acme/small", "origin": "openrouter", "text": "A small model that answers at once."}
+    ]
+    assert first["providers_attempted"] == {
+        "acme": "no_descriptions",
+        "locked": "no_api_key",
+        "openrouter (public list)": "success",
+    }
+    assert (first["updated"], second["updated"], again["updated"]) == (1, 0, 1)
+    assert listed(relay)["acme/small"]["description"] == "A small model that answers at once."
+
+
+def test_openrouters_list_comes_from_an_address_too_and_one_that_has_none_is_told(relay: Relay, address: str) -> None:
+    sync = ("models", "sync", "descriptions", "--url")
+
+    table = relay(*sync, f"{address}/openrouter").stdout
+
+    assert "Described 1 models" in table
+    assert "acme/small" in table
+    assert "/nothing answered with status 404" in relay(*sync, f"{address}/nothing", status=1).output
+    assert "http://127.0.0.1:1/" in relay(*sync, "http://127.0.0.1:1/", status=1).output
