@@ -39,6 +39,7 @@ from app.core.errors import RelayError
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.calllog import CallLog
+from app.metering.journal import Journal
 from app.metering.rows import insert_records
 from app.metering.writer import Writer
 from app.overrides import load_overrides
@@ -71,7 +72,8 @@ def create_app(
     set_up_logging(settings)
     database = open_database(settings.database_url)
     tokens = Tokens(database)
-    quota = Quota(database, worker_id=secrets.token_hex(8))
+    worker_id = secrets.token_hex(8)
+    quota = Quota(database, worker_id)
     anonymous = (
         Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs, settings.cors_origins)
         if settings.anonymous_user
@@ -79,7 +81,8 @@ def create_app(
     )
     guard = Guard(tokens, quota, FailureLimiter(), anonymous)
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
-    writer = Writer(lambda records: insert_records(database, records), calls.write)
+    journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
+    writer = Writer(lambda records: insert_records(database, records), calls.write, journal)
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
@@ -116,7 +119,9 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            async with running(tokens.run, quota.run, writer.run, registry.run, catalog.run, reloader.run):
+            async with running(
+                tokens.run, quota.run, writer.run, writer.run_adoption, registry.run, catalog.run, reloader.run
+            ):
                 yield
         finally:
             await _stop(writer, quota, database)
@@ -135,6 +140,7 @@ def create_app(
             guard=guard,
             handler=handler,
             check_name=Names(registry).check,
+            check_recorder=writer.check,
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,
@@ -148,7 +154,7 @@ def create_app(
     app.include_router(capabilities_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, Names(registry).check, started_at=int(time.time())))
-    app.include_router(health_router(database.ping, registry, board, identifier(guard, read_address)))
+    app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
     app.router.routes += gemini_other_routes()
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -35,6 +35,7 @@ class Settings:
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
         cors_origins: of web pages that may call from a browser; `*` is all.
+        journal_max_bytes: of call records that the database does not have yet; beyond, calls are refused.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
@@ -56,6 +57,7 @@ class Settings:
     anonymous_cidrs: tuple[Network, ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
+    journal_max_bytes: int = 1 << 30
     call_timeout_s: float | None = None
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -101,6 +103,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         anonymous_cidrs=anonymous_cidrs,
         cors_origins=_origins(env, "CORS_ORIGINS"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
+        journal_max_bytes=_integer(env, "JOURNAL_MAX_BYTES", 1 << 30, 1 << 16, 1 << 42),
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         ca_file=_authority(env, "CA_FILE"),
         environ=env,

@@ -71,10 +71,12 @@ def test_values_are_read(tmp_path: Path) -> None:
             "LOG_FILE": "logs/relay.log",
             "TRUSTED_PROXIES": "10.0.0.1, 192.168.0.0/16 ,fd00::/8,",
             "MAX_BODY_BYTES": "4096",
+            "JOURNAL_MAX_BYTES": "1000000",
         }
     )
 
     assert (settings.host, settings.port, settings.max_body_bytes) == ("0.0.0.0", 0, 4096)
+    assert settings.journal_max_bytes == 1_000_000
     assert (settings.data_dir, settings.database_url) == (tmp_path / "store", "postgresql://u@h/db")
     assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
     assert settings.log_file == tmp_path / "logs" / "relay.log"
@@ -204,6 +206,7 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("SERVER_PORT", "9" * 5000),
         ("MAX_BODY_BYTES", "32M"),
         ("MAX_BODY_BYTES", "0"),
+        ("JOURNAL_MAX_BYTES", "1000"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),

@@ -9,13 +9,16 @@ from app import __version__
 from app.api.listing import Identify, respond_json
 from app.core.call import Target
 from app.core.jsonio import Json
+from app.metering.writer import Writer
 from app.pipeline.board import Board, Health
 from app.providers.registry import Registry
 
 Ping = Callable[[], Awaitable[None]]
 
 
-def health_router(ping_database: Ping, registry: Registry, board: Board, identify: Identify) -> APIRouter:
+def health_router(
+    ping_database: Ping, writer: Writer, registry: Registry, board: Board, identify: Identify
+) -> APIRouter:
     """`/healthz` (liveness), `/readyz` (readiness), `/v1/health/providers` and `/`."""
     router = APIRouter(tags=["health"])
 
@@ -27,9 +30,15 @@ def health_router(ping_database: Ping, registry: Registry, board: Board, identif
     @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz", summary="200 while calls can be served, else 503 and why")
     async def readyz() -> JSONResponse:
-        checks = {"database": await _check(ping_database), "providers": _check_providers(registry)}
+        writer.look()
+        checks = {
+            "database": await _check(ping_database),
+            "journal": writer.refusal or "ok",
+            "providers": _check_providers(registry),
+        }
         ready = all(state == "ok" for state in checks.values())
-        return JSONResponse({"status": "ready" if ready else "not ready", **checks}, 200 if ready else 503)
+        status = {"status": "ready" if ready else "not ready", **checks, "journal_bytes": writer.backlog_bytes}
+        return JSONResponse(status, 200 if ready else 503)
 
     @router.get("/v1/health/providers", summary="How the models that were called have been doing")
     async def providers(request: Request) -> Response:

@@ -133,7 +133,7 @@ _SCHEMAS: dict[str, Any] = {
     "Health": {
         "type": "object",
         "required": ["status"],
-        "properties": {"status": {"type": "string"}},
+        "properties": {"status": {"type": "string"}, "journal_bytes": {"type": "integer"}},
         "additionalProperties": {"type": "string"},
     },
     "Error": {

@@ -56,7 +56,11 @@ class Surface:
 
 
 class RelayRoute:
-    """An ASGI application that serves one surface."""
+    """An ASGI application that serves one surface.
+
+    Args:
+        check_recorder: raises `Unavailable` where the record of a call could not be kept.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class RelayRoute:
         guard: Guard,
         handler: Handler,
         check_name: CheckName,
+        check_recorder: Callable[[], None],
         read_address: ReadAddress,
         max_body_bytes: int,
         call_timeout_s: float | None = None,
@@ -74,6 +79,7 @@ class RelayRoute:
         self._guard = guard
         self._handler = handler
         self._check_name = check_name
+        self._check_recorder = check_recorder
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
         self._call_timeout_s = call_timeout_s
@@ -102,6 +108,7 @@ class RelayRoute:
                 await self._check_name(asked.name, principal)
                 await client.answer(200, own, [(b"content-type", b"application/json")])
                 return
+            self._check_recorder()
             client.model = asked.name
             deadline = self._deadline(headers.get(b"x-relay-timeout-ms"), started_at)
             if not self._surface.free:

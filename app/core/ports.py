@@ -110,4 +110,4 @@ class Recorder(Protocol):
     """Where finished calls go."""
 
     def record(self, record: CallRecord) -> None:
-        """Take one record; never waits."""
+        """Take one record; never waits. When it returns, the record survives the end of the process."""

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 
 from app.core.errors import Unavailable
 from app.core.record import CallRecord
+from app.metering.journal import DeadWorker, Journal, JournalFull
+from app.metering.segment import Segment, write_line
 
 log = logging.getLogger(__name__)
 
@@ -13,67 +16,203 @@ log = logging.getLogger(__name__)
 BATCH_S = 0.2
 BATCH_RECORDS = 500
 RETRY_S = 1.0
-# Some 100 MB. A database that is away for longer than this lasts loses records; the journal will take them.
-MAX_WAITING = 200_000
+# How soon calls may begin again when the disk has room again, or other workers have emptied their part of the journal.
+LOOK_S = 1.0
+# Workers that end without a word are mostly followed by one that looks at its start; this is for those that are not.
+ADOPT_S = 60.0
+READOPT_S = 5.0
+# More than come between two batches as a rule; what is beyond is logged at once.
+UNLOGGED_RECORDS = 2000
 
 Insert = Callable[[Sequence[CallRecord]], Awaitable[None]]
 WriteLines = Callable[[Sequence[CallRecord]], None]
+OnDeadWorker = Callable[[str], Awaitable[None]]
 
 
 class Writer:
-    """The recorder: `record` never waits, `run` writes what has come, `aclose` the rest."""
+    """The recorder: `record` never waits, `run` writes what has come, `run_adoption` what dead workers left, `aclose` the rest.
 
-    def __init__(self, insert: Insert, write_lines: WriteLines) -> None:
+    What came since the last batch is in the journal's open segment, which also remembers it. A batch is that segment, sealed;
+    it is dropped when the database has it. While the database is away, it is read from the segments again.
+
+    Args:
+        insert: into the database; a record that is there already is left as it is. Raises `Unavailable` where the same records may
+            be tried again.
+        write_lines: to the log.
+        on_dead_worker: called with the id of a worker that ended without a word, when all that it left is in the database.
+            It may be called more than once for the same worker.
+    """
+
+    def __init__(
+        self, insert: Insert, write_lines: WriteLines, journal: Journal, on_dead_worker: OnDeadWorker | None = None
+    ) -> None:
         self._insert = insert
         self._write_lines = write_lines
-        self._waiting: list[CallRecord] = []
-        self._logged = 0
-        self._lost = 0
+        self._journal = journal
+        self._on_dead_worker = on_dead_worker
+        self._unlogged: list[CallRecord] = []
+        self._held: list[CallRecord] = []  # that the journal did not take
         self._writing = asyncio.Lock()
         self._came = asyncio.Event()
 
+    @property
+    def backlog_bytes(self) -> int:
+        """What is in the journal and not in the database, of all workers of its folder: each of them tells the same."""
+        return self._journal.size
+
+    @property
+    def refusal(self) -> str | None:
+        """Why calls are refused; None where they are not."""
+        return self._journal.refusal
+
+    def check(self) -> None:
+        """Pass where a call may begin.
+
+        Raises:
+            Unavailable: its record could not be kept.
+        """
+        if self._journal.refusal is not None:
+            raise Unavailable(
+                f"The gateway takes no calls now, since it could not record them: {self._journal.refusal}.",
+                code="journal_full",
+                headers=(("retry-after", "5"),),
+            )
+
+    def look(self) -> None:
+        """See anew whether calls may begin, and bring what the journal did not take into it, where it takes it now."""
+        self._journal.look()
+        if self._held and not self._writing.locked():
+            held, self._held = self._held, []
+            for record in held:
+                self._keep(record)
+
     def record(self, record: CallRecord) -> None:
         """Keep one record for the next batch."""
-        if len(self._waiting) >= MAX_WAITING:
-            self._lost += 1
-            return
-        self._waiting.append(record)
-        if len(self._waiting) == 1:
-            self._came.set()
+        self._keep(record)
+        self._unlogged.append(record)
+        if len(self._unlogged) >= UNLOGGED_RECORDS:
+            self._write_log()
+        self._came.set()
 
     async def run(self) -> None:
         """Write batches for as long as the gateway runs."""
         while True:
-            await self._came.wait()
+            self.look()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._came.wait()
+            except TimeoutError:
+                continue
             await asyncio.sleep(BATCH_S)
             try:
                 await self.flush()
             except Unavailable as exc:
-                log.warning("%d call records wait for the database: %s", len(self._waiting), exc)
+                log.warning("%d bytes of call records wait for the database: %s", self.backlog_bytes, exc)
                 await asyncio.sleep(RETRY_S)
 
+    async def run_adoption(self) -> None:
+        """Write what dead workers left, for as long as the gateway runs."""
+        while True:
+            are_done = [await self._bury(dead) for dead in self._journal.adopt()]
+            await asyncio.sleep(ADOPT_S if all(are_done) else READOPT_S)
+
     async def flush(self) -> None:
-        """Write all that waits; what the database did not take stays."""
+        """Write all that has come up to now.
+
+        Raises:
+            Unavailable: the database is away; what it did not take stays in the journal.
+        """
         async with self._writing:
-            self._write_log()
-            while self._waiting:
-                batch = self._waiting[:BATCH_RECORDS]
-                await self._insert_batch(batch)
-                del self._waiting[: len(batch)]
-                self._logged -= len(batch)
-                self._write_log()
             self._came.clear()
+            self._write_log()
+            try:
+                await self._insert_held()
+                await self._insert_sealed()
+                self._journal.seal()
+                await self._insert_sealed()
+            except Unavailable:
+                self._journal.forget()
+                self._came.set()
+                raise
 
     async def aclose(self) -> None:
-        """Write the rest. The caller bounds the time; what cannot be written is told."""
+        """Write the rest. The caller bounds the time; what could not be written stays in the journal for the next start."""
         try:
             await self.flush()
         finally:
-            if lost := self._lost + len(self._waiting):
-                log.error("%d call records were lost: the database did not take them", lost)
+            if self._held:
+                self.look()
+            self._write_log()
+            if backlog := self.backlog_bytes:
+                log.error("%d bytes of call records stay in the journal until the next start", backlog)
+            for record in self._held:
+                log.error("neither the disk nor the database took this call record: %s", write_line(record).decode())
+            self._journal.close()
+
+    def _keep(self, record: CallRecord) -> None:
+        try:
+            self._journal.append(record)
+        except JournalFull:
+            self._held.append(record)
+
+    def _write_log(self) -> None:
+        records, self._unlogged = self._unlogged, []
+        if records:
+            self._write_lines(records)
+
+    async def _insert_held(self) -> None:
+        while held := self._held[:BATCH_RECORDS]:
+            await self._insert_batch(held)
+            del self._held[: len(held)]
+
+    async def _insert_sealed(self) -> None:
+        for segment in self._journal.sealed:
+            if await self._insert_segment(segment):
+                self._journal.drop(segment)
+            else:
+                self._journal.leave(segment)
+
+    async def _bury(self, dead: DeadWorker) -> bool:
+        is_done = False
+        try:
+            read = [await self._adopt(segment) for segment in dead.segments]
+            if all(read) and self._on_dead_worker is not None:
+                await self._on_dead_worker(dead.worker_id)
+            is_done = all(read)
+        except Unavailable as exc:
+            log.warning("what the worker %s left waits for the database: %s", dead.worker_id, exc)
+        except Exception:
+            log.exception("what the worker %s left is tried again", dead.worker_id)
+        finally:
+            dead.close(remove=is_done)
+        return is_done
+
+    async def _adopt(self, segment: Segment) -> bool:
+        if not await self._insert_segment(segment):
+            return False
+        self._journal.drop(segment)
+        log.info("%s, left by a worker that is no more, is in the database", segment.path.name)
+        return True
+
+    async def _insert_segment(self, segment: Segment) -> bool:
+        """False where its file cannot be read."""
+        if segment.records is not None:
+            await self._insert_all(segment.records)
+            return True
+        try:
+            await self._insert_all(segment.read(self._journal.set_aside))
+        except OSError:
+            log.exception("%s cannot be read and is left", segment.path)
+            return False
+        return True
+
+    async def _insert_all(self, records: Iterable[CallRecord]) -> None:
+        each = iter(records)
+        while batch := list(islice(each, BATCH_RECORDS)):
+            await self._insert_batch(batch)
 
     async def _insert_batch(self, batch: Sequence[CallRecord]) -> None:
-        """Insert `batch`. A record that the database will never take must not keep all others waiting: it is told and left out.
+        """Insert `batch`. A record that the database will never take must not keep all others waiting: it is set aside.
 
         Raises:
             Unavailable: the database is away; the same batch may be tried again.
@@ -87,9 +226,5 @@ class Writer:
                 for record in batch:
                     await self._insert_batch([record])
             else:
-                log.exception("the record of %s cannot be written and is left out", batch[0].id)
-
-    def _write_log(self) -> None:
-        if new := self._waiting[self._logged :]:
-            self._logged += len(new)
-            self._write_lines(new)
+                log.exception("the record of %s is refused by the database", batch[0].id)
+                self._journal.set_aside(write_line(batch[0]).strip())

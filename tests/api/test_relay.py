@@ -10,11 +10,11 @@ import pytest
 
 from app.api.client_address import address_reader
 from app.api.relay import RelayRoute, Surface
-from app.api.surfaces import CHAT
+from app.api.surfaces import CHAT, COUNT_TOKENS, MESSAGES, OLLAMA_CHAT
 from app.auth.guard import Guard
 from app.auth.quota import Admission
 from app.core.call import Call
-from app.core.errors import UpstreamCut
+from app.core.errors import RelayError, Unavailable, UpstreamCut
 from app.core.ports import Handler
 from app.core.principal import Principal
 from app.core.record import CallRecord
@@ -57,8 +57,10 @@ class Served:
         ping_s: float = 60.0,
         surface: Surface = CHAT,
         headers: Mapping[bytes, bytes] | None = None,
+        refusal: RelayError | None = None,
     ) -> None:
         self.guard = OpenGuard()
+        self._refusal = refusal
         self.records: list[CallRecord] = []
         self.sent: list[dict[str, Any]] = []
         self.pinged = asyncio.Event()
@@ -68,11 +70,12 @@ class Served:
             guard=self.guard,
             handler=chain([Metering(self)], handler),
             check_name=self._check_name,
+            check_recorder=self._check_recorder,
             read_address=address_reader(()),
             max_body_bytes=1000,
             ping_s=ping_s,
         )
-        body = {"model": "m", "stream": streamed, "messages": [{"role": "user", "content": "Hi"}]}
+        body = {"model": "m", "stream": streamed, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
         self._request = json.dumps(body).encode()
         scope = {
             "type": "http",
@@ -84,6 +87,10 @@ class Served:
 
     async def _check_name(self, name: str, principal: Principal) -> None:
         raise AssertionError("no call of these tests is the gateway's own to answer")
+
+    def _check_recorder(self) -> None:
+        if self._refusal is not None:
+            raise self._refusal
 
     def record(self, record: CallRecord) -> None:
         self.records.append(record)
@@ -114,6 +121,19 @@ class Served:
 
 
 KEPT, RETURNED = (0, True), (1, False)
+
+
+@pytest.mark.parametrize("surface", [CHAT, MESSAGES, COUNT_TOKENS, OLLAMA_CHAT], ids=lambda surface: surface.dialect)
+async def test_call_that_could_not_be_recorded_is_refused_before_it_costs_anything(surface: Surface) -> None:
+    async def unasked(_call: Call) -> Reply:
+        raise AssertionError("it is refused before")
+
+    served = Served(unasked, surface=surface, refusal=Unavailable("The journal is full.", code="journal_full"))
+    await served.task
+
+    assert served.sent[0]["status"] == 503
+    assert served.body == surface.voice.write_error(Unavailable("The journal is full.", code="journal_full"))
+    assert (served.guard.admitted, served.guard.given_back, served.records) == (0, 0, [])
 
 
 async def test_call_whose_time_cannot_be_read_takes_no_unit_and_is_not_recorded() -> None:

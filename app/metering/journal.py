@@ -1,0 +1,255 @@
+"""Keeps every finished call in a file of its worker until the database has it, so that `kill -9` loses none."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.core.record import CallRecord
+from app.metering.lock import SUFFIX as LOCK_SUFFIX
+from app.metering.lock import WorkerLock
+from app.metering.segment import SUFFIX, Segment, name_of, worker_of, write_line
+
+log = logging.getLogger(__name__)
+
+# What is read again, and given to the database once more, where it goes away in the midst of it: some 15,000 records.
+SEGMENT_BYTES = 8 << 20
+# What a segment remembers of what was appended; more than comes between two batches as a rule.
+REMEMBERED_RECORDS = 2000
+
+ASIDE = "aside.jsonl"
+"""What no record could be made of, or no row; for the operator."""
+
+
+class JournalFull(Exception):
+    """The disk took no more; the message is the system's."""
+
+
+class Journal:
+    """The segments of one worker, in a folder that it shares with others of its machine.
+
+    A record is one `write` to a file opened for appending: when `append` has returned, the record outlives the process,
+    though not the machine's power. While the database is away, it is kept here alone and not in memory.
+
+    Attributes:
+        worker_id: of this process and this start, unlike any other.
+        refusal: why no call may begin now, None where it may: the journal has reached its limit, or the disk takes no more.
+    """
+
+    def __init__(self, folder: Path, worker_id: str, *, max_bytes: int = 1 << 30) -> None:
+        self.worker_id = worker_id
+        self.refusal: str | None = None
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._lock: WorkerLock | None = None
+        self._count = 0
+        self._open: Segment | None = None
+        self._descriptor = -1
+        self._sealed: list[Segment] = []
+        self._own_bytes = 0
+        self._others_bytes = 0
+        self._fault: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that the database does not have yet, those of all workers of this folder; of the others, when `look` saw them."""
+        return self._own_bytes + self._others_bytes
+
+    def look(self) -> None:
+        """See how things are: what others have, whether the disk takes more, and whether calls may begin."""
+        try:
+            self._own_lock().reserve()
+            self._others_bytes = sum(_size_of(path) for path in self._segments() if worker_of(path) != self.worker_id)
+            self._fault = None
+        except OSError as exc:
+            self._fault = _words(exc)
+        self._judge()
+
+    def append(self, record: CallRecord) -> None:
+        """Keep one record.
+
+        Raises:
+            JournalFull: the disk did not take it.
+        """
+        line = write_line(record)
+        try:
+            self._write(line)
+        except OSError as exc:
+            self._fault = _words(exc)
+            self._judge()
+            self._write_to_reserve(line)
+        segment = self._open
+        if segment is not None and (records := segment.records) is not None:
+            records.append(record)
+            if len(records) > REMEMBERED_RECORDS:
+                segment.records = None
+        if self._own_bytes + self._others_bytes >= self._max_bytes:
+            self._judge()
+
+    def seal(self) -> None:
+        """Let the next record begin another segment."""
+        segment, self._open = self._open, None
+        if segment is not None:
+            self._sealed.append(segment)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def sealed(self) -> list[Segment]:
+        """What is appended to no more, the oldest first."""
+        return list(self._sealed)
+
+    def forget(self) -> None:
+        """Remember no records: the database is away."""
+        for segment in (*self._sealed, self._open):
+            if segment is not None:
+                segment.records = None
+
+    def drop(self, segment: Segment) -> None:
+        """The database has all of it."""
+        segment.path.unlink(missing_ok=True)
+        self.leave(segment)
+
+    def leave(self, segment: Segment) -> None:
+        """Let go of a segment that cannot be read; its file stays."""
+        if segment in self._sealed:
+            self._sealed.remove(segment)
+            self._own_bytes -= segment.size
+        self._judge()
+
+    def set_aside(self, line: bytes) -> None:
+        """Keep for the operator what cannot go into the database, and tell of it."""
+        log.error("a record cannot be written into the database; it is in %s of the journal's folder", ASIDE)
+        try:
+            with open(self._folder / ASIDE, "ab", opener=_for_this_user) as aside:
+                aside.write(line + b"\n")
+        except OSError as exc:
+            log.error("no, it is not, but here: %s: %s", exc.strerror, line.decode(errors="replace"))
+
+    def adopt(self) -> "Iterator[DeadWorker]":
+        """The workers of this folder that are no more, each held until it is closed; so several may share the work."""
+        try:
+            locks = {path.stem for path in self._folder.glob(f"*{LOCK_SUFFIX}")}
+            segments = {worker_of(path) for path in self._segments()}
+        except OSError as exc:
+            log.warning("the journal's folder cannot be read: %s", exc.strerror)
+            return
+        for worker_id in sorted((locks | segments) - {self.worker_id}):
+            if (dead := self._take(worker_id, make=worker_id in segments)) is not None:
+                yield dead
+
+    def close(self) -> None:
+        """Let go of everything; what is left is adopted by whoever comes next."""
+        self.seal()
+        self._sealed.clear()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close(remove=not any(worker_of(path) == self.worker_id for path in self._segments()))
+
+    def _write(self, line: bytes) -> None:
+        segment = self._open
+        if segment is None or segment.size >= SEGMENT_BYTES:
+            segment = self._begin()
+        written = os.write(self._descriptor, line)
+        segment.size += written
+        self._own_bytes += written
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _write_to_reserve(self, line: bytes) -> None:
+        try:
+            if self._lock is not None:
+                self._lock.give_up_reserve()
+            self._write(line)
+        except OSError as exc:
+            raise JournalFull(exc.strerror) from exc
+
+    def _begin(self) -> Segment:
+        self.seal()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._own_lock()
+        path = self._folder / name_of(self.worker_id, self._count + 1)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        # Beside the worker's lock, which somebody may remove by hand.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._count += 1
+        self._open = Segment(path, records=[])
+        return self._open
+
+    def _own_lock(self) -> WorkerLock:
+        if self._lock is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = WorkerLock.make(self._folder, self.worker_id)
+        return self._lock
+
+    def _judge(self) -> None:
+        before, self.refusal = self.refusal, None
+        if self._fault is not None:
+            self.refusal = f"the journal's disk takes no more: {self._fault}"
+        elif self.size >= self._max_bytes:
+            self.refusal = f"the journal has reached its limit of {self._max_bytes} bytes (JOURNAL_MAX_BYTES)"
+        if before is None and self.refusal is not None:
+            log.error("calls are refused, as their records could not be kept: %s", self.refusal)
+        elif before is not None and self.refusal is None:
+            log.info("the journal takes records again")
+
+    def _segments(self) -> Iterator[Path]:
+        return self._folder.glob(f"*{SUFFIX}")
+
+    def _take(self, worker_id: str, *, make: bool) -> "DeadWorker | None":
+        try:
+            lock = WorkerLock.take(self._folder, worker_id, make=make)
+        except OSError as exc:
+            log.warning("%s of the journal's folder cannot be taken over: %s", worker_id, exc.strerror)
+            return None
+        if lock is None:
+            return None
+        paths = sorted(path for path in self._segments() if worker_of(path) == worker_id)
+        if any(map(_is_locked, paths)):  # somebody removed the lock of a worker that lives
+            lock.close(remove=True)
+            return None
+        return DeadWorker(worker_id, [Segment(path, _size_of(path)) for path in paths], lock)
+
+
+class DeadWorker:
+    """A worker that ended without a word, and what it left. Whoever has it closes it."""
+
+    def __init__(self, worker_id: str, segments: list[Segment], lock: WorkerLock) -> None:
+        self.worker_id = worker_id
+        self.segments = segments
+        self._lock = lock
+
+    def close(self, *, remove: bool) -> None:
+        """Give it back, to be taken again, or `remove` it where nothing of it is left."""
+        self._lock.close(remove=remove)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _size_of(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _for_this_user(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

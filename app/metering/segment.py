@@ -1,0 +1,58 @@
+"""A file of call records, one a line, that one worker appended to."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.core.jsonio import InvalidJson, dumps, loads
+from app.core.record import CallRecord
+from app.metering.lines import read_record, write_record
+
+SUFFIX = ".journal"
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """One file.
+
+    Attributes:
+        size: in bytes.
+        records: what is in it, while the worker that wrote it remembers; None where it is to be read.
+    """
+
+    path: Path
+    size: int = 0
+    records: list[CallRecord] | None = None
+
+    def read(self, set_aside: Callable[[bytes], None]) -> Iterator[CallRecord]:
+        """The records in their order. A line that is none, as a process's end or a full disk leaves one, goes to `set_aside`.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with self.path.open("rb") as lines:
+            for line in lines:
+                if not (text := line.strip()):
+                    continue
+                try:
+                    yield read_record(loads(text))
+                except (InvalidJson, KeyError, TypeError, ValueError, ArithmeticError):
+                    set_aside(text)
+
+
+def write_line(record: CallRecord) -> bytes:
+    """`record` as a line of a segment.
+
+    The line feed comes first: what a full disk cut is then a line of its own, and spoils none that follows.
+    """
+    return b"\n" + dumps(write_record(record))
+
+
+def name_of(worker_id: str, number: int) -> str:
+    """The name of a worker's segment; sorted by their names they are in their order."""
+    return f"{worker_id}-{number:08}{SUFFIX}"
+
+
+def worker_of(path: Path) -> str:
+    """Whose segment that is."""
+    return path.name.rpartition("-")[0]
