@@ -1,4 +1,4 @@
-"""The one loop that moves a reply's bytes to the client, and tells every tap of the end once."""
+"""The one loop that moves a reply's bytes to the client, and tells every tap of the end, once and before the last of them."""
 
 import asyncio
 import logging
@@ -83,14 +83,18 @@ class Client:
             await self.start_stream()
             await self.write(write_ping(self.model))
 
-    async def finish(self) -> None:
-        """End a stream."""
-        await self.send({"type": "http.response.body", "body": b""})
+    async def start_whole(self, status: int, length: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Begin a response of so many bytes; `finish` sends them, and with them the head."""
+        await self._start(status, [(b"content-length", b"%d" % length), *headers])
+
+    async def finish(self, body: bytes = b"") -> None:
+        """End a response; `body` is what is still to come."""
+        await self.send({"type": "http.response.body", "body": body})
 
     async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send a whole response."""
-        await self._start(status, [(b"content-length", b"%d" % len(body)), *headers])
-        await self.send({"type": "http.response.body", "body": body})
+        await self.start_whole(status, len(body), headers)
+        await self.finish(body)
 
     async def fail(self, error: RelayError) -> None:
         """Tell of `error`: by its status, or where one is out already, by an event that ends the stream."""
@@ -141,7 +145,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
 
 
 async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -> RelayError | None:
-    outcome, error, own_headers = Outcome.CUT, None, client.headers
+    own_headers = client.headers
     try:
         for tap in reply.taps:
             tap.feed(reply.first)
@@ -150,34 +154,30 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
             await _stream(reply, client, vigil)
         else:
             client.begun = True
-            await client.answer(reply.status, reply.first, [(b"content-type", reply.media_type.encode())])
-        error = reply.read_failure()
-        outcome = Outcome.OK if error is None else Outcome.ERROR
+            await client.start_whole(reply.status, len(reply.first), [(b"content-type", reply.media_type.encode())])
+            _tell(reply, client, Outcome.OK)
+            await client.finish(reply.first)
     except asyncio.CancelledError as exc:
         if exc.args == (CLIENT_LEFT,):
-            # A client may well leave because of the error that it was told.
-            error = reply.read_failure()
-            outcome = Outcome.CLIENT_GONE if error is None else Outcome.ERROR
-        elif client.begun:
-            error = SHUT_DOWN
+            _tell(reply, client, Outcome.CLIENT_GONE)
+        elif client.begun and not reply.is_told:
+            _tell(reply, client, Outcome.CUT, SHUT_DOWN)
             await client.fail(Unavailable(SHUT_DOWN))
         raise
     except RelayError as exc:
-        error = exc.message
+        _tell(reply, client, Outcome.CUT, exc.message)
         await vigil.settle()
         await client.fail(exc)
     except Exception as exc:
         log.exception("a reply broke off by a fault of ours")
-        outcome, error = Outcome.ERROR, type(exc).__name__
+        _tell(reply, client, Outcome.ERROR, type(exc).__name__)
         failure = RelayError("The gateway failed in the midst of the reply.")
         if not client.begun:
             client.headers = own_headers  # the reply's may be what the server refused
         await client.fail(failure)
         return None if client.begun else failure
     finally:
-        end = End(outcome, reply.status, reply.read_usage(), time.monotonic(), error, client.begun)
-        for tap in reply.taps:
-            tap.close(end)
+        _tell(reply, client, Outcome.CUT)
         await reply.aclose()
     return None
 
@@ -186,15 +186,29 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     client.begun = True
     await client.start_stream(reply.media_type.encode())
+    taps, send, ending = reply.taps, client.send, reply.ending
+    if ending.ended:
+        _tell(reply, client, Outcome.OK)
     await client.write(reply.first)
-    taps, send = reply.taps, client.send
     async for chunk in reply.rest:
         vigil.silent = False
         if vigil.ping is not None:
             await vigil.settle()
         for tap in taps:
             tap.feed(chunk)
+        if ending.ended:
+            _tell(reply, client, Outcome.OK)
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await vigil.settle()
     vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early, and nothing may come after the end
+    _tell(reply, client, Outcome.OK)
     await client.finish()
+
+
+def _tell(reply: Reply, client: Client, outcome: Outcome, error: str | None = None) -> None:
+    """Let the taps hear of the end, where they have not: before the client sees it, so that no answered call lacks its record."""
+    if reply.is_told:
+        return
+    if error is None and (error := reply.read_failure()) is not None:
+        outcome = Outcome.ERROR  # a client may well leave because of the error that it was told
+    reply.tell(End(outcome, reply.status, reply.read_usage(), time.monotonic(), error, client.begun))

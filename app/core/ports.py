@@ -56,10 +56,12 @@ class Rescue(Protocol):
     Attributes:
         call: what the first target is asked.
         media_type: of the client's stream.
+        ended: what was given last ends it.
     """
 
     call: Call
     media_type: str
+    ended: bool
 
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for a piece of a reply.

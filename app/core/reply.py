@@ -29,10 +29,13 @@ class Outcome(StrEnum):
 class End:
     """How and when a reply ended.
 
+    It is told before the last bytes go out, so that what was answered is recorded, whatever happens then. A client that leaves
+    while those are written is not told apart from one that leaves right behind them: the reply was there as a whole, and is `ok`.
+
     Attributes:
         status: the reply's.
         at: on the monotonic clock, in seconds.
-        begun: bytes of the reply had gone out, not only a ping.
+        begun: bytes of the reply had gone out or were about to, not only a ping.
     """
 
     outcome: Outcome
@@ -53,6 +56,18 @@ class Tap(Protocol):
         """Hear of the end; called exactly once, whatever the way it ended."""
 
 
+class Ending(Protocol):
+    """Knows when a stream is at its dialect's own end, such as `[DONE]`; clients may take nothing that follows."""
+
+    @property
+    def ended(self) -> bool:
+        """The piece that was given last holds that end. False for ever where nobody looks."""
+
+
+class _Unseen:
+    ended = False
+
+
 class _Nothing:
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -62,6 +77,7 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+_UNSEEN = _Unseen()
 
 
 async def _close_nothing() -> None:
@@ -89,6 +105,8 @@ class Reply:
         read_failure: the provider's words, where it reported an error in the midst of a stream.
         taps: what watches; a stage adds its own.
         headers: what the client is told beside, in lower case.
+        ending: of a stream.
+        is_told: the taps have heard of the end.
     """
 
     status: int
@@ -100,3 +118,11 @@ class Reply:
     read_failure: Callable[[], str | None] = _no_failure
     taps: list[Tap] = field(default_factory=list)
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    ending: Ending = _UNSEEN
+    is_told: bool = False
+
+    def tell(self, end: End) -> None:
+        """Let every tap hear of the end."""
+        self.is_told = True
+        for tap in self.taps:
+            tap.close(end)

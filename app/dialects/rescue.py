@@ -59,6 +59,7 @@ class Rescue:
     Attributes:
         call: what the first target is asked.
         media_type: of the client's stream.
+        ended: what was given last ends it.
     """
 
     def __init__(self, call: Call, request: ChatRequest) -> None:
@@ -74,7 +75,7 @@ class Rescue:
         self._used_before = NO_USAGE
         self._error: UpstreamError | None = None
         self._begun = False
-        self._finished = False
+        self.ended = False
         self._is_more_than_text = False
         # Usage is asked for in any case: it is one of the events.
         self.call = replace(call if self._source is goal else self._rewritten(call, request), wants_usage=True)
@@ -98,14 +99,14 @@ class Rescue:
         """
         if self._error is not None:
             raise self._error
-        return b"" if self._finished else self._written(self._reader.close(certain=True))
+        return b"" if self.ended else self._written(self._reader.close(certain=True))
 
     def carry_on(self, used: Usage) -> Call | None:
         """What the next target is asked, after the last one broke off and had used so much; None where it cannot go on.
 
         Behind anything but text it cannot: the arguments of a tool call may have been cut anywhere.
         """
-        if self._is_more_than_text or self._finished:
+        if self._is_more_than_text or self.ended:
             return None
         self._reader, self._error = self._source.read_stream(), None
         text = "".join(self._texts)
@@ -139,7 +140,7 @@ class Rescue:
             case ToolCallStarted() | RefusalDelta() | ImageMade():
                 self._is_more_than_text = True
             case Finished(usage=usage):
-                self._finished = True
+                self.ended = True
                 event = replace(event, usage=self._used_before + (usage or NO_USAGE))
             case Failed(message, status, kind, code):
                 self._error = UpstreamError(message, status=status, type=kind, code=code)

@@ -55,6 +55,7 @@ class _Stream:
             self._read_usage,
             taps=list(first.taps),
             headers=first.headers,
+            ending=rescue,
         )
 
     async def begin(self) -> None:
@@ -66,8 +67,7 @@ class _Stream:
         """Tell all taps that nothing came, and end the provider's side."""
         outcome = Outcome.CLIENT_GONE if isinstance(exc, asyncio.CancelledError) else Outcome.CUT
         end = End(outcome, self.reply.status, self._read_usage(), time.monotonic(), str(exc), begun=False)
-        for tap in self.reply.taps:
-            tap.close(end)
+        self.reply.tell(end)
         await self.aclose()
 
     async def aclose(self) -> None:

@@ -145,6 +145,7 @@ class HttpProvider:
             read_usage=reading.read_usage,
             read_failure=lambda: reading.failure,
             headers=headers,
+            ending=reading,
         )
 
     async def list_models(self) -> list[Told]:
@@ -240,7 +241,9 @@ class HttpProvider:
                     yield out
                 if reading.ended:
                     return
-            if out := reading.close(certain=answer.framing != "close"):
+            out = reading.close(certain=answer.framing != "close")
+            reading.ended = True
+            if out:
                 yield out
         except httpx.DecodingError as exc:
             raise UpstreamInvalid(f"The reply of {self.name} cannot be decompressed: {exc}.") from exc

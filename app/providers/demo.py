@@ -55,16 +55,26 @@ class Demo:
         if not call.streamed:
             return Reply(200, JSON_TYPE, dumps(goal.write_reply(fold(events), about)), read_usage=lambda: usage)
         writer = goal.write_stream(about)
-        rest = _each(events[1:], writer)
-        return Reply(200, goal.stream_type, writer.write(events[0]), rest, rest.aclose, lambda: usage)
+        words = _Words(events[1:], writer)
+        rest = words.each()
+        return Reply(200, goal.stream_type, writer.write(events[0]), rest, rest.aclose, lambda: usage, ending=words)
 
     async def list_models(self) -> list[Told]:
         """One."""
         return [Told(MODEL)]
 
 
-async def _each(events: list[Event], writer: EventWriter) -> AsyncGenerator[bytes, None]:
-    for event in events:
-        await asyncio.sleep(WORD_S)
-        if data := writer.write(event):
-            yield data
+class _Words:
+    """A stream, at the pace of a model."""
+
+    def __init__(self, events: list[Event], writer: EventWriter) -> None:
+        self.ended = False
+        self._events = events
+        self._writer = writer
+
+    async def each(self) -> AsyncGenerator[bytes, None]:
+        for event in self._events:
+            await asyncio.sleep(WORD_S)
+            self.ended = event is self._events[-1]
+            if data := self._writer.write(event):
+                yield data

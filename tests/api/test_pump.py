@@ -53,8 +53,10 @@ class Exchange:
     voice: Voice = VOICE
     sent: list[dict[str, Any]] = field(default_factory=list)
     records: list[CallRecord] = field(default_factory=list)
+    recorded_before: list[int] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     blocked: asyncio.Event | None = None
+    blocked_at: int | None = None
 
     def record(self, record: CallRecord) -> None:
         self.records.append(record)
@@ -89,7 +91,10 @@ class Exchange:
         if self.blocked is not None:
             await self.blocked.wait()
         assert not self.sent or not self.is_finished, "nothing is sent after the end"
+        if self.blocked_at == len(self.sent):
+            await asyncio.Event().wait()
         self.sent.append(message)
+        self.recorded_before.append(len(self.records))
 
     async def _receive(self) -> Mapping[str, Any]:
         await self.left.wait()
@@ -99,12 +104,13 @@ class Exchange:
 class Source:
     """A reply whose pieces the test lets go, and whose closing it counts."""
 
-    def __init__(self, *pieces: bytes | BaseException, first: bytes = A) -> None:
+    def __init__(self, *pieces: bytes | BaseException, first: bytes = A, knows_end: bool = False) -> None:
         self.closed = 0
         self.tap = Tap()
         self.go_on = asyncio.Event()
         self._pieces = pieces
-        self._first = first
+        self._first = self._last = first
+        self._knows_end = knows_end
 
     async def __call__(self, call: Call) -> Reply:
         return make_reply(
@@ -114,13 +120,19 @@ class Source:
             aclose=self._close,
             read_usage=lambda: USAGE,
             taps=[self.tap],
+            ending=self,
         )
+
+    @property
+    def ended(self) -> bool:
+        return self._knows_end and self._last.endswith(DONE)
 
     async def _rest(self) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             await self.go_on.wait()
             if isinstance(piece, BaseException):
                 raise piece
+            self._last = piece
             yield piece
 
     async def _close(self) -> None:
@@ -203,6 +215,108 @@ async def test_error_that_the_provider_told_in_the_stream_is_the_outcome() -> No
 
     assert exchange.body == A + B + DONE
     assert (exchange.records[0].outcome, exchange.records[0].error) == (Outcome.ERROR, "Overloaded")
+
+
+# When the end is recorded.
+
+
+async def test_whole_reply_is_recorded_before_its_first_byte() -> None:
+    exchange = Exchange(Source(first=b"{}"), streamed=False)
+
+    await exchange.run()
+
+    assert [message["type"] for message in exchange.sent] == ["http.response.start", "http.response.body"]
+    assert exchange.recorded_before == [0, 1], "an ASGI server lets the head leave with the first bytes of the body"
+
+
+async def test_stream_is_recorded_before_its_last_bytes() -> None:
+    exchange = Exchange(Source(B, DONE).started())
+
+    await exchange.run()
+
+    assert [message.get("body") for message in exchange.sent] == [None, A, B, DONE, b""]
+    assert exchange.recorded_before == [0, 0, 0, 0, 1]
+
+
+async def test_stream_that_knows_its_own_end_is_recorded_before_that() -> None:
+    source = Source(B, DONE, knows_end=True).started()
+    exchange = Exchange(source)
+
+    await exchange.run()
+
+    assert exchange.recorded_before == [0, 0, 0, 1, 1]
+    assert len(source.tap.ends) == source.closed == 1
+    assert source.tap.seen == [A, B, DONE]
+
+
+async def test_stream_of_one_piece_is_recorded_before_it() -> None:
+    source = Source(first=A + DONE, knows_end=True)
+    exchange = Exchange(source)
+
+    await exchange.run()
+
+    assert exchange.recorded_before == [0, 1, 1]
+    assert len(source.tap.ends) == 1
+
+
+@pytest.mark.parametrize("error", [UpstreamCut("It broke off."), KeyError("x")], ids=["theirs", "ours"])
+async def test_reply_that_broke_off_is_recorded_before_the_client_is_told(error: Exception) -> None:
+    exchange = Exchange(Source(error).started())
+
+    await exchange.run()
+
+    assert exchange.recorded_before == [0, 0, 1, 1]
+
+
+async def test_call_that_failed_is_recorded_before_the_client_is_told() -> None:
+    exchange = Exchange(failing(UpstreamError("No", status=500)))
+
+    await exchange.run()
+
+    assert exchange.recorded_before == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "streamed", "at"),
+    [
+        pytest.param(Source(first=b"{}"), False, 1, id="whole"),
+        pytest.param(Source(DONE, knows_end=True).started(), True, 2, id="own-end"),
+        pytest.param(Source(DONE).started(), True, 3, id="end-of-the-response"),
+    ],
+)
+async def test_client_that_leaves_while_the_last_bytes_are_written_had_a_whole_reply(
+    source: Source, at: int, *, streamed: bool
+) -> None:
+    exchange = Exchange(source, streamed=streamed, blocked_at=at)
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: bool(exchange.records))
+
+    exchange.left.set()
+    if at == 3:  # nobody listens any more: the server tells the one that writes
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        async with asyncio.timeout(2):
+            assert await task is None
+
+    assert [record.outcome for record in exchange.records] == [Outcome.OK]
+    assert len(source.tap.ends) == source.closed == 1
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_shutdown_while_the_last_bytes_are_written_adds_nothing_to_them(*, streamed: bool) -> None:
+    source = Source(DONE, knows_end=True).started()
+    exchange = Exchange(source, streamed=streamed, blocked_at=2 if streamed else 1)
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: bool(exchange.records))
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(exchange.sent) == (2 if streamed else 1)
+    assert [record.outcome for record in exchange.records] == [Outcome.OK]
 
 
 # Errors.

@@ -88,8 +88,11 @@ def test_client_gets_one_stream_with_the_usage_of_both(dialect: str) -> None:
     stream = rescue.feed(written(rescue, FIRST))
     further = rescue.carry_on(used)
     assert further is not None
+    ended = [rescue.ended]
     stream += rescue.feed(written(rescue, SECOND)) + rescue.close()
+    ended.append(rescue.ended)
 
+    assert ended == [False, True]
     reply = fold(read(dialect, stream))
     assert (reply.text, reply.reason) == ("one, two, three", "stop")
     assert (reply.usage.input, reply.usage.output) == (12, 7)

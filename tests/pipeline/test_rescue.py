@@ -40,6 +40,7 @@ class UpperCase:
 
     call: Call
     media_type: str = "text/shout"
+    ended: bool = False
     text: bytes = b""
     used: list[Usage] = field(default_factory=list)
 
@@ -50,6 +51,7 @@ class UpperCase:
         return data.upper()
 
     def close(self) -> bytes:
+        self.ended = True
         return b"."
 
     def carry_on(self, used: Usage) -> Call | None:
@@ -101,6 +103,14 @@ async def test_next_target_goes_on_where_the_stream_broke_off() -> None:
     assert ends[1].outcomes == []
     assert ends[1] in reply.taps
     assert (board.healths()[ONE].failures, board.healths()[TWO].failures) == (1, 0)
+
+
+async def test_end_is_known_with_the_piece_that_holds_it() -> None:
+    providers = Providers({ONE: streamed(b"one ", CUT), TWO: streamed(b"two")})
+
+    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO), providers)
+
+    assert [(piece, reply.ending.ended) async for piece in reply.rest] == [(b"TWO", False), (b".", True)]
 
 
 async def test_error_that_the_provider_reports_in_its_stream_is_carried_on_too() -> None:

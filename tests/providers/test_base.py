@@ -118,6 +118,15 @@ async def collect_into(came: list[bytes], reply: Reply) -> None:
         await reply.aclose()
 
 
+async def ends_of(reply: Reply) -> list[tuple[bytes, bool]]:
+    """Each piece of a stream, and whether the reply's own end was known to be in it."""
+    pieces = [(reply.first, reply.ending.ended)]
+    async for piece in reply.rest:
+        pieces.append((piece, reply.ending.ended))  # noqa: PERF401 - what is known then is meant
+    await reply.aclose()
+    return pieces
+
+
 # What it is sent.
 
 
@@ -806,3 +815,34 @@ async def test_provider_of_another_api_is_not_asked_to_describe_a_model() -> Non
 
     assert await rig.provider().describe("m") is None
     assert rig.requests == []
+
+
+# The end of a stream.
+
+
+async def test_end_of_a_stream_is_known_with_the_piece_that_holds_it() -> None:
+    rig, _ = streaming(ROLE, HELLO, DONE)
+
+    assert await ends_of(await rig.send(make_call(STREAMED))) == [(ROLE, False), (HELLO, False), (DONE, True)]
+
+
+async def test_end_of_a_stream_that_comes_in_one_piece_is_known_with_it() -> None:
+    rig, _ = streaming(ROLE + HELLO + DONE)
+
+    assert await ends_of(await rig.send(make_call(STREAMED))) == [(ROLE + HELLO + DONE, True)]
+
+
+async def test_end_that_the_gateway_adds_is_known_too() -> None:
+    rig, _ = streaming(ROLE, HELLO)
+
+    assert (await ends_of(await rig.send(make_call(STREAMED))))[-1] == (DONE, True)
+
+
+async def test_end_is_known_where_the_stream_is_translated() -> None:
+    rig, _ = streaming(ROLE, HELLO.replace(b'"}}', b'"},"finish_reason":"stop"}'), DONE)
+    payload = {"stream": True, "max_tokens": 9}
+
+    pieces = await ends_of(await rig.send(make_call(payload, dialect="anthropic", surface="messages")))
+
+    assert [b"message_stop" in piece for piece, _ in pieces] == [ended for _, ended in pieces]
+    assert pieces[-1][1]

@@ -35,6 +35,14 @@ async def test_streamed_answer_says_the_same() -> None:
     assert not [chunk for chunk in chunks if "usage" in chunk]
 
 
+async def test_end_of_a_stream_is_known_with_its_last_piece() -> None:
+    reply = await Demo().send(make_call({"stream": True}), TARGET)
+
+    known = [(b"[DONE]" in piece, reply.ending.ended) async for piece in reply.rest]
+
+    assert known == [*[(False, False)] * (len(known) - 1), (True, True)]
+
+
 async def test_stream_ends_with_usage_where_it_was_asked_for() -> None:
     reply = await Demo().send(make_call({"stream": True, "stream_options": {"include_usage": True}}), TARGET)
 
