@@ -1,35 +1,66 @@
 """A database of its own for each test that asks for one."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
+from tests.databases import SQLITE, Databases, Files, ServerDatabases, make_template
+from tests.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A server for all tests of this process."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres: Postgres) -> str:
+    return make_template(postgres)
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'relay.db'}"
+def database_kind() -> str:
+    """What the test's databases are; a folder of tests that are about them says: both."""
+    return SQLITE
 
 
 @pytest.fixture
-async def open_another(tmp_path: Path) -> AsyncIterator[Callable[[str], Database]]:
-    """Opens the file of a name, as often as it is asked; all are closed in the end."""
+def databases(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Databases]:
+    if database_kind == SQLITE:
+        yield Files(tmp_path)
+        return
+    of_server = ServerDatabases(request.getfixturevalue("postgres"), request.getfixturevalue("database_template"))
+    yield of_server
+    of_server.drop()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> str:
+    return databases.url("relay.db")
+
+
+@pytest.fixture
+async def open_another(databases: Databases) -> AsyncIterator[Callable[[str], Database]]:
+    """Opens the database of a name, as often as it is asked; all are closed in the end."""
     opened: list[Database] = []
 
-    def open_file(name: str) -> Database:
-        opened.append(open_database(f"sqlite:///{tmp_path / name}"))
+    def open_named(name: str) -> Database:
+        opened.append(open_database(databases.url(name)))
         return opened[-1]
 
-    yield open_file
+    yield open_named
     for database in opened:
         await database.aclose()
 
 
 @pytest.fixture
-async def database(open_another: Callable[[str], Database]) -> Database:
+async def database(databases: Databases, open_another: Callable[[str], Database]) -> Database:
+    databases.prepare("relay.db")
     database = open_another("relay.db")
     await upgrade(database)
     return database

@@ -55,6 +55,7 @@ DOORS = {
     "sqlmodel": ["app.store"],
     "sqlalchemy": ["app.store"],
     "aiosqlite": ["app.store"],
+    "asyncpg": ["app.store.server"],
     "alembic": ["app.store"],
     "chromadb": ["app.store"],
     "slowapi": ["app.auth"],

@@ -8,15 +8,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.core.errors import Unavailable
+from app.store.server import describe_server, open_server
 from app.store.statements import BUSY_TIMEOUT_S, PRAGMAS, ServerStatements, SqliteFile, Statements
 
 T = TypeVar("T")
+
+ANSWER_S = 10.0
+"""For how long a transaction on a server may go on. A server that hangs, or is cut off, says nothing at all."""
 
 
 class UnusableDatabase(Exception):
@@ -39,11 +43,13 @@ class Database:
     `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time.
 
     Attributes:
+        where: it is, for the operator; no secret is in it.
         path: the file of an SQLite database; None for a server.
     """
 
-    def __init__(self, engine: AsyncEngine, path: Path | None = None) -> None:
+    def __init__(self, engine: AsyncEngine, where: str, path: Path | None = None) -> None:
         self.engine = engine
+        self.where = where
         self.path = path
         self._writing_engine = engine.execution_options(relay_writes=True)
         # SQLite has one writer at a time; who waits for it within this process does so here, in order, not by polling the file.
@@ -51,17 +57,18 @@ class Database:
         self._file = SqliteFile(path) if path else None
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end, rolled back when the block raises.
 
         On SQLite it holds the write lock from its first moment on, so what it reads stays true until it is over.
+        On a server it may last `ANSWER_S`, or as long as it takes where it is `patient`.
 
         Raises:
             DatabaseUnavailable: no connection, or the database is locked.
         """
         committing = False
         try:
-            async with self._turn, _translated(), self._writing_engine.begin() as connection:
+            async with self._turn, _translated(), self._limit(patient), self._writing_engine.begin() as connection:
                 yield connection
                 committing = True
         except DatabaseUnavailable as exc:
@@ -84,13 +91,13 @@ class Database:
             return await connection.run_sync(lambda sync: work(ServerStatements(sync)))
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads. It waits for no writer.
+    async def read(self, *, patient: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. It waits for no writer; it may last as long as one of `begin`.
 
         Raises:
             DatabaseUnavailable: no connection, or the database is locked.
         """
-        async with _translated(), self.engine.begin() as connection:
+        async with _translated(), self._limit(patient), self.engine.begin() as connection:
             yield connection
 
     async def ping(self) -> None:
@@ -108,6 +115,9 @@ class Database:
             await self._file.aclose()
         await self.engine.dispose()
 
+    def _limit(self, patient: bool) -> AbstractAsyncContextManager[object]:
+        return nullcontext() if self.path or patient else asyncio.timeout(ANSWER_S)
+
 
 def open_database(url: str) -> Database:
     """The database at `url`: `sqlite:///PATH`, or `postgresql://…` (also `postgres://…`).
@@ -119,21 +129,22 @@ def open_database(url: str) -> Database:
     """
     if url.startswith("sqlite:///"):
         return _open_sqlite(url.removeprefix("sqlite:///"))
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as exc:
-        raise UnusableDatabase("The database URL is none; use postgresql://USER@HOST:5432/NAME.") from exc
-    if parsed.drivername not in ("postgresql", "postgres"):
+    scheme = url.partition(":")[0]
+    if scheme not in ("postgresql", "postgres"):
         raise UnusableDatabase(
-            f"The database URL begins with {parsed.drivername!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."
+            f"The database URL begins with {scheme!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME."
         )
     try:
-        engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+        return Database(open_server(url), describe_server(url))
+    except ValueError:
+        raise UnusableDatabase(
+            "The database URL is none; use postgresql://USER:PASSWORD@HOST:5432/NAME, with / @ : ? # and % in the password"
+            " written as %2F %40 %3A %3F %23 and %25."
+        ) from None
     except ModuleNotFoundError as exc:
         raise UnusableDatabase(
             f"A PostgreSQL database needs the package {exc.name!r}, which is not installed."
         ) from exc
-    return Database(engine)
 
 
 def _open_sqlite(name: str) -> Database:
@@ -148,7 +159,7 @@ def _open_sqlite(name: str) -> Database:
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
-    return Database(engine, path)
+    return Database(engine, repr(str(path)), path)
 
 
 def _make_file(path: Path) -> None:
@@ -186,8 +197,32 @@ def _begin(connection: Connection) -> None:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (IntegrityError, ProgrammingError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # a defect of ours, which waiting does not mend
-    except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as exc:
-        reason = exc.orig if isinstance(exc, DBAPIError) else exc
-        raise DatabaseUnavailable(f"The database cannot be used now ({type(reason).__name__}).") from exc
+    except DBAPIError as exc:
+        if _is_defect(exc):
+            raise
+        raise _unavailable(exc) from exc
+    except (PoolTimeout, sqlite3.Error, OSError) as exc:
+        raise _unavailable(exc) from exc
+
+
+def _is_defect(exc: DBAPIError) -> bool:
+    """Whether the same statement with the same values would fail at any time."""
+    state: str = getattr(exc.orig, "sqlstate", None) or ""
+    # Class 22 is a value that no column takes; asyncpg looks at some before it sends them.
+    return (
+        isinstance(exc, IntegrityError | ProgrammingError)
+        or state.startswith("22")
+        or isinstance(cause_of(exc), ValueError)
+    )
+
+
+def _unavailable(exc: Exception) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"The database cannot be used now ({type(cause_of(exc)).__name__}).")
+
+
+def cause_of(exc: BaseException) -> BaseException:
+    """The error of the driver itself that SQLAlchemy's error is about; any other as it is."""
+    orig = exc.orig if isinstance(exc, DBAPIError) else None
+    return exc if orig is None else orig.__cause__ or orig

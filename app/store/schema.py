@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.db import Database, DatabaseUnavailable, UnusableDatabase
+from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, cause_of
 from app.store.migrations import HEAD
 from app.store.tables import METADATA
 
@@ -32,7 +33,7 @@ async def upgrade(db: Database) -> None:
             version = await connection.run_sync(_read_version)
         if version == HEAD:
             return
-        async with db.begin() as connection:
+        async with db.begin(patient=True) as connection:
             await connection.run_sync(_create if version is None else migrate)
 
 
@@ -103,16 +104,17 @@ async def _told(db: Database) -> AsyncIterator[None]:
     """Says which database it is that cannot be used."""
     try:
         yield
-    except DatabaseUnavailable as exc:
-        where = repr(str(db.path)) if db.path else db.engine.url.render_as_string(hide_password=True)
-        raise UnusableDatabase(f"Cannot use the database {where}: {_reason(exc)}.") from exc
+    except (DatabaseUnavailable, ProgrammingError) as exc:  # a server's user may lack the right to make tables
+        cause = exc.__cause__ if isinstance(exc, DatabaseUnavailable) else exc
+        reason = str(cause_of(cause or exc)).rstrip(".")
+        raise UnusableDatabase(f"Cannot use the database {db.where}: {reason}.") from exc
 
 
 @asynccontextmanager
 async def _alone(db: Database) -> AsyncIterator[None]:
     """While no other process is in here for the same database."""
     if db.path is None:
-        async with db.read() as connection:
+        async with db.read(patient=True) as connection:
             await _lock_server(connection)
             yield
         return
@@ -133,9 +135,7 @@ async def _alone(db: Database) -> AsyncIterator[None]:
 
 
 async def _lock_server(connection: AsyncConnection) -> None:
+    # A migration of another process takes what it takes; between two statements of its own it may wait for a third.
+    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-
-
-def _reason(exc: DatabaseUnavailable) -> str:
-    cause = exc.__cause__
-    return str(getattr(cause, "orig", None) or cause)

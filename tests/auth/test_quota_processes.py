@@ -1,14 +1,13 @@
-"""Quota over real processes on one database file: exactly the limit, and never more."""
+"""Quota over real processes on one database: exactly the limit, and never more."""
 
-import contextlib
+import asyncio
 import os
 import signal
-import sqlite3
 import time
 
 import pytest
 
-from app.store.db import Database
+from app.store.db import Database, open_database
 from tests.auth import workers
 from tests.store import processes
 
@@ -22,8 +21,15 @@ async def url(database: Database, database_url: str) -> str:
 
 
 def read_taken(url: str) -> int:
-    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-        return int(connection.execute("SELECT taken FROM quota_days").fetchone()[0])
+    async def read() -> int:
+        database = open_database(url)
+        try:
+            rows = await database.transact(lambda statements: statements.rows("SELECT taken FROM quota_days", {}))
+            return int(rows[0][0])
+        finally:
+            await database.aclose()
+
+    return asyncio.run(read())
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from app.core.errors import AuthenticationFailed
 from app.store import tokens as queries
 from app.store.db import Database, DatabaseUnavailable
 from app.store.tokens import StoredToken, change_token, delete_token, insert_tokens, list_tokens
+from tests.databases import sqlite_only
 
 OURS = f"lr_AAAAAAAA_{'1' * 43}"
 IMPORTED = "Abc123" * 5 + "xy"
@@ -245,6 +246,7 @@ async def test_first_token_is_made_only_where_there_is_none(database: Database) 
     assert (await Tokens(database).look_up(token)).token_id == stored.id
 
 
+@sqlite_only
 async def test_no_token_is_in_the_files_of_the_database(database: Database, tmp_path: Path) -> None:
     texts = [str(await ensure_first_token(database))]
     issued = await issue_token(database, "ann", rate_limit=1)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -15,8 +14,7 @@ from app.metering import writer as writer_module
 from app.metering.journal import ASIDE, Journal
 from app.metering.rows import insert_records
 from app.metering.writer import OnDeadWorker, Writer
-from app.store.db import open_database
-from app.store.schema import upgrade
+from app.store.db import Database as RealDatabase
 from tests.calls import make_record
 
 
@@ -453,19 +451,12 @@ def die(journal: Journal) -> None:
         journal._lock = None
 
 
-async def test_real_database_takes_each_record_once_however_often_it_is_given(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/relay.db")
-    try:
-        await upgrade(database)
-        records = [make_record(id=each, name="\ud800\x00", error="e") for each in names(3)]
+async def test_real_database_takes_each_record_once_however_often_it_is_given(database: RealDatabase) -> None:
+    records = [make_record(id=each, name="\ud800\x00", error="e") for each in names(3)]
 
-        await insert_records(database, records)
-        await insert_records(database, [*records, make_record(id="req_9")])
+    await insert_records(database, records)
+    await insert_records(database, [*records, make_record(id="req_9")])
 
-        async with database.read() as connection:
-            rows = (
-                await connection.execute(text("SELECT id, input_tokens, status FROM request_logs ORDER BY id"))
-            ).all()
-    finally:
-        await database.aclose()
+    async with database.read() as connection:
+        rows = (await connection.execute(text("SELECT id, input_tokens, status FROM request_logs ORDER BY id"))).all()
     assert [tuple(row) for row in rows] == [(each, 10, 200) for each in [*names(3), "req_9"]]

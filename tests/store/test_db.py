@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
 from app.store.schema import upgrade
 from app.store.statements import Statements
+from tests.databases import sqlite_only
 
 
 def test_missing_folder_and_file_are_made_for_this_user_only(tmp_path: Path) -> None:
@@ -56,6 +57,7 @@ def test_other_kind_of_server_is_refused_by_name() -> None:
         open_database("mysql://user@host/name")
 
 
+@sqlite_only
 async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: Callable[[str], Database]) -> None:
     (tmp_path / "relay.db").write_bytes(b"This is no database. " * 100)
     database = open_another("relay.db")
@@ -64,6 +66,7 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: C
         await upgrade(database)
 
 
+@sqlite_only
 async def test_sqlite_is_set_up_for_many_processes(database: Database) -> None:
     async with database.read() as connection:
         pragmas = [
@@ -87,6 +90,7 @@ async def test_transaction_is_undone_when_its_block_raises(database: Database) -
         assert (await connection.execute(text("SELECT count(*) FROM revisions"))).scalar() == 0
 
 
+@sqlite_only
 async def test_writing_transaction_keeps_other_writers_out_from_its_start(database: Database) -> None:
     with contextlib.closing(sqlite3.connect(str(database.path), timeout=0)) as other:
         async with database.begin():
@@ -100,6 +104,7 @@ async def test_reader_waits_for_no_writer(database: Database) -> None:
         await database.ping()
 
 
+@sqlite_only
 async def test_locked_database_is_unavailable_and_nothing_is_in_doubt(database: Database) -> None:
     with contextlib.closing(sqlite3.connect(str(database.path), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -113,6 +118,7 @@ async def test_locked_database_is_unavailable_and_nothing_is_in_doubt(database: 
     assert not error.value.in_doubt
 
 
+@sqlite_only
 async def test_two_writers_of_one_process_take_turns(database: Database) -> None:
     async def add_one() -> None:
         async with database.begin() as connection:
@@ -149,6 +155,7 @@ async def test_work_in_one_visit_is_undone_when_it_raises(database: Database) ->
     assert await database.transact(lambda statements: statements.rows("SELECT * FROM revisions", {})) == []
 
 
+@sqlite_only
 async def test_work_in_one_visit_has_the_same_pragmas(database: Database) -> None:
     def work(statements: Statements) -> list[object]:
         names = ("journal_mode", "busy_timeout", "synchronous", "foreign_keys")
@@ -157,6 +164,7 @@ async def test_work_in_one_visit_has_the_same_pragmas(database: Database) -> Non
     assert await database.transact(work) == ["wal", 5000, 1, 1]
 
 
+@sqlite_only
 async def test_work_in_one_visit_on_a_locked_database_is_unavailable(database: Database) -> None:
     await database.transact(lambda statements: statements.rows("PRAGMA busy_timeout = 10", {}))
 
@@ -169,6 +177,7 @@ async def test_work_in_one_visit_on_a_locked_database_is_unavailable(database: D
     await database.transact(lambda _: None)
 
 
+@sqlite_only
 async def test_both_kinds_of_transaction_take_turns(database: Database) -> None:
     async def begin() -> None:
         async with database.begin() as connection:

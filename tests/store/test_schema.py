@@ -1,13 +1,9 @@
 """The schema: made, recognised, migrated, once."""
 
-import contextlib
 import multiprocessing
-import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 
 from app.store import schema
 from app.store.db import Database, UnusableDatabase
@@ -27,23 +23,31 @@ from tests.store import processes
 Opener = Callable[[str], Database]
 
 
-def read_schema(path: Path) -> dict[str, str]:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master").fetchall()
-    return {name: re.sub(r"\s+", "", sql) for name, sql in rows}
+async def read_schema(database: Database) -> dict[str, Any]:
+    """The tables that the database itself tells of, with their columns and indexes."""
 
-
-def read_columns(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """What SQLite itself says of each table, whatever the order of its columns, which differs with the way it came to be."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    def look(connection: Connection) -> dict[str, Any]:
+        inspector = inspect(connection)
         return {
-            table: sorted(column[1:] for column in connection.execute(f"PRAGMA table_info({table})").fetchall())
-            for table in tables
+            table: {
+                # By their names: their order differs with the way the table came to be.
+                "columns": {
+                    column["name"]: {**column, "type": str(column["type"])} for column in inspector.get_columns(table)
+                },
+                "key": inspector.get_pk_constraint(table)["constrained_columns"],
+                "indexes": sorted(
+                    (index["name"] or "", index["column_names"]) for index in inspector.get_indexes(table)
+                ),
+                "unique": sorted(constraint["column_names"] for constraint in inspector.get_unique_constraints(table)),
+            }
+            for table in inspector.get_table_names()
         }
 
+    async with database.read() as connection:
+        return await connection.run_sync(look)
 
-async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, open_another: Opener) -> None:
+
+async def test_migrations_from_scratch_give_what_the_tables_say(open_another: Opener) -> None:
     created = open_another("created.db")
     migrated = open_another("migrated.db")
 
@@ -55,10 +59,10 @@ async def test_migrations_from_scratch_give_what_the_tables_say(tmp_path: Path, 
         )
 
     assert difference == []
-    assert read_columns(tmp_path / "migrated.db") == read_columns(tmp_path / "created.db")
+    assert await read_schema(migrated) == await read_schema(created)
 
 
-async def test_every_migration_can_be_undone(tmp_path: Path, open_another: Opener) -> None:
+async def test_every_migration_can_be_undone(open_another: Opener) -> None:
     from alembic import command
 
     database = open_another("relay.db")
@@ -72,9 +76,7 @@ async def test_every_migration_can_be_undone(tmp_path: Path, open_another: Opene
 
         await connection.run_sync(undo)
 
-    assert [name for name in read_schema(tmp_path / "relay.db") if not name.startswith("sqlite_")] == [
-        "alembic_version"
-    ]
+    assert list(await read_schema(database)) == ["alembic_version"]
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -91,7 +93,7 @@ async def test_older_database_is_migrated_and_keeps_its_rows(open_another: Opene
             text(
                 "INSERT INTO request_logs (id, received_at, token_id, username, name, surface, streamed, status, outcome,"
                 " input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_estimated,"
-                " total_ms, client) VALUES ('a', 1, 't', 'ann', 'gpt', 'chat', 0, 200, 'ok', 1, 0, 0, 1, 0, 0, 9, '::1')"
+                " total_ms, client) VALUES ('a', 1, 't', 'ann', 'gpt', 'chat', false, 200, 'ok', 1, 0, 0, 1, 0, false, 9, '::1')"
             )
         )
 
@@ -104,13 +106,13 @@ async def test_older_database_is_migrated_and_keeps_its_rows(open_another: Opene
 
 
 async def test_current_database_is_known_as_such_and_an_empty_one_is_left_empty(
-    database: Database, tmp_path: Path, open_another: Opener
+    database: Database, open_another: Opener
 ) -> None:
     empty = open_another("empty.db")
 
     assert await is_current(database)
     assert not await is_current(empty)
-    assert not read_schema(tmp_path / "empty.db")
+    assert not await read_schema(empty)
 
 
 async def test_database_of_a_newer_version_is_none_of_ours(database: Database) -> None:
@@ -129,15 +131,15 @@ async def test_database_of_a_newer_version_is_refused_and_left_alone(database: D
         await upgrade(database)
 
 
-async def test_database_of_something_else_is_refused_and_left_alone(tmp_path: Path, open_another: Opener) -> None:
-    with contextlib.closing(sqlite3.connect(tmp_path / "other.db")) as connection:
-        connection.execute("CREATE TABLE tokens (token TEXT)")
+async def test_database_of_something_else_is_refused_and_left_alone(open_another: Opener) -> None:
     database = open_another("other.db")
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE tokens (token TEXT)"))
 
     with pytest.raises(UnusableDatabase, match="none of LLM Relay's"):
         await upgrade(database)
 
-    assert list(read_schema(tmp_path / "other.db")) == ["tokens"]
+    assert list(await read_schema(database)) == ["tokens"]
 
 
 def test_start_on_a_current_database_imports_neither_alembic_nor_slowapi_nor_typer(database_url: str) -> None:
@@ -162,10 +164,8 @@ print(asyncio.run(start()), [name for name in ("alembic", "slowapi", "limits", "
 
 
 @pytest.mark.xdist_group("processes")
-def test_four_processes_that_start_at_once_make_one_database(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/relay.db"
-
-    first_tokens = processes.run_together(processes.start, [(url,)] * 4)
+def test_four_processes_that_start_at_once_make_one_database(database_url: str) -> None:
+    first_tokens = processes.run_together(processes.start, [(database_url,)] * 4)
 
     assert sum(token is not None for token in first_tokens) == 1
     assert multiprocessing.active_children() == []
