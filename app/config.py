@@ -96,6 +96,11 @@ class ProviderConfig(BaseModel):
     headers: Headers = Field(default_factory=dict, description="Further headers of every request.")
     timeouts: Timeouts = Timeouts()
     retries: int = Field(2, ge=0, le=10, description="How often to ask again after a failure that may pass.")
+    prices: NonEmpty | None = Field(
+        None,
+        description="Whose list of prices is its own: the id of a provider in genai-prices, or free, where nothing costs anything;"
+        " absent: the list of the provider whose address base_url is.",
+    )
     breaker: bool = Field(True, description="Leave a model alone for a while when it fails too often.")
     enabled: bool = True
 

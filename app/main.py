@@ -6,7 +6,7 @@ import gc
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 from fastapi import FastAPI
@@ -36,16 +36,19 @@ from app.background import running
 from app.catalog import Catalog
 from app.config import Config, load_config
 from app.core.errors import RelayError
+from app.core.record import CallRecord
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.calllog import CallLog
 from app.metering.journal import Journal
+from app.metering.prices import FREE, Prices, PriceSource, sources_of
 from app.metering.rows import insert_records
 from app.metering.writer import Writer
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
 from app.pipeline.names import Names
+from app.providers.demo import Demo
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from app.reload import Files, Reloader
@@ -82,18 +85,26 @@ def create_app(
     guard = Guard(tokens, quota, FailureLimiter(), anonymous)
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
-    writer = Writer(lambda records: insert_records(database, records), calls.write, journal)
+    files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
+    nothing_to_pay = {Demo.key: PriceSource("", FREE)}
+    prices = Prices(database, nothing_to_pay | sources_of(files.config.providers))
+
+    async def insert(records: Sequence[CallRecord]) -> None:
+        await insert_records(database, await prices.settle(records))
+
+    writer = Writer(insert, calls.write, journal)
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
-    files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     registry = Registry(files.config, files.secret, transport, files.overrides)
     board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
     def apply(new: Files) -> None:
         nonlocal files
-        registry.reload(catalog.config(new.config), new.secret, catalog.overrides(new.overrides))
+        config = catalog.config(new.config)
+        registry.reload(config, new.secret, catalog.overrides(new.overrides))
+        prices.reload(nothing_to_pay | sources_of(config.providers))
         files = new
         warn_of_names()
 
@@ -110,6 +121,7 @@ def create_app(
             show_first_token(first_token, settings)
         await tokens.refresh()
         await catalog.refresh()
+        await prices.refresh()
         reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
         for provider in registry.states:
@@ -120,7 +132,14 @@ def create_app(
         _calm_the_collector()
         try:
             async with running(
-                tokens.run, quota.run, writer.run, writer.run_adoption, registry.run, catalog.run, reloader.run
+                tokens.run,
+                quota.run,
+                writer.run,
+                writer.run_adoption,
+                registry.run,
+                catalog.run,
+                prices.run,
+                reloader.run,
             ):
                 yield
         finally:
@@ -132,7 +151,7 @@ def create_app(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
-    handler = build_pipeline(registry, writer, board, open_rescue)
+    handler = build_pipeline(registry, writer, board, open_rescue, prices)
 
     def relay(surface: Surface) -> RelayRoute:
         return RelayRoute(

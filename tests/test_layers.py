@@ -24,7 +24,7 @@ ALLOWED = {
     "app.providers": ["app.core", "app.dialects", "app.config", "app.overrides"],
     "app.store": ["app.core"],
     "app.auth": ["app.core", "app.store"],
-    "app.metering": ["app.core", "app.store"],
+    "app.metering": ["app.core", "app.store", "app.faults"],
     "app.monitors": ["app.core", "app.store", "app.providers.transport"],
     "app.web": ["app.core", "app.providers.transport"],
     "app.pipeline": ["app.core"],
@@ -68,6 +68,7 @@ DOORS = {
     "uvicorn": ["cli"],
     "typer": ["cli"],
     "rich": ["cli"],
+    "genai_prices": ["app.metering.bundled"],
 }
 
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -63,12 +63,18 @@ class Usage:
         """All tokens, of every class."""
         return self.prompt + self.completion
 
+    @property
+    def is_any(self) -> bool:
+        """Something was used."""
+        return any(getattr(self, name) for name in COUNTS)
+
     def __add__(self, other: "Usage") -> "Usage":
-        """Both together."""
+        """Both together; the cost only where each that used anything has one, for a part would pass as the whole."""
         costs = [usage.cost for usage in (self, other) if usage.cost is not None]
+        told = all(usage.cost is not None or not usage.is_any for usage in (self, other))
         return Usage(
             **{name: getattr(self, name) + getattr(other, name) for name in COUNTS},
-            cost=sum(costs[1:], costs[0]) if costs else None,
+            cost=sum(costs[1:], costs[0]) if costs and told else None,
             estimated=self.estimated or other.estimated,
             tier=self.tier or other.tier,
         )
