@@ -32,6 +32,7 @@ from app.config_values import (
     ProviderKey,
     Quirks,
     Seconds,
+    TagNames,
     Takes,
     TargetName,
     as_target,
@@ -155,6 +156,7 @@ class NameConfig(BaseModel):
         "off",
         description="When a stream breaks off after text: tell the client, or let the next target go on from that text.",
     )
+    tags: TagNames = Field((), description="Tags of all calls for it.")
 
 
 @dataclass(frozen=True)

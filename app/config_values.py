@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
 
+from app.core.tags import checked_tags
+
 REFUSED_PARAMETERS = {
     **dict.fromkeys(("model", "messages", "stream"), "cannot be set here: it is set by the client's request"),
     "stream_options": "cannot be set here: the gateway asks for usage itself",
@@ -143,6 +145,7 @@ ApiFormats = Annotated[
 ]
 Quirks = Literal["perplexity", "parallel"]
 ModelNames = Annotated[tuple[NonEmpty, ...], AfterValidator(_without_duplicates), Takes("a list of model names")]
+TagNames = Annotated[tuple[NonEmpty, ...], AfterValidator(checked_tags), Takes("a list of tags")]
 ParameterName = Annotated[
     str,
     AfterValidator(_parameter_name),

@@ -151,6 +151,7 @@ def create_app(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
+    names = Names(registry)
     handler = build_pipeline(registry, writer, board, open_rescue, prices)
 
     def relay(surface: Surface) -> RelayRoute:
@@ -158,8 +159,9 @@ def create_app(
             surface,
             guard=guard,
             handler=handler,
-            check_name=Names(registry).check,
+            check_name=names.check,
             check_recorder=writer.check,
+            split_name=names.split,
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,
@@ -172,7 +174,7 @@ def create_app(
     app.include_router(models_router(identify, registry))
     app.include_router(capabilities_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
-    app.include_router(ollama_router(identify, registry, Names(registry).check, started_at=int(time.time())))
+    app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
     app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
     app.router.routes += gemini_other_routes()
     app.add_exception_handler(RelayError, on_relay_error)

@@ -422,7 +422,7 @@ def test_name_stands_for_targets_with_weights() -> None:
         ),
         (
             {"fast": {"targets": ["acme/m"], "stategy": "order"}},
-            "$names.fast.stategy: unknown key; did you mean 'strategy'? Known are targets, strategy, retries, rescue",
+            "$names.fast.stategy: unknown key; did you mean 'strategy'? Known are targets, strategy, retries, rescue, tags",
         ),
         (
             {"fast": {"targets": [{"target": "acme/m", "wieght": 1}]}},

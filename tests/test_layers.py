@@ -16,7 +16,7 @@ ALLOWED = {
     "app.core": [],
     "app.settings": [],
     "app.faults": [],
-    "app.config_values": [],
+    "app.config_values": ["app.core"],
     "app.config": ["app.config_values", "app.faults"],
     "app.overrides": ["app.config_values", "app.core", "app.faults"],
     "app.background": [],

@@ -37,8 +37,8 @@ def visible_models(registry: Registry, principal: Principal) -> list[ListedModel
 
 
 def visible_model(registry: Registry, principal: Principal, name: str) -> ListedModel | None:
-    """The model that `name` leads to, if it is listed and `principal` may use it."""
-    model = registry.model(name)
+    """The model that `name` leads to, with a tag behind it or without, if it is listed and `principal` may use it."""
+    model = registry.model(name) or registry.model(name.rpartition("@")[0])
     return model if model is not None and model.route.choices_for(principal) else None
 
 

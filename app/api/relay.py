@@ -13,6 +13,7 @@ from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
 from app.api.credentials import read_authorization
 from app.api.pump import SHUT_DOWN, Client, RawHeaders, Receive, Send, Voice, pump
+from app.api.tagging import Rename, SplitName, is_tagged, read_end_user, read_tagged, rename_body
 from app.api.vigil import Rounds
 from app.auth.guard import Guard
 from app.core.call import Call
@@ -42,6 +43,7 @@ class Surface:
         read_asked: the facts of a request's body; some APIs tell a part of them in the path, which the scope has.
         forwards: headers that a provider of the same dialect is to see too.
         free: calls cost nothing of the quota.
+        rename: gives the request another model's name.
         reply: the gateway's own answer to a request that asks a model for nothing, by its request id; None for all others. The
             model has to be one that the caller may use.
     """
@@ -52,6 +54,7 @@ class Surface:
     voice: Voice
     forwards: frozenset[bytes] = frozenset()
     free: bool = False
+    rename: Rename = rename_body
     reply: Callable[[Asked, str], bytes | None] | None = None
 
 
@@ -70,6 +73,7 @@ class RelayRoute:
         handler: Handler,
         check_name: CheckName,
         check_recorder: Callable[[], None],
+        split_name: SplitName,
         read_address: ReadAddress,
         max_body_bytes: int,
         call_timeout_s: float | None = None,
@@ -80,6 +84,7 @@ class RelayRoute:
         self._handler = handler
         self._check_name = check_name
         self._check_recorder = check_recorder
+        self._split_name = split_name
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
         self._call_timeout_s = call_timeout_s
@@ -104,6 +109,12 @@ class RelayRoute:
                 limit=self._max_body_bytes,
             )
             asked = self._surface.read_asked(body, scope)
+            tags, end_user = principal.tags, None
+            if is_tagged(asked, headers):
+                asked, said = await self._read_tagged(asked, scope, call_id, authorization)
+                tags = tuple(sorted({*tags, *said}))
+            if asked.end_user is not None:
+                end_user = read_end_user(asked.end_user, _credential(authorization))
             if self._surface.reply is not None and (own := self._surface.reply(asked, call_id)) is not None:
                 await self._check_name(asked.name, principal)
                 await client.answer(200, own, [(b"content-type", b"application/json")])
@@ -130,6 +141,8 @@ class RelayRoute:
                 headers=self._forwarded(headers) if self._surface.forwards else (),
                 free=self._surface.free,
                 deadline=deadline,
+                tags=tags,
+                end_user=end_user,
             )
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged and admission is not None:
@@ -151,6 +164,18 @@ class RelayRoute:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
 
+    async def _read_tagged(
+        self, asked: Asked, scope: Scope, call_id: str, authorization: str | None
+    ) -> tuple[Asked, tuple[str, ...]]:
+        return await read_tagged(
+            asked,
+            scope,
+            call_id=call_id,
+            credential=_credential(authorization),
+            split_name=self._split_name,
+            rename=self._surface.rename,
+        )
+
     def _deadline(self, timeout_ms: bytes | None, started_at: float) -> float | None:
         """When the first byte has to be here, by the client's wish or by the operator's; the earlier of both.
 
@@ -171,6 +196,10 @@ class RelayRoute:
 def new_request_id() -> str:
     """Unlike any other, and nothing to guess from."""
     return f"req_{secrets.token_hex(12)}"
+
+
+def _credential(authorization: str | None) -> str:
+    return (authorization or "").strip().partition(" ")[2].strip()
 
 
 def _count_ids() -> Iterator[str]:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from app.api.pump import Voice
 from app.api.relay import Scope, Surface
+from app.api.tagging import rename_form, rename_path
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json, dumps
 from app.dialects.anthropic.request import read_asked as read_anthropic
 from app.dialects.anthropic.request import read_asked_count as read_anthropic_count
+from app.dialects.asker import openai_user, said_tags
 from app.dialects.dialect import About, Asked
 from app.dialects.framing import comment
 from app.dialects.gemini.embed import read_asked as read_gemini_embed
@@ -77,7 +79,7 @@ def _read_plain(fallback: str | None = None) -> Read:
         stream = payload.get("stream")
         if stream is not None and not isinstance(stream, bool):
             raise InvalidRequest("'stream' must be true or false.", param="stream")
-        return Asked(body, payload, name, stream is True, wants_usage=True)
+        return Asked(body, payload, name, stream is True, True, openai_user(payload), said_tags(payload))
 
     return read
 
@@ -88,7 +90,7 @@ def _form_surface(name: str) -> Surface:
     def read(body: bytes, scope: Scope) -> Asked:
         return read_form(body, dict(scope["headers"]).get(b"content-type", b""))
 
-    return Surface(name, f"openai-{name}", read, voice, frozenset({b"content-type"}))
+    return Surface(name, f"openai-{name}", read, voice, frozenset({b"content-type"}), rename=rename_form)
 
 
 _OPENAI = _voice("openai")
@@ -146,34 +148,26 @@ def _read_gemini(*, streamed: bool) -> Callable[[bytes, Scope], Asked]:
     return lambda body, scope: read_gemini(body, scope["path_params"]["name"], streamed)
 
 
+def _gemini(name: str, dialect: str, read: Callable[[bytes, Scope], Asked]) -> Surface:
+    return Surface(name, dialect, read, _voice("gemini"), rename=rename_path)
+
+
 _ARRAY_VOICE = Voice(
     DIALECTS["gemini-array"].write_error,
     write_array_error,
     DIALECTS["gemini-array"].stream_type.encode(),
     lambda _model: b" ",
 )
-GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=False), _voice("gemini"))
-STREAM_GENERATE_CONTENT = Surface("generate", "gemini", _read_gemini(streamed=True), _voice("gemini"))
-STREAM_GENERATE_ARRAY = Surface("generate", "gemini-array", _read_gemini(streamed=True), _ARRAY_VOICE)
-
-
-GEMINI_COUNT = Surface(
-    "count",
-    "gemini-count",
-    lambda body, scope: read_gemini_count(body, scope["path_params"]["name"]),
-    _voice("gemini"),
+GENERATE_CONTENT = _gemini("generate", "gemini", _read_gemini(streamed=False))
+STREAM_GENERATE_CONTENT = _gemini("generate", "gemini", _read_gemini(streamed=True))
+STREAM_GENERATE_ARRAY = replace(STREAM_GENERATE_CONTENT, dialect="gemini-array", voice=_ARRAY_VOICE)
+GEMINI_COUNT = replace(
+    _gemini("count", "gemini-count", lambda body, scope: read_gemini_count(body, scope["path_params"]["name"])),
     free=True,
 )
-
-GEMINI_EMBED = Surface(
-    "embeddings",
-    "gemini-embed",
-    lambda body, scope: read_gemini_embed(body, scope["path_params"]["name"]),
-    _voice("gemini"),
+GEMINI_EMBED = _gemini(
+    "embeddings", "gemini-embed", lambda body, scope: read_gemini_embed(body, scope["path_params"]["name"])
 )
-GEMINI_EMBED_BATCH = Surface(
-    "embeddings",
-    "gemini-embed-batch",
-    lambda body, scope: read_gemini_batch(body, scope["path_params"]["name"]),
-    _voice("gemini"),
+GEMINI_EMBED_BATCH = _gemini(
+    "embeddings", "gemini-embed-batch", lambda body, scope: read_gemini_batch(body, scope["path_params"]["name"])
 )

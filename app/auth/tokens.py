@@ -71,7 +71,7 @@ def principal_of(token: StoredToken) -> Principal:
         username=token.username,
         daily_limit=token.rate_limit,
         models=tuple(model.lower() for model in token.models),
-        tags=token.tags,
+        tags=tuple(sorted(set(token.tags))),
         expires=None if token.expires_at is None else from_ms(token.expires_at),
     )
 

@@ -61,12 +61,14 @@ class Route:
         strategy: `order` takes them so, but the API keys of one provider by lot; `weighted` by lot, `fastest` by their time to the first byte.
         name: where it was given one in the configuration.
         rescue: a stream that breaks off is to be carried on by another choice.
+        tags: of every call for it.
     """
 
     choices: tuple[Choice, ...]
     strategy: Strategy = "order"
     name: str | None = None
     rescue: bool = False
+    tags: tuple[str, ...] = ()
 
     def choices_for(self, principal: Principal) -> tuple[Choice, ...]:
         """The choices that `principal` may use: all where its token is for the name, else those that it is for."""

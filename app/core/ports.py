@@ -34,6 +34,9 @@ class Directory(Protocol):
     def find(self, name: str) -> Route | None:
         """What `name` stands for, as the client spells it."""
 
+    def is_listed(self, name: str) -> bool:
+        """Whether a model or a name is known to be called so, be it usable or not."""
+
     def withheld(self, name: str) -> str | None:
         """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
 

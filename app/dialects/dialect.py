@@ -21,6 +21,8 @@ class Asked:
         name: what the client put into `model`.
         streamed: the reply is to be a stream.
         wants_usage: the client asked for usage at its end; always True where the dialect has no such question.
+        end_user: who the client says that it asks for, as it came.
+        tags: those in the body, as they came.
     """
 
     body: bytes
@@ -28,6 +30,8 @@ class Asked:
     name: str
     streamed: bool
     wants_usage: bool
+    end_user: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @frozen

@@ -25,6 +25,8 @@ class Names:
         route = await self._find(call.name)
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
         call.trace.target = route.choices[0].target
+        if route.tags:
+            call.trace.tags += route.tags
         if call.principal.models:
             route = _allowed(call.name, call.principal, route)
         return await call_next(call.routed(route))
@@ -32,6 +34,18 @@ class Names:
     async def check(self, name: str, principal: Principal) -> None:
         """Raise what `handle` would raise of a call by `principal` for `name`."""
         _allowed(name, principal, await self._find(name))
+
+    async def check_tagged(self, name: str, principal: Principal) -> None:
+        """The same of a name that may have a tag behind it."""
+        await self.check((await self.split(name))[0], principal)
+
+    async def split(self, name: str) -> tuple[str, str]:
+        """The name of a model and the tag behind its last `@`; all of it and "" where a model is called so as it stands."""
+        model, _, tag = name.rpartition("@")
+        if not model.strip() or model.endswith("/") or self._directory.is_listed(name):  # as Cloudflare's @cf/…
+            return name, ""
+        await self._directory.settled()
+        return (name, "") if self._directory.is_listed(name) else (model, tag)
 
     async def _find(self, name: str) -> Route:
         route = self._directory.find(name)

@@ -84,6 +84,10 @@ class Registry:
         """
         return self._now.find(name)
 
+    def is_listed(self, name: str) -> bool:
+        """Whether a model or a name is known to be called so, be it usable or not."""
+        return self._now.is_listed(name)
+
     def withheld(self, name: str) -> str | None:
         """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
         return self._now.withheld(name)

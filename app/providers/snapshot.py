@@ -1,6 +1,7 @@
 """What there is at one time, put together once and looked up often: providers, their models, and the names that lead to them."""
 
 import heapq
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from app.providers.told import Told
 
 # Of so many likely names the nearest are found exactly; to do that with all would hold up other calls for 50 ms.
 _LIKELY = 24
+_VERSION = re.compile(r"@(?:[0-9]+|default)$")
 
 
 class Listing(Provider, Protocol):
@@ -107,6 +109,16 @@ class Snapshot:
             # The provider itself will say whether it has the model.
             return Route(self.choices(target)) if self.overrides.known(*target.name).disabled is None else None
         return route
+
+    def is_listed(self, name: str) -> bool:
+        """Whether a model or a name is known to be called so, be it usable or not.
+
+        Of a provider whose list is not known it is only what ends like a version, as Google's `claude-opus-4@20250514` does.
+        """
+        wanted = normalise(name)
+        if wanted in self.routes or wanted in self.off or self.why_unusable(name) is not None:
+            return True
+        return _VERSION.search(wanted) is not None and self._unlisted(name) is not None
 
     def withheld(self, name: str) -> str | None:
         """Why the model that `name` would stand for is switched off, "" where nobody said; None where it is not."""
@@ -223,7 +235,9 @@ def _named(now: Snapshot, name: str, spellings: _Spellings) -> Route | None:
         if now.overrides.known(*target.name).disabled is None
         for choice in now.choices(target, weight, entry.retries)
     ]
-    return Route(tuple(choices), entry.strategy, name, entry.rescue == "continue") if choices else None
+    if not choices:
+        return None
+    return Route(tuple(choices), entry.strategy, name, entry.rescue == "continue", entry.tags)
 
 
 def _why_unusable(now: Snapshot, name: str, spellings: _Spellings) -> str:

@@ -71,6 +71,7 @@ class Served:
             handler=chain([Metering(self)], handler),
             check_name=self._check_name,
             check_recorder=self._check_recorder,
+            split_name=self._split_name,
             read_address=address_reader(()),
             max_body_bytes=1000,
             ping_s=ping_s,
@@ -91,6 +92,10 @@ class Served:
     def _check_recorder(self) -> None:
         if self._refusal is not None:
             raise self._refusal
+
+    async def _split_name(self, name: str) -> tuple[str, str]:
+        model, _, tag = name.rpartition("@")
+        return model, tag
 
     def record(self, record: CallRecord) -> None:
         self.records.append(record)

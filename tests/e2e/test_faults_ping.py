@@ -98,6 +98,7 @@ async def pinging() -> AsyncIterator[Pinging]:
             handler=build_pipeline(registry, running, Board(), open_rescue),
             check_name=Names(registry).check,
             check_recorder=lambda: None,
+            split_name=Names(registry).split,
             read_address=address_reader(()),
             max_body_bytes=1_000_000,
             ping_s=PING_S,

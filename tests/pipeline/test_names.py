@@ -1,5 +1,6 @@
 """From the name that a client gave to a target, or to an error that helps."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import httpx
@@ -9,7 +10,7 @@ from app.config import Config, NameConfig, ProviderConfig
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.reply import Reply
-from app.overrides import Layer, Overrides, parse_overrides
+from app.overrides import NOTHING_SAID, Layer, Overrides, parse_overrides
 from app.pipeline.names import Names
 from app.providers.registry import Registry
 from tests.calls import PRINCIPAL, make_call, make_reply
@@ -17,10 +18,12 @@ from tests.calls import PRINCIPAL, make_call, make_reply
 REPLY = make_reply()
 
 
-def registry(*models: str) -> Registry:
+def registry(
+    *models: str, names: Mapping[str, NameConfig] | None = None, overrides: Overrides = NOTHING_SAID
+) -> Registry:
     entry = ProviderConfig(base_url="http://acme.test/v1", supported_models=models)
     transport = httpx.MockTransport(lambda _request: httpx.Response(500))
-    return Registry(Config({"acme": entry}), lambda _names: None, transport)
+    return Registry(Config({"acme": entry}, names or {}), lambda _names: None, transport, overrides)
 
 
 class Next:
@@ -155,3 +158,72 @@ def no_key(_names: object) -> None:
 
 async def settle(directory: Registry) -> None:
     directory._settled.set()
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("gpt-x", ("gpt-x", "")),
+        ("gpt-x@team", ("gpt-x", "team")),
+        ("gpt-x@team:latest", ("gpt-x", "team:latest")),
+        ("gpt-x@", ("gpt-x", "")),
+        ("a@b@c", ("a@b", "c")),
+        ("claude@20250514", ("claude@20250514", "")),
+        ("acme/Claude@20250514:latest", ("acme/Claude@20250514:latest", "")),
+        ("claude@20250514@team", ("claude@20250514", "team")),
+        ("claude@20250515", ("claude", "20250515")),
+        ("@cf/llama", ("@cf/llama", "")),
+        ("acme/@cf/llama", ("acme/@cf/llama", "")),
+        (" @team", (" @team", "")),
+    ],
+)
+async def test_tag_is_told_from_a_name_that_has_an_at_sign_itself(name: str, parts: tuple[str, str]) -> None:
+    directory = registry("gpt-x", "claude@20250514", "a@b")
+    await settle(directory)
+
+    assert await Names(directory).split(name) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("acme/claude@20250514", ("acme/claude@20250514", "")),
+        ("acme/claude@default", ("acme/claude@default", "")),
+        ("acme/claude@team", ("acme/claude", "team")),
+        ("claude@20250514", ("claude", "20250514")),
+    ],
+)
+async def test_version_stays_where_nobody_knows_the_providers_models(name: str, parts: tuple[str, str]) -> None:
+    directory = registry()
+    await settle(directory)
+
+    assert await Names(directory).split(name) == parts
+
+
+async def test_name_with_an_at_sign_that_is_switched_off_is_not_split() -> None:
+    said = parse_overrides('providers: {acme: {models: {"claude@20250514": {disabled: true}}}}')
+    directory = registry("claude@20250514", "claude", overrides=Overrides(said))
+    await settle(directory)
+
+    assert await Names(directory).split("claude@20250514") == ("claude@20250514", "")
+
+
+async def test_tags_of_a_name_come_to_those_of_names_before_it() -> None:
+    entry = NameConfig.model_validate({"targets": ["acme/gpt-x"], "tags": ["b", "a"]}, strict=False)
+    call = make_call({"model": "fast"})
+    call.trace.tags += ("z",)
+
+    await resolve(call, registry("gpt-x", names={"fast": entry}))
+
+    assert call.trace.tags == ("z", "a", "b")
+
+
+async def test_name_with_an_at_sign_waits_for_lists_that_are_on_their_way() -> None:
+    class Late(Registry):
+        async def settled(self) -> None:
+            entry = ProviderConfig(base_url="http://a", supported_models=("claude@20250514",))
+            self.reload(Config({"acme": entry}), no_key)
+
+    late = Late(Config({}), no_key, httpx.MockTransport(lambda _request: httpx.Response(500)))
+
+    assert await Names(late).split("claude@20250514") == ("claude@20250514", "")

@@ -10,6 +10,7 @@ from app.dialects.anthropic.sampling import write_sampling
 from app.dialects.anthropic.thinking import ANSWER_TOKENS, Thinking, read_thinking, write_thinking
 from app.dialects.anthropic.tools import read_tool_choice, read_tools, write_tool_choice, write_tools
 from app.dialects.anthropic.turns import write_messages, write_system
+from app.dialects.asker import anthropic_user, said_tags
 from app.dialects.dialect import Asked
 from app.dialects.fields import as_integer, as_list, as_number, as_object, as_text, as_texts, optional, wrong
 from app.dialects.opening import is_name, open_body
@@ -77,7 +78,7 @@ def read_asked_count(body: bytes) -> Asked:
     stream = payload.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise wrong("stream", "true or false")
-    return Asked(body, payload, name, stream is True, wants_usage=True)
+    return Asked(body, payload, name, stream is True, True, anthropic_user(payload), said_tags(payload))
 
 
 def read_request(payload: Mapping[str, Json]) -> ChatRequest:

@@ -11,6 +11,7 @@ from app.core.embedding import EmbeddingRequest, Embeddings
 from app.core.errors import InvalidRequest, UpstreamInvalid
 from app.core.jsonio import Json
 from app.core.usage import Usage
+from app.dialects.asker import said_tags
 from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.fields import as_integer, as_text, wrong
@@ -34,7 +35,7 @@ def read_asked(body: bytes, name: str) -> Asked:
     body, payload = open_body(body)
     if not is_name(name):
         raise InvalidRequest("The URL must name a model: /v1beta/models/demo:embedContent.", param="model")
-    return Asked(body, payload, name, streamed=False, wants_usage=True)
+    return Asked(body, payload, name, streamed=False, wants_usage=True, tags=said_tags(payload))
 
 
 def read_asked_batch(body: bytes, name: str) -> Asked:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from app.core.chat import ChatRequest, ResponseFormat
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
+from app.dialects.asker import said_tags
 from app.dialects.dialect import Asked
 from app.dialects.fields import as_integer, as_number, as_text
 from app.dialects.gemini.contents import as_contents, read_contents, read_system
@@ -41,14 +42,14 @@ def read_asked(body: bytes, name: str, streamed: bool) -> Asked:
     """
     body, payload = open_body(body)
     _check(payload, name)
-    return Asked(body, payload, name, streamed, wants_usage=True)
+    return Asked(body, payload, name, streamed, wants_usage=True, tags=said_tags(payload))
 
 
 def read_asked_count(body: bytes, name: str) -> Asked:
     """The same of a request to countTokens, which may hold a whole request instead of its contents."""
     body, payload = open_body(body)
     _check(as_counted(payload), name)
-    return Asked(body, payload, name, streamed=False, wants_usage=True)
+    return Asked(body, payload, name, streamed=False, wants_usage=True, tags=said_tags(payload))
 
 
 def read_request(payload: Mapping[str, Json]) -> ChatRequest:

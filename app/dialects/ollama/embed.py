@@ -9,6 +9,7 @@ from app.core.embedding import EmbeddingRequest, Embeddings
 from app.core.errors import UpstreamInvalid
 from app.core.jsonio import Json, dumps
 from app.core.usage import Usage
+from app.dialects.asker import said_tags
 from app.dialects.dialect import About, Asked
 from app.dialects.embedding import EmbeddingDialect, read_vector, texts_of
 from app.dialects.fields import wrong
@@ -30,7 +31,7 @@ def read_asked(body: bytes) -> Asked:
         InvalidRequest: with the field at fault as `param`.
     """
     body, payload, name = open_named(body)
-    return Asked(body, payload, name, streamed=False, wants_usage=True)
+    return Asked(body, payload, name, streamed=False, wants_usage=True, tags=said_tags(payload))
 
 
 def read_embed_request(payload: Mapping[str, Json]) -> EmbeddingRequest:

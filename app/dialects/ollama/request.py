@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from app.core.chat import ChatRequest, Encoded, Message, Text
 from app.core.jsonio import Json
+from app.dialects.asker import said_tags
 from app.dialects.dialect import Asked
 from app.dialects.fields import wrong
 from app.dialects.ollama.fields import read_list, read_text
@@ -98,7 +99,7 @@ def _read_asked(body: bytes) -> Asked:
     stream = payload.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise wrong("stream", "true or false")
-    return Asked(body, payload, name, stream is not False, wants_usage=True)
+    return Asked(body, payload, name, stream is not False, wants_usage=True, tags=said_tags(payload))
 
 
 def _read_request(payload: Mapping[str, Json], messages: tuple[Message, ...], known: frozenset[str]) -> ChatRequest:

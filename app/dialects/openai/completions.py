@@ -11,6 +11,7 @@ from app.core.errors import InvalidRequest, UpstreamError
 from app.core.events import Completion, Event, Failed, Finished, FinishReason, RefusalDelta, Started, TextDelta
 from app.core.jsonio import Json, dumps
 from app.core.usage import NO_USAGE
+from app.dialects.asker import openai_user, said_tags
 from app.dialects.dialect import About, Asked
 from app.dialects.fields import wrong
 from app.dialects.framing import write_data
@@ -45,7 +46,8 @@ def read_asked(body: bytes) -> Asked:
         raise wrong("model", "a model's name")
     options = read_object(payload, "stream_options") or {}
     wants_usage = read_flag(options, "include_usage", "stream_options")
-    return Asked(body, payload, name, read_flag(payload, "stream") is True, wants_usage is True)
+    streamed = read_flag(payload, "stream") is True
+    return Asked(body, payload, name, streamed, wants_usage is True, openai_user(payload), said_tags(payload))
 
 
 def read_request(payload: Mapping[str, Json]) -> ChatRequest:

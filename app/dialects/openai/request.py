@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
+from app.dialects.asker import openai_user, said_tags
 from app.dialects.dialect import Asked
 from app.dialects.openai.foreign import own_messages
 from app.dialects.opening import MAX_NAME_LENGTH as MAX_NAME_LENGTH
@@ -41,7 +42,7 @@ def read_asked(body: bytes) -> Asked:
     if wants_usage is not None and not isinstance(wants_usage, bool):
         # It is overwritten on its way, so the provider could not object.
         raise InvalidRequest("'include_usage' must be true or false.", param="stream_options.include_usage")
-    return Asked(body, payload, name, stream is True, wants_usage is True)
+    return Asked(body, payload, name, stream is True, wants_usage is True, openai_user(payload), said_tags(payload))
 
 
 def pass_request(

@@ -8,6 +8,7 @@ from typing import cast
 
 from app.core.chat import ChatRequest, Effort, Message, ReasoningWish, ResponseFormat, Text
 from app.core.jsonio import Json
+from app.dialects.asker import openai_user, said_tags
 from app.dialects.dialect import Asked
 from app.dialects.efforts import EFFORTS
 from app.dialects.fields import as_text, wrong
@@ -60,7 +61,8 @@ def read_asked(body: bytes) -> Asked:
     for index, item in enumerate(given if isinstance(given, list) else ()):
         if not isinstance(item, dict):
             raise wrong(f"input[{index}]", "an object, such as a message with 'role' and 'content'")
-    return Asked(body, payload, name, find_flag(payload, "stream") is True, wants_usage=True)
+    streamed = find_flag(payload, "stream") is True
+    return Asked(body, payload, name, streamed, True, openai_user(payload), said_tags(payload))
 
 
 def needs_state(payload: Mapping[str, Json]) -> str | None:
