@@ -164,6 +164,7 @@ def _taken_over(old: OldToken) -> StoredToken:
         raise InvalidToken("malformed: the token is not 16 to 128 visible ASCII characters")
     if not isinstance(old.username, str):
         raise InvalidToken("malformed: there is no username")
+    lifetime_requests = _count(old.lifetime_requests, "lifetime_requests")
     return StoredToken(
         id=id_of(mint()),
         digest=digest_of(old.token),
@@ -171,7 +172,8 @@ def _taken_over(old: OldToken) -> StoredToken:
         rate_limit=_count(old.rate_limit, "rate_limit"),
         created_at=now_ms(),
         expires_at=to_ms(_old_expiry(old.expiry)),
-        lifetime_requests=_count(old.lifetime_requests, "lifetime_requests"),
+        lifetime_requests=lifetime_requests,
+        lifetime_before=lifetime_requests,
     )
 
 

@@ -73,6 +73,8 @@ def principal_of(token: StoredToken) -> Principal:
         models=tuple(model.lower() for model in token.models),
         tags=tuple(sorted(set(token.tags))),
         expires=None if token.expires_at is None else from_ms(token.expires_at),
+        admin=token.admin,
+        log_bodies=token.log_bodies,
     )
 
 

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from app.store.db import Database
+from app.store.rollups import add_calls
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
@@ -15,6 +16,8 @@ PICO_USD = 10**12
 Row = dict[str, Any]
 
 _MAX_BIGINT = 2**63 - 1
+# Of one call: 100,000 USD, or as many tokens. What is more is nonsense of a provider's, and the sums must have room for it.
+_MOST = 10**17
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
 _INSERT = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
@@ -27,7 +30,7 @@ _COUNT = (
 
 
 async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
-    """Log calls, each once, however often it is given, and count them on their tokens.
+    """Log calls, each once, however often it is given, count them on their tokens, and add them to the sums.
 
     A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, and both costs as a Decimal
     in USD or None. `charged` tells whether it counts for the token's lifetime.
@@ -67,6 +70,7 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
         if statements.many(_INSERT, rows) != len(rows):
             raise _NotAllNew
         _count(statements, rows)
+        add_calls(statements, rows)
 
     try:
         await db.transact(insert)
@@ -76,7 +80,9 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
 
 
 def _insert_each(statements: Statements, rows: Sequence[Row]) -> None:
-    _count(statements, [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)])
+    new = [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)]
+    _count(statements, new)
+    add_calls(statements, new)
 
 
 def _count(statements: Statements, rows: Sequence[Row]) -> None:
@@ -94,7 +100,9 @@ def _count(statements: Statements, rows: Sequence[Row]) -> None:
 
 
 def _stored(row: Mapping[str, Any]) -> Row:
-    costs = {name: None if row[name] is None else to_pico_usd(row[name]) for name in ("cost", "reported_cost")}
+    costs = {
+        name: None if row[name] is None else _bounded(to_pico_usd(row[name])) for name in ("cost", "reported_cost")
+    }
     return {**row, "received_at": int(row["received_at"] * 1000), **costs}
 
 
@@ -103,9 +111,13 @@ def _mended(row: Row) -> Row:
 
 
 def _mended_value(value: object) -> object:
-    """What a database takes: no lone surrogate, no NUL, no integer beyond 64 bits. A client can send all three."""
+    """What a database takes: no lone surrogate, no NUL, no number that no sum has room for. A client can send all three."""
     if isinstance(value, str):
         return value.encode(errors="replace").decode().replace("\0", "?")
     if isinstance(value, int) and not isinstance(value, bool):
-        return max(-_MAX_BIGINT, min(_MAX_BIGINT, value))
+        return _bounded(value)
     return value
+
+
+def _bounded(value: int) -> int:
+    return max(-_MOST, min(_MOST, value))

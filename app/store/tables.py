@@ -8,7 +8,7 @@ A change here needs a revision in `migrations/versions`; a test compares the two
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Table, false, true
+from sqlalchemy import JSON, BigInteger, Index, PrimaryKeyConstraint, Table, false, text, true
 from sqlmodel import Field, SQLModel
 
 
@@ -17,10 +17,15 @@ def _count() -> Any:
     return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
+# Their rows lie in the order of their key: what is read of a period lies together.
+_WITHOUT_ROWID = {"sqlite_with_rowid": False}
+
+
 class Token(SQLModel, table=True):
     """A token, without the token: only the SHA-256 digest of its text is kept. A limit that is None is none; budgets are in pico-USD.
 
-    `previous_digest` is what it was before the last rotation, good until `previous_until`.
+    `previous_digest` is what it was before the last rotation, good until `previous_until`. `lifetime_before` is that part of
+    `lifetime_requests` of which there are no sums: what was imported, or counted before sums were kept.
     """
 
     __tablename__ = "tokens"
@@ -46,6 +51,7 @@ class Token(SQLModel, table=True):
     max_concurrent: int | None = Field(default=None, sa_type=BigInteger)
     admin: bool = Field(sa_column_kwargs={"server_default": false()})
     log_bodies: bool = Field(sa_column_kwargs={"server_default": false()})
+    lifetime_before: int = _count()
 
 
 class QuotaDay(SQLModel, table=True):
@@ -161,7 +167,12 @@ class RequestLog(SQLModel, table=True):
 
     __table_args__ = (
         Index("ix_request_logs_received_at", "received_at"),
-        Index("ix_request_logs_token_id_received_at", "token_id", "received_at"),
+        Index(
+            "ix_request_logs_parent_id",
+            "parent_id",
+            sqlite_where=text("parent_id IS NOT NULL"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
     )
 
 
@@ -188,15 +199,18 @@ class UsageKey(SQLModel, table=True):
     surface: str
     client: str
 
+    __table_args__ = (_WITHOUT_ROWID,)
+
 
 class _Sums(SQLModel):
-    """Sums over the rows of `request_logs` with one key, in one period.
+    """Sums over the rows of `request_logs` with one key, in one period: tokens, costs and all that is not said otherwise of both kinds of calls.
 
     Attributes:
         calls: the clients' own; `helper_calls` are those made for them.
-        ok: calls with a status below 400.
+        ok: the clients' own with a status below 400.
         estimated: calls whose tokens are our estimate; `unpriced` are those without a known price.
-        first_bytes: calls of which any byte came, over which `first_byte_ms` is summed.
+        total_ms: of the clients' own.
+        first_bytes: the clients' own of which any byte came, over which `first_byte_ms` is summed.
     """
 
     key_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -234,6 +248,8 @@ class UsageHour(_Sums, table=True):
 
     hour: int = Field(primary_key=True)
 
+    __table_args__ = (PrimaryKeyConstraint("hour", "key_id"), _WITHOUT_ROWID)
+
 
 class UsageDay(_Sums, table=True):
     """Sums of a day."""
@@ -241,6 +257,8 @@ class UsageDay(_Sums, table=True):
     __tablename__ = "usage_days"
 
     day: int = Field(primary_key=True)
+
+    __table_args__ = (PrimaryKeyConstraint("day", "key_id"), _WITHOUT_ROWID)
 
 
 class ModelPrice(SQLModel, table=True):

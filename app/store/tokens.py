@@ -32,6 +32,15 @@ class StoredToken:
     lifetime_requests: int = 0
     previous_digest: bytes | None = None
     previous_until: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    budget_per_day: int | None = None
+    budget_per_month: int | None = None
+    max_concurrent: int | None = None
+    admin: bool = False
+    log_bodies: bool = False
+    lifetime_before: int = 0
 
 
 _FIELDS = tuple(StoredToken.__dataclass_fields__)

@@ -139,8 +139,8 @@ async def test_call_of_a_deleted_token_is_kept(database: Database) -> None:
     [
         ({"name": "a\ud800b"}, {"name": "a?b"}),
         ({"name": "\ud800", "error": "nul \0"}, {"name": "?", "error": "nul ?"}),
-        ({"output_tokens": 2**80}, {"output_tokens": 2**63 - 1}),
-        ({"cost": Decimal("1e99")}, {"cost": 2**63 - 1}),
+        ({"output_tokens": 2**80}, {"output_tokens": 10**17}),
+        ({"cost": Decimal("1e99")}, {"cost": 10**17}),
         ({"cost": Decimal("NaN")}, {"cost": 0}),
     ],
 )

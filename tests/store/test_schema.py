@@ -16,6 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from app.store import schema
 from app.store.db import Database, UnusableDatabase
 from app.store.migrations import HEAD
+from app.store.rollups import KEY, SUMS, by_day, sum_up
 from app.store.schema import is_current, migrate, upgrade
 from app.store.tables import METADATA
 from tests.store import processes
@@ -103,6 +104,46 @@ async def test_older_database_is_migrated_and_keeps_its_rows(open_another: Opene
         rows = await connection.execute(text("SELECT id, attempts, rescued FROM request_logs"))
         assert rows.one() == ("a", 1, 0)
     assert await is_current(database)
+
+
+async def test_calls_of_before_are_summed_up_as_if_they_came_now(open_another: Opener) -> None:
+    database = open_another("relay.db")
+    columns = (
+        "id, received_at, token_id, username, name, provider, model, surface, streamed, status, outcome, input_tokens,"
+        " cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_estimated, cost, first_byte_ms,"
+        " total_ms, client"
+    )
+    rows = [
+        ("a", 5, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 200, "ok", 1, 2, 3, 4, 5, 0, 77, 8, 9, "::1"),
+        ("b", 6, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 502, "error", 1, 0, 0, 1, 0, 1, None, None, 9, "::1"),
+        ("c", 4_000_000, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 200, "ok", 1, 0, 0, 1, 0, 0, 5, 7, 9, "::1"),
+        ("d", 90_000_000, "gone", "\u00e4nn", "x", None, None, "chat", 0, 404, "error", 0, 0, 0, 0, 0, 0, None, None, 9, "::1"),
+    ]  # fmt: skip
+    async with database.begin() as connection:
+        await connection.run_sync(lambda sync: migrate(sync, "0002"))
+        for row in rows:
+            values = ", ".join("NULL" if value is None else repr(value) for value in row)
+            await connection.execute(text(f"INSERT INTO request_logs ({columns}) VALUES ({values})"))
+        await connection.execute(
+            text(
+                "INSERT INTO tokens (id, digest, username, rate_limit, models, tags, disabled, created_at, lifetime_requests)"
+                " VALUES ('AAAAAAAA', 'd', 'ann', 1, '[]', '[]', 0, 1, 40)"
+            )
+        )
+
+    await upgrade(database)
+
+    async with database.read() as connection:
+        logged = [dict(row) for row in (await connection.execute(text("SELECT * FROM request_logs"))).mappings()]
+        hours = (await connection.execute(text(f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours"))).all()
+        days = (await connection.execute(text(f"SELECT day, key_id, {', '.join(SUMS)} FROM usage_days"))).all()
+        names = (await connection.execute(text(f"SELECT id, {', '.join(KEY)} FROM usage_keys"))).all()
+        before = (await connection.execute(text("SELECT lifetime_before FROM tokens"))).scalar()
+    expected_keys, expected = sum_up(logged)
+    assert {row[0]: tuple(row[1:]) for row in names} == expected_keys
+    assert {(row[0], row[1]): tuple(row[2:]) for row in hours} == expected
+    assert {(row[0], row[1]): tuple(row[2:]) for row in days} == by_day(expected)
+    assert before == 37
 
 
 async def test_current_database_is_known_as_such_and_an_empty_one_is_left_empty(

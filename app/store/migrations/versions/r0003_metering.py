@@ -1,5 +1,10 @@
 """Metering: costs, tags and classes of usage in the log of calls; sums, prices, models, limits, alerts and hosts beside it."""
 
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -71,17 +76,113 @@ def upgrade() -> None:
     op.add_column("request_logs", sa.Column("cache_hit", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("request_logs", sa.Column("charged", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.execute("UPDATE request_logs SET reported_cost = cost, price_version = 'provider' WHERE cost IS NOT NULL")
+    op.drop_index("ix_request_logs_token_id_received_at", "request_logs")
+    is_helper = sa.text("parent_id IS NOT NULL")
+    op.create_index(
+        "ix_request_logs_parent_id", "request_logs", ["parent_id"], sqlite_where=is_helper, postgresql_where=is_helper
+    )
+    op.add_column("tokens", sa.Column("lifetime_before", sa.BigInteger(), nullable=False, server_default="0"))
     _create_tables()
+    _sum_up(op.get_bind())
 
 
 def downgrade() -> None:
     """Drop them."""
     for table in _NEW_TABLES:
         op.drop_table(table)
+    op.drop_column("tokens", "lifetime_before")
+    op.drop_index("ix_request_logs_parent_id", "request_logs")
+    op.create_index("ix_request_logs_token_id_received_at", "request_logs", ["token_id", "received_at"])
     for name in ("charged", "cache_hit", "reported_cost", "tags", *_COUNTS, *_TEXTS):
         op.drop_column("request_logs", name)
     for name in ("log_bodies", "admin", *_LIMITS):
         op.drop_column("tokens", name)
+
+
+# The sums of rows that were there before. Written out once more, for what a migration does must not change with the program.
+_GROUPS = sa.text(
+    "SELECT token_id, username, name, coalesce(provider, ''), coalesce(model, ''), surface, client,"
+    " received_at / 3600000 AS hour, count(*), sum(CASE WHEN status < 400 THEN 1 ELSE 0 END),"
+    " sum(CASE WHEN usage_estimated THEN 1 ELSE 0 END), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END), sum(input_tokens),"
+    " sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(coalesce(cost, 0)),"
+    " sum(total_ms), sum(coalesce(first_byte_ms, 0)), count(first_byte_ms)"
+    " FROM request_logs GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+)
+_KEY = ("token_id", "username", "tags", "name", "alias", "router", "cache", "augmentor", "provider", "model", "surface")
+_SUMS = (
+    "calls",
+    "ok",
+    "estimated",
+    "unpriced",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+)
+_MORE_SUMS = ("reasoning_tokens", "cost", "total_ms", "first_byte_ms", "first_bytes")
+_ALL_SUMS = (
+    "calls",
+    "helper_calls",
+    "ok",
+    "charged",
+    "cache_hits",
+    "estimated",
+    "unpriced",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "output_audio_tokens",
+    "output_image_tokens",
+    "images",
+    "searches",
+    "requests",
+    "audio_ms",
+    "cost",
+    "total_ms",
+    "first_byte_ms",
+    "first_bytes",
+)
+_BATCH = 500
+_INSERT_KEY = sa.text(
+    f"INSERT INTO usage_keys (id, {', '.join(_KEY)}, client) VALUES (:id, {', '.join(f':{name}' for name in _KEY)}, :client)"  # noqa: S608 - our columns
+    " ON CONFLICT (id) DO NOTHING"
+)
+_INSERT_HOUR = sa.text(
+    f"INSERT INTO usage_hours (hour, key_id, {', '.join(_ALL_SUMS)})"  # noqa: S608 - our columns
+    f" VALUES (:hour, :id, {', '.join(f':{name}' for name in _ALL_SUMS)})"
+)
+_INSERT_DAYS = (
+    f"INSERT INTO usage_days (day, key_id, {', '.join(_ALL_SUMS)})"  # noqa: S608 - our columns
+    f" SELECT hour / 24, key_id, {', '.join(f'sum({name})' for name in _ALL_SUMS)} FROM usage_hours GROUP BY 1, 2"
+)
+_SET_BEFORE = (
+    "UPDATE tokens SET lifetime_before = lifetime_requests - coalesce((SELECT sum(d.charged) FROM usage_days d"
+    " JOIN usage_keys k ON k.id = d.key_id WHERE k.token_id = tokens.id), 0)"
+)
+
+
+def _sum_up(connection: sa.Connection) -> None:
+    groups = iter(connection.execute(_GROUPS))
+    while batch := [_sums_of(group) for group in islice(groups, _BATCH)]:
+        connection.execute(_INSERT_KEY, batch)
+        connection.execute(_INSERT_HOUR, batch)
+    connection.execute(sa.text(_INSERT_DAYS))
+    connection.execute(sa.text(_SET_BEFORE))
+
+
+def _sums_of(group: Sequence[Any]) -> dict[str, Any]:
+    token_id, username, name, provider, model, surface, client, hour, *sums = group
+    key = (token_id, username, "", name, "", "", "", "", provider, model, surface, client)
+    digest = blake2b("\0".join(key).encode(), digest_size=8).digest()
+    values = dict.fromkeys(_ALL_SUMS, 0) | dict(zip(_SUMS + _MORE_SUMS, map(int, sums), strict=True))
+    # All count as charged: so their column says, which is younger than they are.
+    values["charged"] = values["calls"]
+    return values | dict(zip((*_KEY, "client"), key, strict=True)) | {"id": int.from_bytes(digest) >> 1, "hour": hour}
 
 
 def _create_tables() -> None:
@@ -202,7 +303,8 @@ def _create_tables() -> None:
         sa.Column("first_byte_ms", sa.BigInteger(), nullable=False),
         sa.Column("first_bytes", sa.BigInteger(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key_id", "day"),
+        sa.PrimaryKeyConstraint("day", "key_id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_hours",
@@ -233,7 +335,8 @@ def _create_tables() -> None:
         sa.Column("first_byte_ms", sa.BigInteger(), nullable=False),
         sa.Column("first_bytes", sa.BigInteger(), nullable=False),
         sa.Column("hour", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key_id", "hour"),
+        sa.PrimaryKeyConstraint("hour", "key_id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "usage_keys",
@@ -251,6 +354,7 @@ def _create_tables() -> None:
         sa.Column("surface", sa.String(), nullable=False),
         sa.Column("client", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "users",
