@@ -165,7 +165,7 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
             await client.fail(Unavailable(SHUT_DOWN))
         raise
     except RelayError as exc:
-        _tell(reply, client, Outcome.CUT, exc.message)
+        _tell(reply, client, Outcome.CUT, exc.message, exc)
         await vigil.settle()
         await client.fail(exc)
     except Exception as exc:
@@ -205,10 +205,12 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await client.finish()
 
 
-def _tell(reply: Reply, client: Client, outcome: Outcome, error: str | None = None) -> None:
+def _tell(
+    reply: Reply, client: Client, outcome: Outcome, error: str | None = None, failure: RelayError | None = None
+) -> None:
     """Let the taps hear of the end, where they have not: before the client sees it, so that no answered call lacks its record."""
     if reply.is_told:
         return
     if error is None and (error := reply.read_failure()) is not None:
         outcome = Outcome.ERROR  # a client may well leave because of the error that it was told
-    reply.tell(End(outcome, reply.status, reply.read_usage(), time.monotonic(), error, client.begun))
+    reply.tell(End(outcome, reply.status, reply.read_usage(), time.monotonic(), error, client.begun, failure))

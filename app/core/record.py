@@ -12,7 +12,8 @@ class Failure:
     """What went wrong with one attempt, for the operator's alerts.
 
     Attributes:
-        kind: `auth_error`, `not_found`, `rate_limit`, `server_error`, `bad_request`, `unreachable` or `timeout`.
+        kind: `auth_error`, `not_found`, `rate_limit`, `server_error`, `bad_request`, `unreachable` or `timeout`; or `breaker_open`,
+            where it was left alone from then on.
         status: the provider's own; 0 where none came.
         message: its words, redacted.
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from app.core.errors import RelayError
 from app.core.frozen import frozen
 from app.core.usage import NO_USAGE, Usage
 
@@ -36,6 +37,7 @@ class End:
         status: the reply's.
         at: on the monotonic clock, in seconds.
         begun: bytes of the reply had gone out or were about to, not only a ping.
+        failure: with what it broke off, where that was an error of ours or the provider's.
     """
 
     outcome: Outcome
@@ -44,6 +46,7 @@ class End:
     at: float
     error: str | None = None
     begun: bool = True
+    failure: RelayError | None = None
 
 
 class Tap(Protocol):

@@ -114,17 +114,17 @@ class Board:
             entry.outcomes.clear()
         entry.outcomes.append((self._clock(), False))
 
-    def failed(self, target: Target, ticket: Ticket) -> None:
-        """The target failed."""
+    def failed(self, target: Target, ticket: Ticket) -> bool:
+        """The target failed. True where its breaker opens by that."""
         entry = self._entries[target]
         entry.under_way -= 1
         entry.calls += 1
-        self._count_failure(entry, ticket)
+        return self._count_failure(entry, ticket)
 
-    def broke(self, target: Target, ticket: Ticket) -> None:
-        """A reply broke off after its first byte, which had been told as a success."""
-        if (entry := self._entries.get(target)) is not None:
-            self._count_failure(entry, ticket)
+    def broke(self, target: Target, ticket: Ticket) -> bool:
+        """A reply broke off after its first byte, which had been told as a success. True where the breaker opens by that."""
+        entry = self._entries.get(target)
+        return entry is not None and self._count_failure(entry, ticket)
 
     def left(self, target: Target, ticket: Ticket) -> None:
         """The call ended without saying anything about the target: the client left, or was at fault."""
@@ -172,10 +172,10 @@ class Board:
             return 0.0
         return entry.first_byte_s * (entry.under_way + 1)
 
-    def _count_failure(self, entry: _Entry, ticket: Ticket) -> None:
+    def _count_failure(self, entry: _Entry, ticket: Ticket) -> bool:
         entry.failures += 1
         if ticket <= entry.opened_at:
-            return
+            return False
         now = self._clock()
         entry.consecutive += 1
         entry.outcomes.append((now, True))
@@ -183,11 +183,13 @@ class Board:
         is_bad = entry.consecutive >= CONSECUTIVE_FAILURES or (
             len(young) >= LEAST_CALLS and sum(young) >= ERROR_RATE * len(young)
         )
-        if ticket == entry.probe or (is_bad and not entry.open_until):
+        opens = ticket == entry.probe or (is_bad and not entry.open_until)
+        if opens:
             entry.probe = 0
             entry.opened_at = entry.tickets
             entry.open_s = min(entry.open_s * 2 or OPEN_S, LONGEST_OPEN_S)
             entry.open_until = now + entry.open_s
+        return opens
 
     def _health(self, entry: _Entry) -> Health:
         retry_s = max(0.0, entry.open_until - self._clock())

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 
-from app.core.call import Call, Choice, Route, Target
+from app.core.call import Call, Choice, Route, Target, Trace
 from app.core.errors import (
     DeadlineExceeded,
     NotServed,
@@ -22,8 +22,10 @@ from app.core.errors import (
     UpstreamFailure,
 )
 from app.core.ports import Handler, OpenRescue
+from app.core.record import Failure
 from app.core.reply import End, Outcome, Reply
 from app.pipeline.board import Board, Ticket
+from app.pipeline.failures import breaker_opened, broken_stream, failure_of
 from app.pipeline.rescue import rescued
 
 log = logging.getLogger(__name__)
@@ -140,14 +142,15 @@ class Failover:
         return told if told <= LONGEST_PAUSE_S else math.inf
 
     async def _ask(self, call: Call, target: Target, ticket: Ticket, call_next: Handler) -> Reply:
-        """One attempt, told to the board."""
+        """One attempt, told to the board, and where it fails, noted in the trace."""
         board, asked_at = self._board, time.monotonic()
         call.trace.target = target
         call.trace.attempts += 1
         try:
             reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
         except UpstreamFailure as exc:
-            (board.failed if _is_targets_fault(exc) else board.left)(target, ticket)
+            opens = (board.failed if _is_targets_fault(exc) else board.left)(target, ticket)
+            _note(call.trace, failure_of(exc, target), board.retry_s(target) if opens else 0)
             exc.headers = (*exc.headers, *_told(call))
             raise
         except BaseException:
@@ -155,7 +158,7 @@ class Failover:
             raise
         board.succeeded(target, ticket, time.monotonic() - asked_at)
         reply.headers += [(name.encode(), value.encode()) for name, value in _told(call)]
-        reply.taps.append(_Watch(board, target, ticket))
+        reply.taps.append(_Watch(board, target, ticket, call.trace, reply.read_failure))
         return reply
 
     def _all_open(self, route: Route) -> Unavailable:
@@ -168,21 +171,40 @@ class Failover:
 
 
 class _Watch:
-    """The tap that tells the board of a reply that broke off."""
+    """The tap that tells the board of a reply that broke off, and notes it in the trace."""
 
-    __slots__ = ("_board", "_target", "_ticket")
+    __slots__ = ("_board", "_read_failure", "_target", "_ticket", "_trace")
 
-    def __init__(self, board: Board, target: Target, ticket: Ticket) -> None:
+    def __init__(
+        self, board: Board, target: Target, ticket: Ticket, trace: Trace, read_failure: Callable[[], str | None]
+    ) -> None:
         self._board = board
         self._target = target
         self._ticket = ticket
+        self._trace = trace
+        self._read_failure = read_failure
 
     def feed(self, chunk: bytes) -> None:
         """Only the end is of interest."""
 
     def close(self, end: End) -> None:
         if end.outcome in (Outcome.CUT, Outcome.ERROR):
-            self._board.broke(self._target, self._ticket)
+            opens = self._board.broke(self._target, self._ticket)
+            if (failure := self._failure(end)) is not None:
+                _note(self._trace, failure, self._board.retry_s(self._target) if opens else 0)
+
+    def _failure(self, end: End) -> Failure | None:
+        """What the provider did; None where it was a fault of ours, or the gateway was shut down."""
+        if isinstance(end.failure, UpstreamFailure):
+            return failure_of(end.failure, self._target)
+        words = self._read_failure()
+        return None if words is None else broken_stream(words, end.status, self._target)
+
+
+def _note(trace: Trace, failure: Failure, left_alone_s: float) -> None:
+    trace.failures += (failure,)
+    if left_alone_s:
+        trace.failures += (breaker_opened(failure, left_alone_s),)
 
 
 def _told(call: Call) -> tuple[tuple[str, str], ...]:

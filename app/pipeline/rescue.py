@@ -66,7 +66,8 @@ class _Stream:
     async def give_up(self, exc: BaseException) -> None:
         """Tell all taps that nothing came, and end the provider's side."""
         outcome = Outcome.CLIENT_GONE if isinstance(exc, asyncio.CancelledError) else Outcome.CUT
-        end = End(outcome, self.reply.status, self._read_usage(), time.monotonic(), str(exc), begun=False)
+        failure = exc if isinstance(exc, RelayError) else None
+        end = End(outcome, self.reply.status, self._read_usage(), time.monotonic(), str(exc), False, failure)
         self.reply.tell(end)
         await self.aclose()
 
@@ -110,7 +111,7 @@ class _Stream:
             log.info("%s broke off and cannot be carried on: %s", self._call.id, exc.message)
             return False
         log.info("%s broke off and is carried on by %s: %s", self._call.id, trace.target, failure.message)
-        await self._replace(following, End(Outcome.CUT, 200, used, time.monotonic(), failure.message))
+        await self._replace(following, End(Outcome.CUT, 200, used, time.monotonic(), failure.message, failure=failure))
         trace.rescued = True
         return True
 
@@ -120,7 +121,7 @@ class _Stream:
         for tap in broken.taps:
             self.reply.taps.remove(tap)
             tap.close(end)
-        self.reply.taps += following.taps
+        self.reply.taps[:0] = following.taps  # those of outer stages hear of an end last, when all is noted
         self.reply.headers = following.headers  # of no effect once the first bytes are out
         await broken.aclose()
 

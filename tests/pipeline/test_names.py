@@ -202,7 +202,7 @@ async def test_version_stays_where_nobody_knows_the_providers_models(name: str, 
 
 async def test_name_with_an_at_sign_that_is_switched_off_is_not_split() -> None:
     said = parse_overrides('providers: {acme: {models: {"claude@20250514": {disabled: true}}}}')
-    directory = registry("claude@20250514", "claude", overrides=Overrides(said))
+    directory = registry("claude@20250514", "claude", overrides=Overrides({Layer.OPERATOR: said}))
     await settle(directory)
 
     assert await Names(directory).split("claude@20250514") == ("claude@20250514", "")

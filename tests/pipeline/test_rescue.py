@@ -245,3 +245,23 @@ async def test_whole_replies_and_names_without_rescue_pass_untouched(call: Call)
     first = streamed(b"a")
 
     assert await Failover(Board(), UpperCase).handle(call, Providers({ONE: first})) is first
+
+
+async def test_every_stream_that_broke_off_is_noted_before_outer_stages_hear_of_the_end() -> None:
+    providers = Providers({ONE: streamed(b"a", CUT), TWO: streamed(b"b", CUT)})
+    call = call_for(ONE, TWO)
+    reply = await Failover(Board(), UpperCase).handle(call, providers)
+    heard: list[str] = []
+
+    class Outer(Ends):
+        def close(self, end: End) -> None:
+            heard.extend(failure.provider for failure in call.trace.failures)
+
+    reply.taps.append(Outer())
+    with pytest.raises(UpstreamCut):
+        await read(reply)
+    end = End(Outcome.CUT, 200, reply.read_usage(), time.monotonic(), "cut", failure=CUT)
+    for tap in reply.taps:
+        tap.close(end)
+
+    assert heard == ["one", "two"]
