@@ -4,13 +4,20 @@ from collections.abc import Sequence
 
 from app.core.record import CallRecord
 from app.core.usage import Usage
+from app.metering.alerts import count_failures
 from app.store.db import Database
 from app.store.requests import insert_calls
+from app.store.statements import Statements
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:
-    """Write `records`, each once, however often this is called with them."""
-    await insert_calls(database, [_row(record) for record in records])
+    """Write `records`, each once, however often this is called with them, and count what follows from those that are new."""
+    by_id = {record.id: record for record in records}
+
+    def count(statements: Statements, new: Sequence[str]) -> None:
+        count_failures(statements, [by_id[each] for each in new if each in by_id])
+
+    await insert_calls(database, [_row(record) for record in records], count)
 
 
 def _row(record: CallRecord) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Queries on the log of calls."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ PICO_USD = 10**12
 """The unit of `cost`, as parts of a USD."""
 
 Row = dict[str, Any]
+Also = Callable[[Statements, Sequence[str]], None]
 
 _MAX_BIGINT = 2**63 - 1
 # Of one call: 100,000 USD, or as many tokens. What is more is nonsense of a provider's, and the sums must have room for it.
@@ -29,11 +30,18 @@ _COUNT = (
 )
 
 
-async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> None:
+def _no_more(_statements: Statements, _ids: Sequence[str]) -> None:
+    pass
+
+
+async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also: Also = _no_more) -> None:
     """Log calls, each once, however often it is given, count them on their tokens, and add them to the sums.
 
     A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, and both costs as a Decimal
     in USD or None. `charged` tells whether it counts for the token's lifetime.
+
+    Args:
+        also: what is to happen in the same transaction, with the ids of those that are new.
 
     Raises:
         DatabaseUnavailable: nothing was written; give the same rows again.
@@ -42,9 +50,9 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]]) -> No
         return
     stored = [_stored(row) for row in rows]
     # A server does not say of many rows how many were new.
-    if db.path is None or not await _insert_if_all_new(db, stored):
+    if db.path is None or not await _insert_if_all_new(db, stored, also):
         mended = [_mended(row) for row in stored]
-        await db.transact(lambda statements: _insert_each(statements, mended))
+        await db.transact(lambda statements: _insert_each(statements, mended, also))
 
 
 def to_pico_usd(cost: Decimal) -> int:
@@ -63,7 +71,7 @@ class _NotAllNew(Exception):
     """Rolls the short way back."""
 
 
-async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
+async def _insert_if_all_new(db: Database, rows: Sequence[Row], also: Also) -> bool:
     """The short way: all rows by one statement. False, and nothing done, where one is there already or needs mending."""
 
     def insert(statements: Statements) -> None:
@@ -71,6 +79,7 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
             raise _NotAllNew
         _count(statements, rows)
         add_calls(statements, rows)
+        also(statements, [row["id"] for row in rows])
 
     try:
         await db.transact(insert)
@@ -79,10 +88,11 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row]) -> bool:
     return True
 
 
-def _insert_each(statements: Statements, rows: Sequence[Row]) -> None:
+def _insert_each(statements: Statements, rows: Sequence[Row], also: Also) -> None:
     new = [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)]
     _count(statements, new)
     add_calls(statements, new)
+    also(statements, [row["id"] for row in new])
 
 
 def _count(statements: Statements, rows: Sequence[Row]) -> None:

@@ -1,0 +1,118 @@
+"""Queries on alerts: what went wrong, counted by the hour, and what of it nobody wants to see for a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.store.db import Database
+from app.store.statements import Statements
+
+MS_PER_HOUR = 3_600_000
+
+_COUNT = (
+    "INSERT INTO alerts (kind, provider, model, status, hour, count, first_at, last_at, message)"
+    " VALUES (:kind, :provider, :model, :status, :hour, :count, :first_at, :last_at, :message)"
+    " ON CONFLICT (kind, provider, model, status, hour) DO UPDATE SET count = alerts.count + excluded.count,"
+    " first_at = CASE WHEN excluded.first_at < alerts.first_at THEN excluded.first_at ELSE alerts.first_at END,"
+    " message = CASE WHEN excluded.last_at >= alerts.last_at THEN excluded.message ELSE alerts.message END,"
+    " last_at = CASE WHEN excluded.last_at > alerts.last_at THEN excluded.last_at ELSE alerts.last_at END"
+)
+_SAME = "d.kind = alerts.kind AND d.provider = alerts.provider AND d.model = alerts.model AND d.status = alerts.status"
+# What was dismissed is seen again when it happens again after that time.
+_SEEN = f"NOT EXISTS (SELECT 1 FROM alert_dismissals d WHERE {_SAME} AND d.until >= alerts.last_at)"  # noqa: S608 - our words
+_COLUMNS = "kind, provider, model, status, hour, count, first_at, last_at, message"
+_READ = f"SELECT {_COLUMNS} FROM alerts WHERE last_at >= :since AND {_SEEN} ORDER BY last_at DESC"  # noqa: S608 - our words
+_EXISTS = (
+    "SELECT 1 FROM alerts WHERE kind = :kind AND provider = :provider AND model = :model AND status = :status LIMIT 1"
+)
+_DISMISS = (
+    "INSERT INTO alert_dismissals (kind, provider, model, status, until)"
+    " VALUES (:kind, :provider, :model, :status, :until)"
+    " ON CONFLICT (kind, provider, model, status) DO UPDATE SET until = excluded.until"
+)
+_FORGET = "DELETE FROM alerts WHERE last_at < :before"
+_FORGET_DISMISSALS = "DELETE FROM alert_dismissals WHERE until < :before"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKey:
+    """What tells one alert from the others; the names are empty where it is about the gateway itself."""
+
+    kind: str
+    provider: str
+    model: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHour:
+    """How often one alert was within an hour. `message` is that of the last time."""
+
+    key: AlertKey
+    hour: int
+    count: int
+    first_at: int
+    last_at: int
+    message: str
+
+
+def count_alerts(statements: Statements, hours: Sequence[AlertHour]) -> None:
+    """Add to what is counted, inside a transaction."""
+    rows = [_values(each.key) | _facts(each) for each in hours]
+    # In one order, so that two workers never wait for each other crosswise.
+    rows.sort(key=lambda row: (row["kind"], row["provider"], row["model"], row["status"], row["hour"]))
+    if rows:
+        statements.many(_COUNT, rows)
+
+
+async def read_alerts(db: Database, since: int) -> list[AlertHour]:
+    """The hours in which something happened at `since` or later, the last one first, without what is dismissed."""
+    rows = await db.transact(lambda statements: statements.rows(_READ, {"since": since}), writes=False)
+    return [alert_hour(row) for row in rows]
+
+
+async def dismiss_alert(db: Database, key: AlertKey, until: int) -> bool:
+    """Hide one until then. False where there is no such alert."""
+
+    def dismiss(statements: Statements) -> bool:
+        if not statements.rows(_EXISTS, _values(key)):
+            return False
+        statements.many(_DISMISS, [_values(key) | {"until": until}])
+        return True
+
+    return await db.transact(dismiss)
+
+
+async def forget_alerts(db: Database, before: int) -> None:
+    """Delete what is older."""
+
+    def forget(statements: Statements) -> None:
+        statements.many(_FORGET, [{"before": before}])
+        statements.many(_FORGET_DISMISSALS, [{"before": before}])
+
+    await db.transact(forget)
+
+
+def alert_hour(row: Sequence[object]) -> AlertHour:
+    """A row of the columns in their order."""
+    kind, provider, model, status, *facts = row
+    return AlertHour(AlertKey(kind, provider, model, status), *facts)  # type: ignore[arg-type] # as the table has them
+
+
+def _facts(hour: AlertHour) -> dict[str, object]:
+    return {
+        "hour": hour.hour,
+        "count": hour.count,
+        "first_at": hour.first_at,
+        "last_at": hour.last_at,
+        "message": _storable(hour.message),
+    }
+
+
+def _values(key: AlertKey) -> dict[str, object]:
+    provider, model = _storable(key.provider), _storable(key.model)
+    return {"kind": key.kind, "provider": provider, "model": model, "status": key.status}
+
+
+def _storable(text: str) -> str:
+    """What a database takes: no lone surrogate, no NUL. A client can send both as a model's name."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
