@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from app import __version__
+from app.api.admin.alerts import alerts_router
+from app.api.admin.authority import administrators
 from app.api.capabilities import capabilities_router
 from app.api.client_address import address_reader
 from app.api.cors import open_to
@@ -39,6 +41,7 @@ from app.core.errors import RelayError
 from app.core.record import CallRecord
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
+from app.metering.alerts import Alerts
 from app.metering.calllog import CallLog
 from app.metering.journal import Journal
 from app.metering.prices import FREE, Prices, PriceSource, sources_of
@@ -97,6 +100,7 @@ def create_app(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
+    alerts = Alerts(database)
     board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
@@ -139,6 +143,7 @@ def create_app(
                 registry.run,
                 catalog.run,
                 prices.run,
+                alerts.run,
                 reloader.run,
             ):
                 yield
@@ -176,6 +181,7 @@ def create_app(
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
     app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
+    app.include_router(alerts_router(administrators(identifier(guard, read_address)), alerts))
     app.router.routes += gemini_other_routes()
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "models": "cli.models:app",
     "providers": "cli.providers:app",
     "doctor": "cli.doctor:doctor",
+    "alerts": "cli.alerts:alerts",
 }
 
 

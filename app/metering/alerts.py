@@ -4,15 +4,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from app.core.alert import AlertKey
 from app.core.errors import Unavailable
+from app.core.jsonio import Json
 from app.core.record import CallRecord
 from app.core.reply import Outcome
 from app.core.usage import NO_USAGE
 from app.store.alerts import (
     MS_PER_HOUR,
     AlertHour,
-    AlertKey,
     count_alerts,
     dismiss_alert,
     forget_alerts,
@@ -20,7 +22,7 @@ from app.store.alerts import (
 )
 from app.store.db import Database
 from app.store.statements import Statements
-from app.store.times import MS_PER_DAY, now_ms
+from app.store.times import MS_PER_DAY, from_ms, now_ms
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,26 @@ class Alert:
         """Somebody has to do something."""
         return self.key.kind in CRITICAL
 
+    @property
+    def severity(self) -> str:
+        """`critical` or `warning`."""
+        return "critical" if self.is_critical else "warning"
+
+    def told(self) -> dict[str, Json]:
+        """What operators are told, over HTTP and by the command line."""
+        return {
+            "provider_id": self.key.provider,
+            "model_id": self.key.model,
+            "status_code": self.key.status,
+            "error_type": self.key.kind,
+            "error_description": DESCRIPTIONS.get(self.key.kind, ""),
+            "error_message": self.message,
+            "count": self.count,
+            "first_seen": from_ms(self.first_at).isoformat(),
+            "last_seen": from_ms(self.last_at).isoformat(),
+            "severity": self.severity,
+        }
+
 
 def count_failures(statements: Statements, new_records: Sequence[CallRecord]) -> None:
     """Count what went wrong with calls, inside the transaction that logs them for the first time."""
@@ -110,6 +132,12 @@ def _sum(one: AlertHour, other: AlertHour) -> AlertHour:
     )
 
 
+def summary_of(alerts: Sequence[Alert]) -> dict[str, int]:
+    """How many of them are of which severity."""
+    critical = sum(alert.is_critical for alert in alerts)
+    return {"critical": critical, "warning": len(alerts) - critical, "total": len(alerts)}
+
+
 class Alerts:
     """The alerts in the database, which all workers share.
 
@@ -137,14 +165,14 @@ class Alerts:
             )
         return sorted(found.values(), key=lambda alert: (not alert.is_critical, -alert.count, -alert.last_at))
 
-    async def dismiss(self, key: AlertKey) -> int | None:
+    async def dismiss(self, key: AlertKey) -> datetime | None:
         """Hide one for a day, and after that until it happens again. Until when; None where there is no such alert.
 
         Raises:
             DatabaseUnavailable: nothing was done.
         """
         until = self._clock() + DISMISSED_MS
-        return until if await dismiss_alert(self._database, key, until) else None
+        return from_ms(until) if await dismiss_alert(self._database, key, until) else None
 
     async def note(self, kind: str, message: str) -> None:
         """Count one that is about the gateway itself.

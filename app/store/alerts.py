@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.core.alert import AlertKey
 from app.store.db import Database
 from app.store.statements import Statements
 
@@ -31,16 +32,6 @@ _DISMISS = (
 )
 _FORGET = "DELETE FROM alerts WHERE last_at < :before"
 _FORGET_DISMISSALS = "DELETE FROM alert_dismissals WHERE until < :before"
-
-
-@dataclass(frozen=True, slots=True)
-class AlertKey:
-    """What tells one alert from the others; the names are empty where it is about the gateway itself."""
-
-    kind: str
-    provider: str
-    model: str
-    status: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from app.core.alert import AlertKey
 from app.core.errors import Unavailable
 from app.core.record import CallRecord, Failure
 from app.core.reply import Outcome
 from app.core.usage import NO_USAGE
 from app.metering.alerts import DISMISSED_MS, KEPT_DAYS, Alerts, watch_backlog
 from app.metering.rows import insert_records
-from app.store.alerts import AlertKey
 from app.store.db import Database
-from app.store.times import MS_PER_DAY
+from app.store.times import MS_PER_DAY, from_ms
 from tests.calls import make_record
 
 NOW = 1_790_000_000_000
@@ -132,7 +132,7 @@ async def test_dismissed_alert_comes_back_when_it_happens_a_day_later(
     await insert_records(database, [record("a", REFUSED)])
     (alert,) = await alerts.read()
 
-    assert await alerts.dismiss(alert.key) == NOW + DISMISSED_MS
+    assert await alerts.dismiss(alert.key) == from_ms(NOW + DISMISSED_MS)
     await insert_records(database, [record("b", REFUSED, at_ms=NOW + 1000)])
     assert await alerts.read() == []
     clock.now = NOW + DISMISSED_MS + 1000

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from app.core.alert import AlertKey
 from app.store.alerts import (
     AlertHour,
-    AlertKey,
     count_alerts,
     dismiss_alert,
     forget_alerts,

@@ -1,0 +1,90 @@
+"""`llm-relay alerts`: what went wrong of late, from the database that the server uses."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from app.core.jsonio import Json
+from cli.output import fail, show_json, show_table
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.metering.alerts import Alert, Alerts
+
+T = TypeVar("T")
+
+
+def alerts(
+    hours: Annotated[int, typer.Option(help="How far back to look.", min=1, max=720)] = 24,
+    dismiss: Annotated[
+        str | None,
+        typer.Option(metavar="ALERT", help="Hide one, as the list names it, for a day and until it happens again."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
+) -> None:
+    """Show what went wrong with providers and with the gateway itself: the critical first, then the most frequent."""
+    if dismiss is not None:
+        _dismiss(dismiss, as_json=as_json, env_file=env_file)
+        return
+    found = _run(env_file, lambda alerts: alerts.read(hours))
+    if as_json:
+        from app.metering.alerts import summary_of
+
+        told: list[Json] = [alert.told() for alert in found]
+        show_json({"alerts": told, "summary": {**summary_of(found)}, "period_hours": hours})
+    elif found:
+        show_table(["severity", "alert", "count", "last seen (UTC)", "message"], [_row(alert) for alert in found])
+    else:
+        typer.echo(f"Nothing went wrong in the last {hours} h.")
+
+
+def _row(alert: "Alert") -> list[str]:
+    from app.store.times import from_ms
+
+    message = " ".join(alert.message.split())
+    last_seen = from_ms(alert.last_at).strftime("%Y-%m-%d %H:%M:%S")
+    return [alert.severity, str(alert.key), str(alert.count), last_seen, _printable(message)]
+
+
+def _printable(text: str) -> str:
+    """Without what a provider could tell a terminal to do."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _dismiss(name: str, *, as_json: bool, env_file: Path | None) -> None:
+    from app.core.alert import AlertKey
+
+    key = AlertKey.parse(name)
+    until = None if key is None else _run(env_file, lambda alerts: alerts.dismiss(key))
+    if until is None:
+        fail(f"There is no alert {name!r}; 'llm-relay alerts' lists them.")
+    if as_json:
+        show_json({"dismissed": name, "until": until.isoformat()})
+    else:
+        typer.echo(f"Hidden until {until:%Y-%m-%d %H:%M:%S} UTC, and then until it happens again.")
+
+
+def _run(env_file: Path | None, work: "Callable[[Alerts], Awaitable[T]]") -> T:
+    """Do `work` on the alerts of the database; an error is told, and ends the command."""
+    from app.core.errors import RelayError
+    from app.metering.alerts import Alerts
+    from app.settings import InvalidSettings, load_settings
+    from app.store.db import UnusableDatabase, open_database
+    from app.store.schema import upgrade
+
+    async def on_database() -> T:
+        database = open_database(load_settings(env_file).database_url)
+        try:
+            await upgrade(database)
+            return await work(Alerts(database))
+        finally:
+            await database.aclose()
+
+    try:
+        return asyncio.run(on_database())
+    except (InvalidSettings, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))
