@@ -46,6 +46,7 @@ from app.metering.calllog import CallLog
 from app.metering.journal import Journal
 from app.metering.prices import FREE, Prices, PriceSource, sources_of
 from app.metering.rows import insert_records
+from app.metering.webhook import AlertWebhook
 from app.metering.writer import Writer
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
@@ -54,6 +55,7 @@ from app.pipeline.names import Names
 from app.providers.demo import Demo
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
+from app.providers.webhook import webhook_sender
 from app.reload import Files, Reloader
 from app.settings import Settings, load_settings
 from app.store.db import Database, open_database
@@ -101,6 +103,10 @@ def create_app(
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
+    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run]
+    if settings.alert_webhook_url and settings.alert_webhook_secret:
+        send = webhook_sender(transport, settings.alert_webhook_url)
+        background.append(AlertWebhook(database, send, settings.alert_webhook_secret).run)
     board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
@@ -135,17 +141,7 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            async with running(
-                tokens.run,
-                quota.run,
-                writer.run,
-                writer.run_adoption,
-                registry.run,
-                catalog.run,
-                prices.run,
-                alerts.run,
-                reloader.run,
-            ):
+            async with running(*background, registry.run, catalog.run, prices.run, reloader.run):
                 yield
         finally:
             await _stop(writer, quota, database)

@@ -3,6 +3,7 @@
 import os
 import re
 import ssl
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -37,6 +38,8 @@ class Settings:
         cors_origins: of web pages that may call from a browser; `*` is all.
         journal_max_bytes: of call records that the database does not have yet; beyond, calls are refused.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
+        alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
+        metrics_cidrs: networks that may read `/metrics` without a token.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -59,6 +62,9 @@ class Settings:
     max_body_bytes: int = 32 * 1024 * 1024
     journal_max_bytes: int = 1 << 30
     call_timeout_s: float | None = None
+    alert_webhook_url: str | None = field(default=None, repr=False)
+    alert_webhook_secret: str | None = field(default=None, repr=False)
+    metrics_cidrs: tuple[Network, ...] = ()
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -86,6 +92,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
     data_dir = _path(env, "RELAY_DATA_DIR") or Path("data").absolute()
     certfile, keyfile = _tls_files(env)
     anonymous_user, anonymous_cidrs = _anonymous(env)
+    webhook_url, webhook_secret = _alert_webhook(env)
     return Settings(
         host=env.get("SERVER_HOST") or "127.0.0.1",
         port=_integer(env, "SERVER_PORT", 8080, 0, 65535),
@@ -105,6 +112,9 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
         journal_max_bytes=_integer(env, "JOURNAL_MAX_BYTES", 1 << 30, 1 << 16, 1 << 42),
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
+        alert_webhook_url=webhook_url,
+        alert_webhook_secret=webhook_secret,
+        metrics_cidrs=_networks(env, "METRICS_CIDRS"),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )
@@ -262,6 +272,42 @@ def _anonymous(env: Mapping[str, str]) -> tuple[str | None, tuple[Network, ...]]
             " addresses that they may come from."
         )
     return user, networks
+
+
+def _alert_webhook(env: Mapping[str, str]) -> tuple[str | None, str | None]:
+    url, secret = _read_secret(env, "ALERT_WEBHOOK_URL"), _read_secret(env, "ALERT_WEBHOOK_SECRET")
+    if (url is None) != (secret is None):
+        there, missing = ("URL", "SECRET") if url else ("SECRET", "URL")
+        raise InvalidSettings(
+            f"ALERT_WEBHOOK_{there} is set but ALERT_WEBHOOK_{missing} is not: a webhook needs both, its address and what"
+            " its messages are signed with."
+        )
+    if url and not _is_webhook(url):  # not quoted: many such addresses are secrets
+        raise InvalidSettings("ALERT_WEBHOOK_URL is no address to send to: write https://HOST/PATH, without a user.")
+    if secret and not _is_webhook_secret(secret):
+        raise InvalidSettings(
+            "ALERT_WEBHOOK_SECRET is no secret of Standard Webhooks: 'whsec_' and 24 to 64 random bytes in base64, as of"
+            " 'openssl rand -base64 32'."
+        )
+    return url, secret
+
+
+def _is_webhook(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        )
+    except ValueError:
+        return False
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    prefix, _, key = secret.partition("_")
+    try:
+        return prefix == "whsec" and 24 <= len(b64decode(key, validate=True)) <= 64
+    except ValueError:
+        return False
 
 
 def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:

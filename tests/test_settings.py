@@ -300,3 +300,41 @@ def test_proxy_that_cannot_be_used_is_told_by_its_setting_and_without_its_text(p
 @pytest.mark.parametrize("proxy", ["http://user:password@proxy:3128", "https://proxy", "proxy:3128", ""])
 def test_usual_proxy_is_taken(proxy: str) -> None:
     assert load_settings(environ={"https_proxy": proxy}).port == 8080
+
+
+WEBHOOK = {"ALERT_WEBHOOK_URL": "https://hooks.example/planted", "ALERT_WEBHOOK_SECRET": f"whsec_{'A' * 32}"}
+
+
+def test_webhook_of_alerts_is_read_and_not_shown() -> None:
+    settings = load_settings(environ=WEBHOOK)
+
+    assert (settings.alert_webhook_url, settings.alert_webhook_secret) == tuple(WEBHOOK.values())
+    assert "planted" not in repr(settings)
+    assert WEBHOOK["ALERT_WEBHOOK_SECRET"] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ALERT_WEBHOOK_URL": ""}, "ALERT_WEBHOOK_URL is not"),
+        ({"ALERT_WEBHOOK_SECRET": ""}, "ALERT_WEBHOOK_SECRET is not"),
+        ({"ALERT_WEBHOOK_URL": "ftp://planted"}, "no address"),
+        ({"ALERT_WEBHOOK_URL": "https://"}, "no address"),
+        ({"ALERT_WEBHOOK_URL": "https://planted:pw@host/"}, "without a user"),
+        ({"ALERT_WEBHOOK_SECRET": "planted"}, "whsec_"),
+        ({"ALERT_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "24 to 64"),
+        ({"ALERT_WEBHOOK_SECRET": f"whsec_{'!' * 40}"}, "24 to 64"),
+    ],
+)
+def test_webhook_of_alerts_that_cannot_be_used_is_named_but_not_quoted(changes: dict[str, str], words: str) -> None:
+    fault = fault_of(**WEBHOOK | changes)
+
+    assert words in fault
+    assert "planted" not in fault
+
+
+def test_networks_that_read_metrics_are_read() -> None:
+    settings = load_settings(environ={"METRICS_CIDRS": "10.0.0.0/8, ::1"})
+
+    assert settings.metrics_cidrs == (ip_network("10.0.0.0/8"), ip_network("::1"))
+    assert load_settings(environ={}).metrics_cidrs == ()

@@ -30,6 +30,17 @@ _DISMISS = (
     " VALUES (:kind, :provider, :model, :status, :until)"
     " ON CONFLICT (kind, provider, model, status) DO UPDATE SET until = excluded.until"
 )
+_MOST_CLAIMED = 50
+_NEW = (
+    f"SELECT {_COLUMNS} FROM alerts WHERE notified_at IS NULL AND first_at >= :since AND {_SEEN}"  # noqa: S608 - our words
+    " AND NOT EXISTS (SELECT 1 FROM alerts b WHERE b.kind = alerts.kind AND b.provider = alerts.provider"
+    " AND b.model = alerts.model AND b.status = alerts.status AND b.hour < alerts.hour"
+    " AND b.last_at > alerts.first_at - :quiet AND NOT EXISTS (SELECT 1 FROM alert_dismissals e WHERE e.kind = b.kind"
+    " AND e.provider = b.provider AND e.model = b.model AND e.status = b.status AND e.until >= b.last_at))"
+)
+_ROW = "kind = :kind AND provider = :provider AND model = :model AND status = :status AND hour = :hour"
+_CLAIM = f"UPDATE alerts SET notified_at = :now WHERE {_ROW} AND notified_at IS NULL RETURNING hour"  # noqa: S608 - our words
+_RELEASE = f"UPDATE alerts SET notified_at = NULL WHERE {_ROW}"  # noqa: S608 - our words
 _FORGET = "DELETE FROM alerts WHERE last_at < :before"
 _FORGET_DISMISSALS = "DELETE FROM alert_dismissals WHERE until < :before"
 
@@ -107,3 +118,28 @@ def _values(key: AlertKey) -> dict[str, object]:
 def _storable(text: str) -> str:
     """What a database takes: no lone surrogate, no NUL. A client can send both as a model's name."""
     return text.encode(errors="replace").decode().replace("\0", "?")
+
+
+async def claim_alerts(db: Database, kinds: Sequence[str], *, since: int, now: int, quiet_ms: int) -> list[AlertHour]:
+    """Those of `kinds` that are new, for whoever asks first: each is given once, whoever asks.
+
+    New is what began at `since` or later, is not dismissed, and had been quiet for so long before.
+    """
+    values: dict[str, object] = {"since": since, "quiet": quiet_ms}
+    sql = f"{_NEW} AND kind IN ({', '.join(f':kind{number}' for number in range(len(kinds)))}) LIMIT {_MOST_CLAIMED}"
+    values |= {f"kind{number}": kind for number, kind in enumerate(kinds)}
+    found = await db.transact(lambda statements: statements.rows(sql, values), writes=False)
+    if not found:
+        return []
+
+    def claim(statements: Statements) -> list[AlertHour]:
+        hours = [alert_hour(row) for row in found]
+        return [each for each in hours if statements.rows(_CLAIM, _values(each.key) | {"hour": each.hour, "now": now})]
+
+    return await db.transact(claim)
+
+
+async def release_alerts(db: Database, hours: Sequence[AlertHour]) -> None:
+    """Let others claim what was claimed."""
+    rows = [_values(each.key) | {"hour": each.hour} for each in hours]
+    await db.transact(lambda statements: statements.many(_RELEASE, rows))
