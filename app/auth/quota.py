@@ -14,9 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from app.core.errors import Headers, QuotaExceeded
+from app.core.limits import duration
 from app.core.principal import Principal
 from app.store.db import Database, DatabaseUnavailable
 from app.store.quota import Change, delete_old_days, lease_units, read_recalls, report_stock
@@ -304,7 +304,7 @@ class Quota:
 
     def _exceeded(self, limit: int) -> QuotaExceeded:
         reset_s = SECONDS_PER_DAY - int(self._clock()) % SECONDS_PER_DAY
-        message = f"This token's limit of {limit} requests a day is used up. It starts anew at 00:00 UTC, in {_duration(reset_s)}."
+        message = f"This token's limit of {limit} requests a day is used up. It starts anew at 00:00 UTC, in {duration(reset_s)}."
         return QuotaExceeded(message, headers=[("retry-after", str(reset_s)), *_headers(limit, 0, reset_s)])
 
     def _now_ms(self) -> int:
@@ -315,13 +315,5 @@ def _headers(limit: int, remaining: int, reset_s: int) -> Headers:
     return (
         ("x-ratelimit-limit-requests", str(limit)),
         ("x-ratelimit-remaining-requests", str(remaining)),
-        ("x-ratelimit-reset-requests", _duration(reset_s)),
+        ("x-ratelimit-reset-requests", duration(reset_s)),
     )
-
-
-@lru_cache(maxsize=4)  # it is the same for all calls of a second
-def _duration(seconds: int) -> str:
-    """As OpenAI writes it: `6h12m3s`, `12m3s`, `3s`."""
-    minutes, s = divmod(seconds, 60)
-    h, m = divmod(minutes, 60)
-    return f"{h}h{m}m{s}s" if h else f"{m}m{s}s" if m else f"{s}s"

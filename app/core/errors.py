@@ -7,7 +7,9 @@ RelayError
 ├── PermissionDenied          403
 ├── UnknownModel              404
 ├── RateLimited               429
-│   └── QuotaExceeded         429
+│   ├── QuotaExceeded         429
+│   └── LimitReached          429
+│       └── BudgetExhausted   429
 ├── Unavailable               503  this gateway cannot serve now
 └── UpstreamFailure                the provider's side
     ├── UpstreamError         as the provider's status
@@ -102,6 +104,17 @@ class RateLimited(RelayError):
 
 class QuotaExceeded(RateLimited):
     """The token's calls of this day are used up."""
+
+
+class LimitReached(RateLimited):
+    """A limit of the token or of its user, other than calls a day, leaves no room for the call."""
+
+
+class BudgetExhausted(LimitReached):
+    """So does a budget."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
 
 
 class Unavailable(RelayError):

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from app.core.call import Call, Route, Target
 from app.core.frozen import frozen
+from app.core.limits import Ask, Reservation
 from app.core.record import CallRecord
 from app.core.reply import Reply
 from app.core.usage import Usage
@@ -109,6 +110,38 @@ class PriceList(Protocol):
 
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
         """The most that a call of so many tokens can cost in USD; None where no price is known."""
+
+
+@frozen
+class Estimate:
+    """What a call will use, before it is known.
+
+    Attributes:
+        input_tokens: of the request, rather too many than too few.
+        output_tokens: the most that the client lets the model write; None where it did not say.
+        replies: how many it asks for at once.
+    """
+
+    input_tokens: int
+    output_tokens: int | None
+    replies: int = 1
+
+
+EstimateCall = Callable[[Call], Estimate]
+
+
+class Ledger(Protocol):
+    """What is used and reserved of limits, by all workers."""
+
+    async def reserve(self, call_id: str, asks: Sequence[Ask], deadline: float | None) -> Reservation:
+        """Reserve all of `asks` for a call, or nothing; where calls under way may leave room, wait for a short while.
+
+        Args:
+            deadline: of the call, on the monotonic clock; None for none.
+
+        Raises:
+            Unavailable: it cannot be known now whether there is room. Nothing is reserved.
+        """
 
 
 class Recorder(Protocol):

@@ -1,10 +1,12 @@
 """Who is calling."""
 
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from app.core.frozen import frozen
+from app.core.limits import BUDGETS, LIMITS, Cap, pico_usd
 
 
 @frozen
@@ -40,6 +42,7 @@ class Principal:
         user_limits: of its user, over all tokens.
         admin: may use the administrators' API.
         log_bodies: what its calls ask and get is kept.
+        caps: all that `limits` and `user_limits` say; empty for most.
     """
 
     token_id: str
@@ -52,6 +55,13 @@ class Principal:
     user_limits: Limits = NO_LIMITS
     admin: bool = False
     log_bodies: bool = False
+    caps: tuple[Cap, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        self.caps = (  # type: ignore[misc] # once, when a token is read
+            *caps_of(f"token:{self.token_id}", self.limits),
+            *caps_of(f"user:{self.username}", self.user_limits),
+        )
 
     def may_use(self, *names: str) -> bool:
         """True where the token is for all models, or one of `names` (lower case) matches one of its patterns.
@@ -63,3 +73,11 @@ class Principal:
             for pattern in self.models
             for name in names
         )
+
+
+def caps_of(subject: str, limits: Limits) -> tuple[Cap, ...]:
+    """What `limits` say of `subject`, in the order of `LIMITS`."""
+    said = ((name, getattr(limits, name)) for name in LIMITS)
+    return tuple(
+        Cap(subject, name, pico_usd(most) if name in BUDGETS else most) for name, most in said if most is not None
+    )

@@ -1,8 +1,12 @@
 """What is kept of one call when it has ended."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from app.core.frozen import frozen
+from app.core.jsonio import Json
+from app.core.limits import BUDGETS, TOKENS
 from app.core.reply import Outcome
 from app.core.usage import Usage
 
@@ -40,6 +44,29 @@ class Hold:
     limit: str
     period: int
     amount: int
+
+
+def write_holds(holds: Sequence[Hold]) -> list[Json]:
+    """Them as JSON: `[[subject, limit, period, amount], …]`."""
+    return [[hold.subject, hold.limit, hold.period, hold.amount] for hold in holds]
+
+
+def read_holds(written: Iterable[Any]) -> tuple[Hold, ...]:
+    """What `write_holds` wrote.
+
+    Raises:
+        TypeError: it is none of that.
+    """
+    return tuple(Hold(*each) for each in written)
+
+
+def helper_holds(holds: Sequence[Hold]) -> tuple[Hold, ...]:
+    """The holds of a call that is made for one with `holds`: it reserves nothing itself, and its tokens and cost count too."""
+    return tuple(
+        Hold(hold.subject, hold.limit, hold.period, 0)
+        for hold in holds
+        if hold.limit in TOKENS or hold.limit in BUDGETS
+    )
 
 
 @frozen

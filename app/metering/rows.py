@@ -57,6 +57,7 @@ def _row(record: CallRecord) -> dict[str, object]:
         "rescued": record.rescued,
         "warnings": ",".join(record.warnings) or None,
         "error": record.error,
+        "holds": record.holds,
     }
 
 

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from app.store.db import Database
+from app.store.limits import Settled, settle
 from app.store.rollups import add_calls
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
@@ -20,6 +21,7 @@ _MAX_BIGINT = 2**63 - 1
 # Of one call: 100,000 USD, or as many tokens. What is more is nonsense of a provider's, and the sums must have room for it.
 _MOST = 10**17
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
+_TOKENS = tuple(name for name in _COLUMNS if name.endswith("_tokens"))
 _INSERT = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
@@ -38,7 +40,8 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also:
     """Log calls, each once, however often it is given, count them on their tokens, and add them to the sums.
 
     A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, and both costs as a Decimal
-    in USD or None. `charged` tells whether it counts for the token's lifetime.
+    in USD or None. `charged` tells whether it counts for the token's lifetime. `holds`, where there is any, is what the call
+    reserved of limits; it is settled with the row.
 
     Args:
         also: what is to happen in the same transaction, with the ids of those that are new.
@@ -77,9 +80,7 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row], also: Also) -> b
     def insert(statements: Statements) -> None:
         if statements.many(_INSERT, rows) != len(rows):
             raise _NotAllNew
-        _count(statements, rows)
-        add_calls(statements, rows)
-        also(statements, [row["id"] for row in rows])
+        _account(statements, rows, also)
 
     try:
         await db.transact(insert)
@@ -89,10 +90,23 @@ async def _insert_if_all_new(db: Database, rows: Sequence[Row], also: Also) -> b
 
 
 def _insert_each(statements: Statements, rows: Sequence[Row], also: Also) -> None:
-    new = [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)]
-    _count(statements, new)
-    add_calls(statements, new)
-    also(statements, [row["id"] for row in new])
+    _account(statements, [row for row in rows if statements.rows(f"{_INSERT} RETURNING id", row)], also)
+
+
+def _account(statements: Statements, rows: Sequence[Row], also: Also) -> None:
+    """Count rows that are new wherever calls are counted."""
+    _count(statements, rows)
+    add_calls(statements, rows)
+    if held := [_settled(row) for row in rows if row.get("holds")]:
+        settle(statements, held)
+    also(statements, [row["id"] for row in rows])
+
+
+def _settled(row: Row) -> Settled:
+    tokens = sum(row[name] for name in _TOKENS)
+    # Nothing was used, whatever the price.
+    cost = row["cost"] if row["cost"] is not None or tokens or row["requests"] else 0
+    return Settled(row["id"], row["holds"], int(row["attempts"] > 0), tokens, cost)
 
 
 def _count(statements: Statements, rows: Sequence[Row]) -> None:

@@ -348,15 +348,30 @@ class LimitUse(SQLModel, table=True):
 
 
 class LimitHold(SQLModel, table=True):
-    """How much of a limit one worker has reserved, so that it can be released when the worker is no more."""
+    """How much of a limit one call has reserved. It goes when the call's row comes, or when its worker is no more."""
 
     __tablename__ = "limit_holds"
 
-    worker_id: str = Field(primary_key=True, max_length=64)
+    call_id: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
     limit: str = Field(primary_key=True, max_length=24)
     period: int = Field(primary_key=True)
+    worker_id: str = Field(max_length=64)
     amount: int = Field(sa_type=BigInteger)
+
+    __table_args__ = (
+        Index("ix_limit_holds_worker_id", "worker_id"),
+        Index("ix_limit_holds_subject_limit", "subject", "limit"),
+    )
+
+
+class LimitWorker(SQLModel, table=True):
+    """When a worker that reserves was last alive."""
+
+    __tablename__ = "limit_workers"
+
+    worker_id: str = Field(primary_key=True, max_length=64)
+    beat_at: int = Field(sa_type=BigInteger)
 
 
 class Alert(SQLModel, table=True):
@@ -438,6 +453,7 @@ CUSTOM_PROVIDERS = _table(CustomProvider)
 USERS = _table(UserLimits)
 LIMIT_USES = _table(LimitUse)
 LIMIT_HOLDS = _table(LimitHold)
+LIMIT_WORKERS = _table(LimitWorker)
 ALERTS = _table(Alert)
 ALERT_DISMISSALS = _table(AlertDismissal)
 CLIENT_HOSTS = _table(ClientHost)

@@ -54,6 +54,7 @@ _NEW_TABLES = (
     "users",
     "limit_uses",
     "limit_holds",
+    "limit_workers",
     "alerts",
     "alert_dismissals",
     "client_hosts",
@@ -226,13 +227,16 @@ def _create_tables() -> None:
     )
     op.create_table(
         "limit_holds",
-        sa.Column("worker_id", sa.String(64), nullable=False),
+        sa.Column("call_id", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
         sa.Column("limit", sa.String(24), nullable=False),
         sa.Column("period", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.String(64), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("worker_id", "subject", "limit", "period"),
+        sa.PrimaryKeyConstraint("call_id", "subject", "limit", "period"),
     )
+    op.create_index("ix_limit_holds_subject_limit", "limit_holds", ["subject", "limit"])
+    op.create_index("ix_limit_holds_worker_id", "limit_holds", ["worker_id"])
     op.create_table(
         "limit_uses",
         sa.Column("subject", sa.String(), nullable=False),
@@ -241,6 +245,12 @@ def _create_tables() -> None:
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("reserved", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "limit", "period"),
+    )
+    op.create_table(
+        "limit_workers",
+        sa.Column("worker_id", sa.String(64), nullable=False),
+        sa.Column("beat_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("worker_id"),
     )
     op.create_table(
         "model_prices",

@@ -1,0 +1,114 @@
+"""The stage of limits beside calls a day: reserves what a call may use of them before it is sent."""
+
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from app.core.call import Call, Target
+from app.core.errors import PermissionDenied
+from app.core.limits import BUDGETS, TOKENS, Ask, Standing, period_of, pico_usd
+from app.core.ports import Estimate, EstimateCall, Handler, Ledger, PriceList
+from app.core.record import Hold
+from app.core.reply import Reply
+from app.pipeline.limit_errors import refusal, tightest_per_minute, token_headers
+
+OUTPUT_CEILING = 4096
+"""Tokens of a reply for which the client gave no limit, where its model has none that is known."""
+
+_BY_SIZE = TOKENS | BUDGETS
+
+
+class Limits:
+    """Keeps callers to the limits of their tokens and users. What is reserved is settled with the call's record.
+
+    Args:
+        estimate: how many tokens a call will use.
+        ceiling: the most tokens that a model writes, where that is known.
+        output_ceiling: the same of all other models.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        estimate: EstimateCall,
+        prices: PriceList,
+        *,
+        output_ceiling: int = OUTPUT_CEILING,
+        ceiling: Callable[[Target], int | None] = lambda _target: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._estimate = estimate
+        self._prices = prices
+        self._ceiling = ceiling
+        self._output_ceiling = output_ceiling
+        self._clock = clock
+
+    async def handle(self, call: Call, call_next: Handler) -> Reply:
+        """Pass the call on when there is room for it.
+
+        Raises:
+            LimitReached: there is none, and not within a moment.
+            PermissionDenied: it has a budget, and nobody knows what the call may cost.
+            Unavailable: the database does not answer.
+        """
+        # A call made for another one, by its trace, counts with that one.
+        if not call.principal.caps or call.free or call.trace.holds:
+            return await call_next(call)
+        asks = self._asks(call)
+        reservation = await self._ledger.reserve(call.id, asks, call.deadline)
+        now = self._clock()
+        if not reservation.granted:
+            raise refusal(reservation.standings, now)
+        call.trace.holds = tuple(Hold(ask.cap.subject, ask.cap.limit, ask.period, ask.amount) for ask in asks)
+        reply = await call_next(call)
+        reply.headers += _told(reservation.standings, now)
+        return reply
+
+    def _asks(self, call: Call) -> list[Ask]:
+        caps, now = call.principal.caps, self._clock()
+        limits = {cap.limit for cap in caps}
+        tokens = cost = 0
+        if not limits.isdisjoint(_BY_SIZE):
+            estimate = self._estimate(call)
+            output = self._output_of(call, estimate)
+            tokens = estimate.input_tokens + output
+            cost = 0 if limits.isdisjoint(BUDGETS) else self._cost_of(call, estimate.input_tokens, output)
+        amounts = dict.fromkeys(limits, 1) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
+        return [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
+
+    def _output_of(self, call: Call, estimate: Estimate) -> int:
+        said = estimate.output_tokens
+        if said is None:
+            said = max(self._ceiling(target) or self._output_ceiling for target in _targets(call))
+        return said * estimate.replies
+
+    def _cost_of(self, call: Call, input_tokens: int, output_tokens: int) -> int:
+        """The most that any of the call's targets may cost, in pico-USD."""
+        most = Decimal(0)
+        for target in _targets(call):
+            cost = self._prices.most(target, input_tokens, output_tokens)
+            if cost is None:
+                raise PermissionDenied(
+                    f"This token has a budget, and the price of {str(target)!r} is not known here. The gateway's operator can"
+                    " set one, or lift the budget.",
+                    param="model",
+                    code="price_unknown",
+                )
+            most = max(most, cost)
+        return pico_usd(most)
+
+
+def _targets(call: Call) -> Sequence[Target]:
+    if call.route is None:
+        raise ValueError("limits are looked at before the call's name is resolved")
+    return [choice.target for choice in call.route.choices]
+
+
+def _told(standings: Sequence[Standing], now: float) -> list[tuple[bytes, bytes]]:
+    tightest = tightest_per_minute(standings)
+    if tightest is None:
+        return []
+    headers = token_headers(tightest, now, taken=tightest.ask.amount)
+    return [(name.encode(), value.encode()) for name, value in headers]
