@@ -2,10 +2,9 @@
 
 import pytest
 
-from app.auth.tokens import mint
 from app.core.tags import MAX_TAG_LENGTH, MAX_TAGS, InvalidTags, Tags, checked_tags, read_tags
 
-TOKEN = mint()
+TOKEN = "lr_Ab3dEf9h_" + "0aB" * 14 + "x"
 IMPORTED = "a,b@c:d-of-a-predecessor"
 
 
