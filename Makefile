@@ -13,7 +13,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 endif
 
-.PHONY: setup setup-dev run test lint format bench lock schema clean help
+.PHONY: setup setup-dev run test soak lint format bench lock schema clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ run: setup ## Set up and start the gateway
 
 test: setup-dev ## Set up and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+soak: setup-dev ## Set up and run the tests that take minutes: many kills, long outages
+	@$(BIN)/python -m pytest -m soak -q
 
 lint: setup-dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -8,6 +8,8 @@ SUFFIX = ".lock"
 
 # Room for the records of some 2000 calls that are under way when the disk becomes full.
 RESERVE_BYTES = 1 << 20
+# What must be free beside it when it is taken. Else a full disk would seem to have room whenever the reserve was given up.
+SPARE_BYTES = 1 << 16
 
 
 class WorkerLock:
@@ -72,16 +74,18 @@ class WorkerLock:
         """Take the reserve, where it is not there.
 
         Raises:
-            OSError: the disk has no room for it.
+            OSError: the disk has no room for it, or next to none beside it.
         """
         if self.has_reserve:
             return
         try:
-            if os.pwrite(self._descriptor, bytes(RESERVE_BYTES), 0) < RESERVE_BYTES:
-                os.pwrite(self._descriptor, b"\0", RESERVE_BYTES)  # asks for the reason
+            wanted = RESERVE_BYTES + SPARE_BYTES
+            if os.pwrite(self._descriptor, bytes(wanted), 0) < wanted:
+                os.pwrite(self._descriptor, b"\0", wanted)  # asks for the reason
         except OSError:
             os.ftruncate(self._descriptor, 0)
             raise
+        os.ftruncate(self._descriptor, RESERVE_BYTES)
         self.has_reserve = True
 
     def give_up_reserve(self) -> None:

@@ -1,6 +1,7 @@
 """The journal on real files and with real processes: what was appended is there, once, whoever is killed when."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -230,6 +231,21 @@ def test_disk_without_room_at_the_start_refuses_calls_until_it_has_some(disk: Sm
     journal.close()
 
 
+def test_room_that_was_only_the_reserves_own_is_no_room(disk: SmallDisk) -> None:
+    journal = Journal(disk.folder / "journal", "w1")
+    journal.look()
+    disk.fill()
+    append_all(journal, *(f"req_{number}" for number in range(20)))
+    journal.seal()
+
+    for segment in journal.sealed:
+        journal.drop(segment)
+    journal.look()
+
+    assert journal.refusal is not None
+    journal.close()
+
+
 def test_folder_that_cannot_be_made_refuses_calls(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     journal = Journal(tmp_path / "file" / "journal", "w1")
@@ -307,6 +323,33 @@ def test_dead_worker_that_is_given_back_is_there_for_the_next_one(journal: Journ
         dead.close(remove=False)
 
     assert adopted(journal) == {"w1": ["req_1"]}
+
+
+def test_dead_worker_that_is_given_back_takes_no_room_for_its_calls(journal: Journal, folder: Path) -> None:
+    killed(append_and_wait, folder, "w1", [])
+    before = (folder / "w1.lock").stat().st_size
+    for dead in journal.adopt():
+        dead.close(remove=False)
+
+    assert (before, (folder / "w1.lock").stat().st_size) == (RESERVE_BYTES, 0)
+
+
+def test_dead_worker_that_a_quicker_adopter_has_buried_is_not_taken_again(
+    journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(append_and_wait, folder, "w1", ["req_1"])
+    other, found, lock = Journal(folder, "w2"), {}, fcntl.flock
+
+    def lock_a_moment_later(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        found.update(adopted(other))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_a_moment_later)
+
+    assert adopted(journal) == {}
+    assert found == {"w1": ["req_1"]}
+    other.close()
 
 
 def test_dead_worker_is_held_by_one_adopter_at_a_time(journal: Journal, folder: Path) -> None:

@@ -324,6 +324,26 @@ async def test_calls_may_begin_again_when_the_disk_has_room(rig: Rig, disk: Full
     assert b'"req_0"' in (rig.folder / rig.files[0]).read_bytes(), "what was held is in the journal now"
 
 
+async def test_record_that_no_disk_takes_while_others_go_into_the_database_is_not_lost(
+    rig: Rig, disk: FullDisk
+) -> None:
+    rig.writer.look()
+    disk.fill()
+    rig.record(names(2))
+    rig.database.hold.clear()
+    flushing = asyncio.create_task(rig.writer.flush())
+    await until(lambda: len(rig.log) == 2)
+    rig.record(names(2, first=2))
+    disk.empty()
+
+    rig.writer.look()
+    rig.database.hold.set()
+    await flushing
+    await rig.writer.flush()
+
+    assert sorted(rig.database.ids) == names(4)
+
+
 async def test_record_that_nobody_takes_is_in_the_log_when_the_gateway_ends(
     rig: Rig, disk: FullDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
