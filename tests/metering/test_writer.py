@@ -333,12 +333,14 @@ async def test_record_that_no_disk_takes_while_others_go_into_the_database_is_no
     rig.database.hold.clear()
     flushing = asyncio.create_task(rig.writer.flush())
     await until(lambda: len(rig.log) == 2)
-    rig.record(names(2, first=2))
     disk.empty()
-
     rig.writer.look()
+    disk.fill()
+    rig.record(names(2, first=2))
+
     rig.database.hold.set()
     await flushing
+    disk.empty()
     await rig.writer.flush()
 
     assert sorted(rig.database.ids) == names(4)
