@@ -21,7 +21,7 @@ ALLOWED = {
     "app.overrides": ["app.config_values", "app.core", "app.faults"],
     "app.background": [],
     "app.dialects": ["app.core"],
-    "app.providers": ["app.core", "app.dialects", "app.config", "app.overrides"],
+    "app.providers": ["app.core", "app.dialects", "app.config", "app.overrides", "app.__version__"],
     "app.store": ["app.core"],
     "app.auth": ["app.core", "app.store"],
     "app.metering": ["app.core", "app.store", "app.faults"],

@@ -1,7 +1,7 @@
 """A call's record as a JSON value, and back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -14,23 +14,22 @@ _Read = Callable[[Any], Any]
 
 
 def write_record(record: CallRecord) -> dict[str, Json]:
-    """All of it, sums of money as text: no digit is lost."""
-    written = {name: getattr(record, name) for name in _NAMES}
+    """All of it that is not as usual, sums of money as text: no digit is lost."""
+    written = {name: value for name, usual in _USUAL if (value := getattr(record, name)) != usual}
     for name in _SUMS:
-        if written[name] is not None:
+        if name in written:
             written[name] = str(written[name])
     usage = record.usage
-    written["usage"] = used = {name: getattr(usage, name) for name in _USAGE_NAMES}
-    for name in _USAGE_SUMS:
-        if used[name] is not None:
-            used[name] = str(used[name])
+    written["usage"] = used = {name: value for name, usual in _USUAL_USAGE if (value := getattr(usage, name)) != usual}
+    if usage.cost is not None:
+        used["cost"] = str(usage.cost)
     return written
 
 
 def read_record(written: Mapping[str, Json]) -> CallRecord:
     """The record that was written, also by a version that knew fewer fields, or more.
 
-    A field that older versions did not know needs a default in `CallRecord` or `Usage`.
+    A field that older versions did not know needs a default in `CallRecord` or `Usage`, which never changes.
 
     Raises:
         KeyError, TypeError, ValueError, ArithmeticError: it is none.
@@ -49,8 +48,22 @@ def _read_known(readers: Mapping[str, _Read | None], written: Mapping[str, Json]
 
 def _reader_of(hint: Any) -> _Read | None:
     """What makes the value of a JSON value; None where they are the same."""
-    kinds = [get_origin(kind) or kind for kind in (hint, *get_args(hint))]
-    return next((kind for kind in kinds if kind in (Decimal, Outcome, tuple)), None)
+    if get_origin(hint) is tuple:
+        return _read_all(get_args(hint)[0])
+    kinds = [hint, *get_args(hint)]
+    return next((kind for kind in kinds if kind in (Decimal, Outcome)), None)
+
+
+def _read_all(kind: type) -> _Read:
+    """Of a list of texts, or of values with names."""
+    names = {field.name for field in fields(kind)} if is_dataclass(kind) else None
+
+    def read(written: Any) -> tuple[Any, ...]:
+        if names is None:
+            return tuple(written)
+        return tuple(kind(**{name: value for name, value in each.items() if name in names}) for each in written)
+
+    return read
 
 
 def _readers_of(kind: type) -> dict[str, _Read | None]:
@@ -58,8 +71,11 @@ def _readers_of(kind: type) -> dict[str, _Read | None]:
     return {field.name: _reader_of(hints[field.name]) for field in fields(kind)}
 
 
+def _usual_of(kind: type) -> list[tuple[str, object]]:
+    return [(field.name, field.default) for field in fields(kind) if field.name != "usage"]
+
+
 _READERS = {name: read for name, read in _readers_of(CallRecord).items() if name != "usage"}
 _USAGE_READERS = _readers_of(Usage)
-_NAMES, _USAGE_NAMES = tuple(_READERS), tuple(_USAGE_READERS)
+_USUAL, _USUAL_USAGE = _usual_of(CallRecord), _usual_of(Usage)
 _SUMS = [name for name, read in _READERS.items() if read is Decimal]
-_USAGE_SUMS = [name for name, read in _USAGE_READERS.items() if read is Decimal]

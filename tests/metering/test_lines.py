@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.core.jsonio import dumps, loads
-from app.core.record import CallRecord
+from app.core.record import CallRecord, Failure, Hold
 from app.core.reply import Outcome
 from app.core.usage import Usage
 from app.metering.lines import read_record, write_record
@@ -34,6 +34,16 @@ def again(record: CallRecord) -> CallRecord:
         pytest.param(make_record(outcome=Outcome.CLIENT_GONE, status=499, charged=False, rescued=True), id="left"),
         pytest.param(make_record(name='\ud800\x00\n\u2028"', error="é\U0001f600"), id="strange-text"),
         pytest.param(make_record(usage=Usage(1, 2, 3, 4, 5, Decimal("0.000000000001230"), True)), id="all-usage"),
+        pytest.param(
+            make_record(
+                tags=("a", "b"),
+                warnings=("top_k",),
+                cost=Decimal("0.10"),
+                failures=(Failure("rate_limit", "openai", "gpt-x", 429, "Slow down."),),
+                holds=(Hold("token:Ab3dEf9h", "tokens_per_day", 20454, 512), Hold("user:ann", "max_concurrent", 0, 1)),
+            ),
+            id="lists",
+        ),
         pytest.param(make_record(usage=Usage(output=2**63, cost=Decimal("1E-30"))), id="extreme-numbers"),
     ],
 )

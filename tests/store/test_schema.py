@@ -114,10 +114,10 @@ async def test_calls_of_before_are_summed_up_as_if_they_came_now(open_another: O
         " total_ms, client"
     )
     rows = [
-        ("a", 5, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 200, "ok", 1, 2, 3, 4, 5, 0, 77, 8, 9, "::1"),
-        ("b", 6, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 502, "error", 1, 0, 0, 1, 0, 1, None, None, 9, "::1"),
-        ("c", 4_000_000, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", 0, 200, "ok", 1, 0, 0, 1, 0, 0, 5, 7, 9, "::1"),
-        ("d", 90_000_000, "gone", "\u00e4nn", "x", None, None, "chat", 0, 404, "error", 0, 0, 0, 0, 0, 0, None, None, 9, "::1"),
+        ("a", 5, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 200, "ok", 1, 2, 3, 4, 5, False, 77, 8, 9, "::1"),
+        ("b", 6, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 502, "error", 1, 0, 0, 1, 0, True, None, None, 9, "::1"),
+        ("c", 4_000_000, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 200, "ok", 1, 0, 0, 1, 0, False, 5, 7, 9, "::1"),
+        ("d", 90_000_000, "gone", "\u00e4nn", "x", None, None, "chat", False, 404, "error", 0, 0, 0, 0, 0, False, None, None, 9, "::1"),
     ]  # fmt: skip
     async with database.begin() as connection:
         await connection.run_sync(lambda sync: migrate(sync, "0002"))
@@ -127,7 +127,7 @@ async def test_calls_of_before_are_summed_up_as_if_they_came_now(open_another: O
         await connection.execute(
             text(
                 "INSERT INTO tokens (id, digest, username, rate_limit, models, tags, disabled, created_at, lifetime_requests)"
-                " VALUES ('AAAAAAAA', 'd', 'ann', 1, '[]', '[]', 0, 1, 40)"
+                " VALUES ('AAAAAAAA', 'd', 'ann', 1, '[]', '[]', false, 1, 40)"
             )
         )
 
