@@ -69,6 +69,7 @@ class Gateway:
         self.port = free_port()
         self.token = ""
         self._environ = dict(environ or {})
+        self.database_url = self._environ.get("DATABASE_URL", f"sqlite:///{self.database_path}")
         self._workers = workers
         self._output_before = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -212,7 +213,7 @@ class Gateway:
         return found[0]
 
     async def _insert(self, token: StoredToken) -> None:
-        database = open_database(f"sqlite:///{self.database_path}")
+        database = open_database(self.database_url)
         try:
             await insert_tokens(database, [token])
         finally:

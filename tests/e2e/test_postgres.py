@@ -1,0 +1,152 @@
+"""Two machines with four workers each on one PostgreSQL: one quota, one set of tokens, and a server that goes and comes back."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from app.auth.tokens import id_of
+from app.store.db import open_database
+from app.store.tokens import change_token
+from tests.e2e.faulty import WAIT_S, chat
+from tests.e2e.gateway import ROWS_S, Gateway
+from tests.postgres import PASSWORD, Postgres
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("postgres")]
+
+WORKERS = 4
+CLIENTS = 64
+# The promise; a machine that is busy with other tests may take some more.
+WITHDRAWN_S = 2.0
+BUSY_S = 3.0
+OUTAGE_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres: Postgres) -> Iterator[str]:
+    name = postgres.create()
+    yield name
+    postgres.drop(name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def machines(
+    postgres: Postgres, database_name: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[list[Gateway]]:
+    environ = {"DATABASE_URL": postgres.url(database_name)}
+    made = [Gateway(tmp_path_factory.mktemp("machine"), environ=environ, workers=WORKERS) for _ in range(2)]
+    try:
+        for machine in made:
+            machine.token = made[0].token
+            await asyncio.to_thread(machine.start)
+        yield made
+    finally:
+        await asyncio.gather(*(asyncio.to_thread(machine.stop) for machine in made))
+    assert not any(PASSWORD in text for machine in made for text in (machine.output(), machine.log_file.read_text()))
+
+
+async def call(machine: Gateway, token: str) -> int:
+    """The status of one call, over a connection of its own: any of the workers may get it."""
+    async with httpx.AsyncClient(timeout=WAIT_S, trust_env=False, verify=False) as client:
+        headers = {"authorization": f"Bearer {token}"}
+        return (
+            await client.post(f"{machine.base_url}/v1/chat/completions", json=chat("demo"), headers=headers)
+        ).status_code
+
+
+async def crowd(clients: int, one: Callable[[int], Awaitable[int]], go_on: Callable[[], bool]) -> Counter[int]:
+    """Statuses of what `clients` do, each one call after the other, while they shall go on."""
+    statuses: Counter[int] = Counter()
+
+    async def client(number: int) -> None:
+        while go_on():
+            statuses[await one(number)] += 1
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return statuses
+
+
+def at_most(calls: int) -> Callable[[], bool]:
+    """Lets so many calls be made."""
+    numbers = itertools.count()
+    return lambda: next(numbers) < calls
+
+
+async def disable(machine: Gateway, token: str) -> None:
+    """As `llm-relay tokens disable` on that machine does, without the time that a command takes to start and to end."""
+    database = open_database(machine.database_url)
+    try:
+        await change_token(database, id_of(token), disabled=True)
+    finally:
+        await database.aclose()
+
+
+async def test_one_token_opens_both_machines(machines: list[Gateway]) -> None:
+    assert machines[0].token
+    assert [await call(machine, machines[0].token) for machine in machines] == [200, 200]
+
+
+async def test_token_that_is_disabled_on_one_machine_is_refused_on_the_other(machines: list[Gateway]) -> None:
+    here, there = machines
+    token = here.add_token(rate_limit=100_000)
+    assert [await call(there, token) for _ in range(4 * WORKERS)] == [200] * 4 * WORKERS  # each of them knows it
+
+    await disable(here, token)
+    begun = last_admitted = time.monotonic()
+    refused_in_a_row = 0
+    while refused_in_a_row < 3 * WORKERS:
+        assert time.monotonic() - begun < WAIT_S, "the token still works"
+        if await call(there, token) == 401:
+            refused_in_a_row += 1
+        else:
+            refused_in_a_row, last_admitted = 0, time.monotonic()
+            await asyncio.sleep(0.02)
+
+    print(f"refused after {last_admitted - begun:.2f} s")  # noqa: T201 - see pytest -s
+    assert last_admitted - begun < WITHDRAWN_S + BUSY_S
+
+
+@pytest.mark.parametrize("limit", [50, 600])
+async def test_quota_is_never_exceeded_and_used_up_by_all_workers_of_all_machines(
+    machines: list[Gateway], limit: int
+) -> None:
+    token = machines[0].add_token(rate_limit=limit)
+
+    statuses = await crowd(CLIENTS, lambda number: call(machines[number % 2], token), at_most(limit + 3 * CLIENTS))
+
+    assert set(statuses) == {200, 429}
+    assert limit * 0.99 <= statuses[200] <= limit
+
+
+async def test_calls_go_on_while_the_server_is_restarted_and_each_leaves_one_row(
+    machines: list[Gateway], postgres: Postgres, database_name: str
+) -> None:
+    token = machines[0].add_token(rate_limit=10_000_000)
+    running = True
+    # Until each worker has units in stock; from then on calls wait for no database.
+    statuses = await crowd(CLIENTS, lambda number: call(machines[number % 2], token), at_most(6 * CLIENTS))
+
+    load = asyncio.create_task(crowd(8, lambda number: call(machines[number % 2], token), lambda: running))
+    await asyncio.sleep(OUTAGE_S)
+    await asyncio.to_thread(postgres.stop, crash=True)
+    await asyncio.sleep(OUTAGE_S)
+    await asyncio.to_thread(postgres.start)
+    await asyncio.sleep(2 * OUTAGE_S)
+    running = False
+    statuses += await load
+
+    assert set(statuses) == {200}
+    count = (
+        "SELECT count(l.id), t.lifetime_requests FROM tokens t JOIN request_logs l ON l.token_id = t.id"
+        f" WHERE t.id = '{id_of(token)}' GROUP BY t.id"
+    )
+    give_up_at = time.monotonic() + ROWS_S
+    while (counted := postgres.run(count, database_name)) != f"{statuses[200]}|{statuses[200]}":
+        assert time.monotonic() < give_up_at, f"{counted} rows and units for {statuses[200]} calls"
+        await asyncio.sleep(0.1)
+    assert [machine.output().count("Traceback") for machine in machines] == [0, 0]
