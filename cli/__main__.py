@@ -17,6 +17,7 @@ _COMMANDS = {
     "tokens": "cli.tokens:app",
     "models": "cli.models:app",
     "providers": "cli.providers:app",
+    "db": "cli.db:app",
     "doctor": "cli.doctor:doctor",
     "alerts": "cli.alerts:alerts",
 }

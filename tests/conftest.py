@@ -24,19 +24,25 @@ def database_template(postgres: Postgres) -> str:
 
 
 @pytest.fixture
+def server_databases(postgres: Postgres, database_template: str) -> Iterator[ServerDatabases]:
+    """The test's own databases on the server, whatever kind its others are."""
+    made = ServerDatabases(postgres, database_template)
+    yield made
+    made.drop()
+
+
+@pytest.fixture
 def database_kind() -> str:
     """What the test's databases are; a folder of tests that are about them says: both."""
     return SQLITE
 
 
 @pytest.fixture
-def databases(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[Databases]:
+def databases(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Databases:
     if database_kind == SQLITE:
-        yield Files(tmp_path)
-        return
-    of_server = ServerDatabases(request.getfixturevalue("postgres"), request.getfixturevalue("database_template"))
-    yield of_server
-    of_server.drop()
+        return Files(tmp_path)
+    of_server: ServerDatabases = request.getfixturevalue("server_databases")
+    return of_server
 
 
 @pytest.fixture

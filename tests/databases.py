@@ -1,6 +1,7 @@
 """The databases of a test: files, or databases of a PostgreSQL server. Tests of what is kept run on both."""
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -64,6 +65,12 @@ class ServerDatabases:
         """Copy the template."""
         if name not in self._made:
             self._made[name] = self._server.create(self._template)
+
+    def run(self, name: str, sql: str) -> str:
+        """What psql says to a statement there; nothing where it fails."""
+        with contextlib.suppress(RuntimeError):
+            return self._server.run(sql, self._made[name])
+        return ""
 
     def drop(self) -> None:
         """Remove them all."""

@@ -43,7 +43,7 @@ class Database:
     `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time.
 
     Attributes:
-        where: it is, for the operator; no secret is in it.
+        where: its URL as it may be shown: without user, password and options.
         path: the file of an SQLite database; None for a server.
     """
 
@@ -159,7 +159,7 @@ def _open_sqlite(name: str) -> Database:
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
-    return Database(engine, repr(str(path)), path)
+    return Database(engine, f"sqlite:///{path}", path)
 
 
 def _make_file(path: Path) -> None:
@@ -200,14 +200,14 @@ async def _translated() -> AsyncIterator[None]:
     except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # a defect of ours, which waiting does not mend
     except DBAPIError as exc:
-        if _is_defect(exc):
+        if is_defect(exc):
             raise
         raise _unavailable(exc) from exc
     except (PoolTimeout, sqlite3.Error, OSError) as exc:
         raise _unavailable(exc) from exc
 
 
-def _is_defect(exc: DBAPIError) -> bool:
+def is_defect(exc: DBAPIError) -> bool:
     """Whether the same statement with the same values would fail at any time."""
     state: str = getattr(exc.orig, "sqlstate", None) or ""
     # Class 22 is a value that no column takes; asyncpg looks at some before it sends them.

@@ -6,17 +6,37 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Inspector, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Inspector,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, cause_of
-from app.store.migrations import HEAD
+from app.store.migrations import COPYING, HEAD
 from app.store.tables import METADATA
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""As Alembic makes it."""
+
 _ADVISORY_LOCK = 7_310_041  # any number that nothing else on the server uses
 _LOCK_POLL_S = 0.02
+_UNFINISHED = "The database holds a copy that is not finished: run the same 'llm-relay db copy' again."
 _NEWER = "The database has a schema that this version does not know; it was last used by a newer one."
 
 
@@ -28,26 +48,39 @@ async def upgrade(db: Database) -> None:
     Raises:
         UnusableDatabase: it cannot be opened, is no database of ours, or was written by a newer version.
     """
-    async with _told(db), _alone(db):
+    async with told(db), alone(db):
         async with db.read() as connection:
-            version = await connection.run_sync(_read_version)
+            version = await connection.run_sync(read_version)
         if version == HEAD:
             return
+        if version == COPYING:
+            raise UnusableDatabase(_UNFINISHED)
         async with db.begin(patient=True) as connection:
-            await connection.run_sync(_create if version is None else migrate)
+            await connection.run_sync(create_tables if version is None else migrate)
 
 
-async def is_current(db: Database) -> bool:
-    """Whether the database has the schema of this version already. Nothing is changed.
+async def version_of(db: Database) -> str | None:
+    """The version of the schema, empty before the first one; None for an empty database. Nothing is changed.
 
     Raises:
         UnusableDatabase: as `upgrade`.
     """
-    async with _told(db), db.read() as connection:
-        version = await connection.run_sync(_read_version)
+    async with told(db), db.read() as connection:
+        version = await connection.run_sync(read_version)
+    if version == COPYING:
+        raise UnusableDatabase(_UNFINISHED)
     if version not in (None, "", HEAD) and version not in _known_versions():
         raise UnusableDatabase(_NEWER)
-    return version == HEAD
+    return version
+
+
+async def is_current(db: Database) -> bool:
+    """Whether the database has the schema of this version already.
+
+    Raises:
+        UnusableDatabase: as `upgrade`.
+    """
+    return await version_of(db) == HEAD
 
 
 def migrate(connection: Connection, to: str = "head") -> None:
@@ -68,11 +101,11 @@ def migrate(connection: Connection, to: str = "head") -> None:
         raise UnusableDatabase(f"{_NEWER} ({exc})") from exc
 
 
-def _read_version(connection: Connection) -> str | None:
+def read_version(connection: Connection) -> str | None:
     """The version of the schema, empty before the first one; None for an empty database."""
     inspector: Inspector = inspect(connection)
     if inspector.has_table("alembic_version"):
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
+        return connection.execute(select(VERSION.c.version_num)).scalar() or ""
     if tables := inspector.get_table_names():
         raise UnusableDatabase(
             f"The database holds tables ({', '.join(tables[:3])}) but is none of LLM Relay's. "
@@ -81,16 +114,11 @@ def _read_version(connection: Connection) -> str | None:
     return None
 
 
-def _create(connection: Connection) -> None:
+def create_tables(connection: Connection) -> None:
+    """All of them in an empty database, and the newest version."""
     METADATA.create_all(connection, checkfirst=False)
-    # As alembic makes it.
-    connection.execute(
-        text(
-            "CREATE TABLE alembic_version "
-            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+    VERSION.create(connection, checkfirst=False)
+    connection.execute(VERSION.insert().values(version_num=HEAD))
 
 
 def _known_versions() -> set[str]:
@@ -100,7 +128,7 @@ def _known_versions() -> set[str]:
 
 
 @asynccontextmanager
-async def _told(db: Database) -> AsyncIterator[None]:
+async def told(db: Database) -> AsyncIterator[None]:
     """Says which database it is that cannot be used."""
     try:
         yield
@@ -111,7 +139,7 @@ async def _told(db: Database) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _alone(db: Database) -> AsyncIterator[None]:
+async def alone(db: Database) -> AsyncIterator[None]:
     """While no other process is in here for the same database."""
     if db.path is None:
         async with db.read(patient=True) as connection:

@@ -2,3 +2,6 @@
 
 HEAD = "0003"
 """The newest revision. It is said here so that a start can see that a database is current without importing Alembic."""
+
+COPYING = "copying"
+"""What stands in the place of a revision while the database is being copied into."""

@@ -1,0 +1,54 @@
+"""How a command that takes a while shows that it goes on: on standard error, bars on a terminal and lines elsewhere."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import typer
+
+SILENT_S = 1.0
+"""What is done sooner shows nothing."""
+
+Report = Callable[[str, int, int], None]
+
+
+@contextlib.contextmanager
+def spinning(words: str) -> Iterator[None]:
+    """Shows on a terminal that something goes on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(words):
+        yield
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[Report]:
+    """Takes what is worked on, how much of it is done, and all of it; shows it when that goes on for a while."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), auto_refresh=False)
+    tasks: dict[str, TaskID] = {}
+    begun = time.monotonic()
+
+    def report(subject: str, done: int, total: int) -> None:
+        if subject not in tasks:
+            tasks[subject] = progress.add_task(subject, total=total)
+        progress.update(tasks[subject], completed=done)
+        if time.monotonic() - begun < SILENT_S:
+            return
+        if not progress.console.is_terminal:
+            typer.echo(f"{subject}: {done:,} of {total:,}", err=True)
+            return
+        progress.start()
+        progress.refresh()
+
+    try:
+        yield report
+    finally:
+        progress.stop()
