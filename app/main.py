@@ -87,7 +87,7 @@ def create_app(
         if settings.anonymous_user
         else None
     )
-    guard = Guard(tokens, quota, FailureLimiter(), anonymous)
+    guard = Guard(tokens, quota, FailureLimiter(settings.rate_limit_storage_url), anonymous)
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)

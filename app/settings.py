@@ -33,6 +33,7 @@ class Settings:
         config_path: the file of providers.
         overrides_path: the operator's own file of what is known of models; None where there is none.
         database_url: `sqlite:////absolute/path` or `postgresql://…`.
+        rate_limit_storage_url: where failed authentications are counted: `memory://` or `redis://…`.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
         cors_origins: of web pages that may call from a browser; `*` is all.
@@ -48,7 +49,8 @@ class Settings:
     port: int = 8080
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
+    rate_limit_storage_url: str = field(default="memory://", repr=False)
     config_path: Path = Path("config.json")
     overrides_path: Path | None = None
     data_dir: Path = Path("data")
@@ -99,6 +101,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         ssl_certfile=certfile,
         ssl_keyfile=keyfile,
         database_url=_database_url(_read_secret(env, "DATABASE_URL"), data_dir),
+        rate_limit_storage_url=_storage_url(_read_secret(env, "RATE_LIMIT_STORAGE_URL")),
         config_path=_config_path(env),
         overrides_path=_overrides_path(env),
         data_dir=data_dir,
@@ -232,6 +235,26 @@ def _database_url(url: str | None, data_dir: Path) -> str:
         return url
     scheme = url.split(":", 1)[0]
     raise InvalidSettings(f"DATABASE_URL begins with {scheme!r}; use sqlite:///PATH or postgresql://USER@HOST/NAME.")
+
+
+def _storage_url(url: str | None) -> str:
+    if not url or url == "memory://":
+        return "memory://"
+    scheme = url.split(":", 1)[0]
+    if not url.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise InvalidSettings(
+            f"RATE_LIMIT_STORAGE_URL begins with {scheme!r}; use redis://HOST:6379/0, rediss://… (TLS) or redis+unix:///PATH."
+        )
+    try:
+        parts = urlsplit(url)
+        misplaced = parts.port == 0 or parts.fragment or "@" in parts.path
+    except ValueError:
+        misplaced = True
+    if misplaced:
+        raise InvalidSettings(
+            "RATE_LIMIT_STORAGE_URL is no URL; write / @ : ? # and % in its password as %2F %40 %3A %3F %23 and %25."
+        )
+    return url
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -60,6 +60,7 @@ DOORS = {
     "chromadb": ["app.store"],
     "slowapi": ["app.auth"],
     "limits": ["app.auth"],
+    "redis": ["app.auth.failures"],
     "dotenv": ["app.settings"],
     "yaml": ["app.overrides"],
     "fastapi": ["app.api", "app.main"],

@@ -218,6 +218,8 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("CORS_ORIGINS", "https://*.example.com"),
         ("CORS_ORIGINS", "null"),
         ("DATABASE_URL", "mysql://u@h/db"),
+        ("RATE_LIMIT_STORAGE_URL", "memcached://h"),
+        ("RATE_LIMIT_STORAGE_URL", "redis://h:port"),
         ("DATABASE_URL", "relay.db"),
         ("RELAY_DATA_DIR", "~nobody-of-that-name/data"),
         ("LOG_FILE", "~nobody-of-that-name/log"),
@@ -266,6 +268,10 @@ def test_origins_of_web_pages_are_read(text: str, origins: tuple[str, ...]) -> N
 
 def test_password_of_a_wrong_database_is_not_told() -> None:
     assert "hidden" not in fault_of(DATABASE_URL="mysql://user:hidden@h/db")
+    assert "hidden" not in fault_of(RATE_LIMIT_STORAGE_URL="mysql://user:hidden@h/db")
+    assert "hidden" not in fault_of(RATE_LIMIT_STORAGE_URL="redis://:x/hidden@h/0")
+    assert "hidden" not in repr(load_settings(environ={"RATE_LIMIT_STORAGE_URL": "redis://:hidden@h/0"}))
+    assert "hidden" not in repr(load_settings(environ={"DATABASE_URL": "postgresql://u:hidden@h/db"}))
 
 
 def test_config_in_the_working_directory_goes_before_the_shipped_one(tmp_path: Path) -> None:

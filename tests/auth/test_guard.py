@@ -307,16 +307,6 @@ async def test_address_is_heard_again_when_its_minute_is_over(
     assert (await guard.identify(f"Bearer {issued.text}", CLIENT)).username == "ann"
 
 
-async def test_addresses_that_failed_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.auth.failures._MANY_SUSPECTS", 10)
-    limiter = FailureLimiter()
-    monkeypatch.setattr("app.auth.failures._WINDOW_S", -1)
-    for number in range(100):
-        await limiter.note(f"192.0.2.{number}")
-
-    assert len(limiter._suspects) <= 10
-
-
 async def test_unit_that_is_given_back_admits_another_call(guard: Guard, issued: Issued) -> None:
     principal = await guard.identify(f"Bearer {issued.text}", CLIENT)
     admission = await guard.admit(principal)

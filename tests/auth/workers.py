@@ -1,4 +1,4 @@
-"""What a worker process does in the tests of quota: it admits calls, and says how many."""
+"""What a worker process does in tests: it admits calls, or counts failures, and says how many."""
 
 import asyncio
 import os
@@ -7,6 +7,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import NoReturn
 
+from app.auth.failures import FailureLimiter
 from app.auth.quota import Quota
 from app.core.errors import QuotaExceeded
 from app.core.principal import Principal
@@ -50,6 +51,20 @@ def admit_calls(barrier: Barrier, url: str, limit: int, attempts: int, at_once: 
         await quota.aclose()
         await database.aclose()
         return admitted
+
+    return asyncio.run(work())
+
+
+def count_failures(barrier: Barrier, storage_url: str, failures: int) -> int:
+    """Let an address fail so often in each process, and once more when all have; for how long it is blocked then."""
+
+    async def work() -> int:
+        limiter = FailureLimiter(storage_url)
+        for _ in range(failures):
+            await limiter.note("192.0.2.7")
+        await asyncio.to_thread(barrier.wait, _TIMEOUT_S)
+        await limiter.note("192.0.2.7")
+        return limiter.seconds_blocked("192.0.2.7")
 
     return asyncio.run(work())
 
