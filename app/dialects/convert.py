@@ -33,6 +33,7 @@ from app.dialects.ollama.dialect import OLLAMA_GENERATE
 from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.dialect import OPENAI
 from app.dialects.openai.form import FORMS, pass_form
+from app.dialects.openai.no_chat import NO_CHATS
 from app.dialects.openai.request import pass_request
 from app.dialects.openai.stream import ChatStream, Mender
 from app.dialects.openai.whole import WholeReply
@@ -229,7 +230,7 @@ def incoming(
     if dialect in EMBEDDINGS:
         return read_embeddings(call, model, dialect, provider, secrets)
     if dialect not in DIALECTS:
-        return Plain()
+        return NO_CHATS[dialect](call.payload) if dialect in NO_CHATS else Plain()
     source, goal = DIALECTS[dialect], DIALECTS[call.dialect]
 
     def estimate(characters: int) -> Usage:

@@ -29,10 +29,11 @@ Estimate = Callable[[int], Usage]
 class Metered:
     """Counts what the model writes, and knows what was used."""
 
-    __slots__ = ("_characters", "_estimate", "_reported")
+    __slots__ = ("_characters", "_counted", "_estimate", "_reported")
 
-    def __init__(self, estimate: Estimate) -> None:
+    def __init__(self, estimate: Estimate, counted: Callable[[], Usage | None] = lambda: None) -> None:
         self._estimate = estimate
+        self._counted = counted
         self._characters = 0
         self._reported: Usage | None = None
 
@@ -48,7 +49,14 @@ class Metered:
 
     def usage(self) -> Usage:
         """What was used up to now."""
-        return self._reported or self._estimate(self._characters)
+        if self._reported is not None:
+            return self._reported
+        estimated = self._estimate(self._characters)
+        if (told := self._counted()) is None:
+            return estimated
+        # The request is counted; how much of the answer was is known to the provider alone.
+        untold = max(estimated.completion - told.completion, 0)
+        return replace(told, output=told.output + untold, estimated=True)
 
 
 class Normalising(Protocol):
@@ -59,6 +67,9 @@ class Normalising(Protocol):
 
     def close(self, *, certain: bool) -> bytes:
         """What was missing at the end."""
+
+    def read_usage(self) -> Usage:
+        """What was used up to now."""
 
 
 class NormalisedReader:
@@ -77,6 +88,11 @@ class NormalisedReader:
         """As `EventReader.close`."""
         events = self._read(self._normalising.close(certain=certain))
         return events if self.ended else events + self._reader.close(certain=certain)
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`."""
+        used = self._normalising.read_usage()
+        return None if used.estimated else used
 
     def _read(self, data: bytes) -> list[Event]:
         events = self._reader.feed(data) if data else []
@@ -99,7 +115,7 @@ class CrossedStream:
         self._writer = writer
         self._provider = provider
         self._secrets = secrets
-        self._metered = Metered(estimate)
+        self._metered = Metered(estimate, reader.counted)
         self._held: Started | None = None
         self._begun = False
 
@@ -153,7 +169,7 @@ class PassedStream:
         self._reader = reader
         self._provider = provider
         self._secrets = secrets
-        self._metered = Metered(estimate)
+        self._metered = Metered(estimate, reader.counted)
         self._held = b""
         self._begun = False
 

@@ -9,6 +9,7 @@ from app.core.errors import RelayError, UpstreamError
 from app.core.events import Completion, Event
 from app.core.frozen import frozen
 from app.core.jsonio import Json
+from app.core.usage import Usage
 
 
 @frozen
@@ -80,6 +81,9 @@ class EventReader(Protocol):
         Raises:
             UpstreamCut: the stream has no proper end.
         """
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now, in the midst of a stream; None where it has told nothing yet."""
 
 
 class EventWriter(Protocol):

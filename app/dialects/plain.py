@@ -1,6 +1,6 @@
 """Replies that pass as they came, whatever they are: embeddings, images, sound; only their usage is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.core.jsonio import InvalidJson, Json, loads
 from app.core.usage import NO_USAGE, Usage
@@ -15,13 +15,30 @@ def find_usage(tail: bytes) -> Usage | None:
     return read_plain_usage(last_object(tail, b'"usage"'))
 
 
-def read_plain_usage(reported: Json) -> Usage | None:
-    """The same of the object. Embeddings report no output, images and sound `input_tokens` and `output_tokens`."""
+def read_plain_usage(reported: Json, made_of: str | None = None) -> Usage | None:
+    """The same of the object. Embeddings report no output, images and sound `input_tokens` and `output_tokens`.
+
+    Args:
+        made_of: `image_tokens` or `audio_tokens`, where all that is made is such as long as no details say otherwise.
+    """
     if not isinstance(reported, dict):
         return None
-    prompt = reported.get("prompt_tokens", reported.get("input_tokens"))
     completion = reported.get("completion_tokens", reported.get("output_tokens", 0))
-    return read_usage({**reported, "prompt_tokens": prompt, "completion_tokens": completion})
+    made = _first(reported, "completion_tokens_details", "output_tokens_details")
+    if made is None and made_of is not None:
+        made = {made_of: completion}
+    return read_usage(
+        {
+            **reported,
+            "prompt_tokens": reported.get("prompt_tokens", reported.get("input_tokens")),
+            "completion_tokens": completion,
+            # Transcriptions tell of `input_token_details`.
+            "prompt_tokens_details": _first(
+                reported, "prompt_tokens_details", "input_tokens_details", "input_token_details"
+            ),
+            "completion_tokens_details": made,
+        }
+    )
 
 
 def last_object(text: bytes, key: bytes) -> Json:
@@ -63,6 +80,10 @@ class Plain:
     def read_usage(self) -> Usage:
         """What was used."""
         return self._find(self._tail) or self._estimate()
+
+
+def _first(reported: Mapping[str, Json], *keys: str) -> Json:
+    return next((reported[key] for key in keys if reported.get(key) is not None), None)
 
 
 def _object(text: bytes) -> Json:

@@ -63,8 +63,8 @@ def facts_of(completion: Completion) -> Facts:
         citations=tuple(dict.fromkeys(citation.url for citation in completion.citations)),
         images=sum(type(part).__name__ == "Image" for part in completion.parts),
         reason=completion.reason,
-        prompt_tokens=usage.input + usage.cache_read + usage.cache_write,
-        completion_tokens=usage.output + usage.reasoning,
+        prompt_tokens=usage.prompt,
+        completion_tokens=usage.completion,
     )
 
 

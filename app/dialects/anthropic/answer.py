@@ -18,6 +18,7 @@ from app.core.events import (
     ToolCallStarted,
 )
 from app.core.jsonio import InvalidJson, Json, dumps
+from app.core.usage import Usage
 from app.dialects.anthropic.citations import read_citation
 from app.dialects.anthropic.errors import read_failure
 from app.dialects.anthropic.names import NAME
@@ -102,11 +103,13 @@ class Answer:
         explanation = _object(self._end, "stop_details").get("explanation")
         if reason == "refusal" and isinstance(explanation, str) and explanation:
             events.append(RefusalDelta(explanation))
-        events.append(
-            Finished(reason, read_usage(self._usage), stop_sequence=sequence if isinstance(sequence, str) else None)
-        )
+        events.append(Finished(reason, self.counted(), stop_sequence=sequence if isinstance(sequence, str) else None))
         self.ended = True
         return events
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now."""
+        return read_usage(self._usage)
 
     def _fail(self, event: Mapping[str, Json]) -> list[Event]:
         self.ended = True

@@ -3,6 +3,7 @@
 from app.core.errors import UpstreamCut, UpstreamInvalid
 from app.core.events import Event
 from app.core.jsonio import InvalidJson, loads_repaired
+from app.core.usage import Usage
 from app.dialects.anthropic.answer import Answer
 from app.dialects.framing import EventBuffer, read_data, split_events
 
@@ -49,6 +50,10 @@ class MessageReader:
             raise UpstreamCut("The provider's stream ended before its answer did.")
         self.ended = True
         return events + self._answer.finish()
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`: the beginning tells of the request, the end of the answer."""
+        return self._answer.counted()
 
     def _take(self, block: bytes) -> list[Event]:
         if not self._begun and block:

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 
 from app.core.jsonio import Json
 from app.core.usage import NO_USAGE, Usage
-
-# No call costs as much; a report of more is a fault.
-_MOST_USD = 1_000_000
+from app.dialects.reported import count_in, object_in, read_count, read_tier, read_usd, share
 
 
 def read_usage(reported: Mapping[str, Json]) -> Usage | None:
@@ -20,60 +17,59 @@ def read_usage(reported: Mapping[str, Json]) -> Usage | None:
     iterations = reported.get("iterations")
     for iteration in iterations if isinstance(iterations, list) else ():
         if isinstance(iteration, dict) and iteration.get("type") == "compaction":
-            used = _sum(used, _read(iteration) or NO_USAGE)
-    return replace(used, cost=_cost(reported.get("cost"))) if used.total else None
+            used += _read(iteration) or NO_USAGE
+    if not used.total:
+        return None
+    return replace(
+        used,
+        cost=read_usd(reported.get("cost")),  # OpenRouter tells it
+        searches=count_in(object_in(reported, "server_tool_use"), "web_search_requests"),
+        tier=_read_tier(reported),
+    )
 
 
 def write_usage(usage: Usage | None) -> dict[str, Json]:
     """The `usage` object that says the same; zeros where nothing is known."""
     known = usage or NO_USAGE
+    kept = known.cache_write + known.cache_write_1h
     written: dict[str, Json] = {
-        "input_tokens": known.input,
-        "cache_creation_input_tokens": known.cache_write,
+        "input_tokens": known.prompt - kept - known.cache_read,
+        "cache_creation_input_tokens": kept,
         "cache_read_input_tokens": known.cache_read,
-        "output_tokens": known.output + known.reasoning,
+        "output_tokens": known.completion,
     }
+    if kept:
+        written["cache_creation"] = {
+            "ephemeral_5m_input_tokens": known.cache_write,
+            "ephemeral_1h_input_tokens": known.cache_write_1h,
+        }
     if known.reasoning:
         written["output_tokens_details"] = {"thinking_tokens": known.reasoning}
+    if known.searches:
+        written["server_tool_use"] = {"web_search_requests": known.searches, "web_fetch_requests": 0}
     return written
 
 
 def _read(reported: Mapping[str, Json]) -> Usage | None:
-    written, output = _count(reported.get("input_tokens")), _count(reported.get("output_tokens"))
-    if written is None or output is None:
+    given, made = read_count(reported.get("input_tokens")), read_count(reported.get("output_tokens"))
+    if given is None or made is None:
         return None
-    details = reported.get("output_tokens_details")
-    thought = _count(details.get("thinking_tokens")) if isinstance(details, dict) else None
-    reasoning = min(thought or 0, output)
+    details = object_in(reported, "cache_creation")
+    for_5m, for_1h = count_in(details, "ephemeral_5m_input_tokens"), count_in(details, "ephemeral_1h_input_tokens")
+    kept = read_count(reported.get("cache_creation_input_tokens"))
+    for_1h, for_5m = share(for_5m + for_1h if kept is None else kept, for_1h)
+    reasoning, output = share(made, count_in(object_in(reported, "output_tokens_details"), "thinking_tokens"))
     return Usage(
-        input=written,
-        cache_read=_count(reported.get("cache_read_input_tokens")) or 0,
-        cache_write=_count(reported.get("cache_creation_input_tokens")) or 0,
-        output=output - reasoning,
+        input=given,
+        cache_read=count_in(reported, "cache_read_input_tokens"),
+        cache_write=for_5m,
+        cache_write_1h=for_1h,
+        output=output,
         reasoning=reasoning,
     )
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        input=one.input + other.input,
-        cache_read=one.cache_read + other.cache_read,
-        cache_write=one.cache_write + other.cache_write,
-        output=one.output + other.output,
-        reasoning=one.reasoning + other.reasoning,
-    )
-
-
-def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else None
-
-
-def _cost(value: Json) -> Decimal | None:
-    """US dollars, which OpenRouter tells."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        cost = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return cost if cost.is_finite() and 0 <= cost < _MOST_USD else None
+def _read_tier(reported: Mapping[str, Json]) -> str:
+    # Answers in fast mode have a price of their own, and tell `speed` beside the tier.
+    speed = reported.get("speed")
+    return read_tier(reported.get("service_tier")) or (read_tier(speed) if speed == "fast" else "")

@@ -1,5 +1,6 @@
 """A provider's reply read into events: a whole one is one chunk, a stream is several."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.core.chat import Image
@@ -21,7 +22,7 @@ from app.dialects.gemini.contents import new_call_id
 from app.dialects.gemini.finish import read_reason
 from app.dialects.gemini.grounding import read_grounding
 from app.dialects.gemini.signatures import read_signature
-from app.dialects.gemini.usage import read_usage
+from app.dialects.gemini.usage import count_searches, read_usage
 
 
 class ReplyReader:
@@ -36,6 +37,7 @@ class ReplyReader:
         self._calls = 0
         self._texts: list[str] = []
         self._grounding: Json = None
+        self._groundings: list[dict[str, Json]] = []
         self._usage: Usage | None = None
         self._reason: str | None = None
         self._answered = False
@@ -81,14 +83,21 @@ class ReplyReader:
             raise UpstreamInvalid("The provider's reply has no candidates.")
         citations = read_grounding(self._grounding, "".join(self._texts)) if self._grounding else []
         reason = read_reason(self._reason or "STOP", called=self._calls > 0)
-        return [*citations, Finished(reason, self._usage)]
+        return [*citations, Finished(reason, self.counted())]
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now."""
+        searches = count_searches(self._groundings)
+        return replace(self._usage, searches=searches) if self._usage and searches else self._usage
 
     def _take_candidate(self, candidate: dict[str, Json]) -> list[Event]:
         self._answered = True
         reason = candidate.get("finishReason")
         if isinstance(reason, str):
             self._reason = reason
-        self._grounding = candidate.get("groundingMetadata") or self._grounding
+        if grounding := candidate.get("groundingMetadata"):
+            self._grounding = grounding
+            self._groundings += [grounding] if isinstance(grounding, dict) else []
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
         events: list[Event] = []

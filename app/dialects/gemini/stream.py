@@ -3,6 +3,7 @@
 from app.core.errors import RelayError, UpstreamCut, UpstreamError, UpstreamInvalid
 from app.core.events import Event, Failed
 from app.core.jsonio import InvalidJson, Json, dumps, loads_repaired
+from app.core.usage import Usage
 from app.dialects.dialect import About, EventWriter
 from app.dialects.framing import EventBuffer, read_data, split_events, write_data
 from app.dialects.gemini.errors import error_object, find_error, read_failure
@@ -63,6 +64,10 @@ class StreamReader:
         events += self._reader.finish(whole=False)
         self.ended = True
         return events
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`: each chunk tells."""
+        return self._reader.counted()
 
     def _take_block(self, block: bytes) -> list[Event]:
         events: list[Event] = []

@@ -21,6 +21,7 @@ from app.core.events import (
     ToolCallStarted,
 )
 from app.core.jsonio import InvalidJson, Json, dumps, loads_repaired
+from app.core.usage import Usage
 from app.dialects.dialect import About
 from app.dialects.ollama.calls import object_of, write_call
 from app.dialects.ollama.extension import for_client, write_citations
@@ -85,6 +86,10 @@ class StreamReader:
             events += self._reader.finish({})
         self.ended = True
         return events
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`: nothing before the end."""
+        return None
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ def read_usage(line: Mapping[str, Json]) -> Usage | None:
 def write_usage(usage: Usage) -> dict[str, Json]:
     """The counters that say the same."""
     return {
-        "prompt_eval_count": usage.input + usage.cache_read + usage.cache_write,
-        "eval_count": usage.output + usage.reasoning,
+        "prompt_eval_count": usage.prompt,
+        "eval_count": usage.completion,
     }
 
 

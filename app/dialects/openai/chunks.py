@@ -14,6 +14,7 @@ from app.core.events import (
     TextDelta,
 )
 from app.core.jsonio import InvalidJson, Json
+from app.core.usage import Usage
 from app.dialects.openai.calls import CallReader
 from app.dialects.openai.citations import Citations
 from app.dialects.openai.failures import read_failure
@@ -50,6 +51,7 @@ class ChunkReader:
         self.opened = False
         self.finished = False
         self._usage: Json = None
+        self._tier: Json = None
         self._reason = ""
         self._tag = ThinkTag()
         self._calls = CallReader()
@@ -89,8 +91,12 @@ class ChunkReader:
         events = [] if self.opened else self._open({})
         events += self._tag.close()
         events += self._calls.close()
-        events.append(Finished(self._finish_reason(), read_usage(self._usage)))
+        events.append(Finished(self._finish_reason(), self.counted()))
         return events
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now."""
+        return read_usage(self._usage, self._tier)
 
     def _open(self, chunk: dict[str, Json]) -> list[Event]:
         self.opened = True
@@ -104,10 +110,10 @@ class ChunkReader:
         ]
 
     def _take(self, chunk: dict[str, Json], *, whole: bool) -> list[Event]:
+        if usage := chunk.get("usage"):
+            self._usage, self._tier = usage, chunk.get("service_tier")
         if chunk.get("error"):
             raise read_failure(chunk, {})
-        if usage := chunk.get("usage"):
-            self._usage = usage
         choice = _first(chunk.get("choices"))
         if choice is None:
             if chunk.get("object") == "error":

@@ -20,7 +20,7 @@ from app.core.events import (
     ToolCallStarted,
 )
 from app.core.jsonio import InvalidJson, Json, dumps, loads_repaired
-from app.core.usage import NO_USAGE
+from app.core.usage import NO_USAGE, Usage
 from app.dialects.dialect import About
 from app.dialects.framing import EventBuffer, read_data, split_events, write_data
 from app.dialects.openai.answer import is_legacy, write_call, write_images, write_reason
@@ -53,6 +53,9 @@ class Chunks(Protocol):
     def close(self) -> list[Event]:
         """The last events."""
 
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now."""
+
 
 class ChatEventReader:
     """Reads a provider's stream, as it came or as the pass-through puts it right; see `EventReader`.
@@ -77,6 +80,10 @@ class ChatEventReader:
     def close(self, *, certain: bool) -> list[Event]:
         """What was held back. A finish reason is a proper end, and so is a body that is known to be whole."""
         return [] if self.ended else self._close(certain=certain)
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`."""
+        return self._chunks.counted()
 
     def _close(self, *, certain: bool) -> list[Event]:
         rest = self._buffer.rest()

@@ -74,6 +74,7 @@ class ChatStream:
         self._finished = False
         self._last_block = b""
         self._reported: dict[str, Json] | None = None
+        self._tier: Json = None
         self._usage_event: bytes | None = None
         self._bytes = 0
         self._events = 0
@@ -113,7 +114,7 @@ class ChatStream:
 
     def read_usage(self) -> Usage:
         """What the provider reported up to now, or else an estimate."""
-        reported = read_usage(self._reported)
+        reported = read_usage(self._reported, self._tier)
         if reported is not None:
             return reported
         # What is not text is the same in all chunks, near enough; and hardly a provider sends less than a token a chunk.
@@ -211,7 +212,7 @@ class ChatStream:
         if choices and not isinstance(choices, list):
             raise UpstreamInvalid("The provider sent a chunk whose choices are no list.")
         if isinstance(usage, dict):
-            self._reported = usage
+            self._reported, self._tier = usage, mended.get("service_tier")
             if not choices:
                 self._usage_event = event if not changed else write_data(dumps(mended))
                 return b""

@@ -3,6 +3,7 @@
 from app.core.errors import UpstreamInvalid
 from app.core.events import Event, Finished, Started, TextDelta
 from app.core.jsonio import Json
+from app.core.usage import Usage
 from app.dialects.openai.failures import read_failure
 from app.dialects.openai.usage import read_usage
 
@@ -14,6 +15,7 @@ class TextChunks:
         self.opened = False
         self.finished = False
         self._usage: Json = None
+        self._tier: Json = None
 
     def take(self, chunk: dict[str, Json]) -> list[Event]:
         """The events of one chunk, or of a whole reply but for its end.
@@ -22,9 +24,10 @@ class TextChunks:
             UpstreamError: it tells of an error.
             UpstreamInvalid: its choices are no list.
         """
+        if usage := chunk.get("usage"):
+            self._usage, self._tier = usage, chunk.get("service_tier")
         if chunk.get("error"):
             raise read_failure(chunk, {})
-        self._usage = chunk.get("usage") or self._usage
         choices = chunk.get("choices") or []
         if not isinstance(choices, list):
             raise UpstreamInvalid("The provider sent a chunk whose choices are no list.")
@@ -36,7 +39,11 @@ class TextChunks:
 
     def close(self) -> list[Event]:
         """The end."""
-        return [Finished("stop", read_usage(self._usage))]
+        return [Finished("stop", self.counted())]
+
+    def counted(self) -> Usage | None:
+        """What the provider has counted up to now."""
+        return read_usage(self._usage, self._tier)
 
     def _take_choice(self, choice: dict[str, Json], events: list[Event]) -> None:
         if not self.opened:

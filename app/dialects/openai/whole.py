@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from app.core.errors import UpstreamInvalid
 from app.core.jsonio import InvalidJson, Json, dumps, is_utf8
-from app.core.usage import NO_USAGE, Usage
+from app.core.usage import Usage
 from app.dialects.collected import Collected
 from app.dialects.openai.errors import read_error
 from app.dialects.openai.stream import Mender
@@ -28,7 +28,7 @@ class WholeReply(Collected):
         self._request = request
         self._secrets = secrets
         self._mender = mender
-        self._usage = NO_USAGE
+        self._usage: Usage | None = None
 
     def close(self, *, certain: bool) -> bytes:
         """The client's body: as it came, unless it had to be mended. JSON shows by itself whether it is whole.
@@ -40,7 +40,7 @@ class WholeReply(Collected):
         body = self._body()
         reply = self._read(body)
         mended = reply if self._mender is None else self._mender.mend_whole(reply)
-        usage = read_usage(reply.get("usage"))
+        usage = read_usage(reply.get("usage"), reply.get("service_tier"))
         self._usage = usage if usage is not None else self._estimate(reply["choices"])
         if mended is reply and is_utf8(body) and not body.startswith(_BYTE_ORDER_MARK):
             return body
@@ -50,8 +50,8 @@ class WholeReply(Collected):
             raise UpstreamInvalid(f"The reply of {self._provider} cannot be passed on: {exc}.") from None
 
     def read_usage(self) -> Usage:
-        """What was used; known after the close."""
-        return self._usage
+        """What was used; known after the close, and before it estimated for the request alone."""
+        return self._usage or self._estimate([])
 
     def _read(self, body: bytes) -> dict[str, Json]:
         reply = self._decoded(body)

@@ -56,11 +56,15 @@ class Tally:
         refused: the model refused.
         calls: how many functions it called.
         characters: length of its answer.
+        images: how many pictures it made.
+        searches: how often it searched the web.
     """
 
     refused: bool = False
     calls: int = 0
     characters: int = 0
+    images: int = 0
+    searches: int = 0
 
 
 class Item(Protocol):
@@ -244,6 +248,7 @@ class ImageItem:
     """A picture that the model made; a preview does not count."""
 
     def __init__(self, tally: Tally) -> None:
+        self._tally = tally
         self._made = False
 
     def begin(self, item: Fields) -> Events:
@@ -255,8 +260,29 @@ class ImageItem:
         data = text_of(item, "result")
         if data and not self._made:
             self._made = True
+            self._tally.images += 1
             form = text_of(item, "output_format") or "png"
             yield ImageMade(Image(data=data, media_type=_IMAGE_TYPES.get(form, f"image/{form}")))
+
+
+class SearchItem:
+    """A call of the provider's search of the web. Pages that it opens, or looks through, are charged by nobody."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._counted = False
+
+    def begin(self, item: Fields) -> Events:
+        """Nothing."""
+        yield from ()
+
+    def end(self, item: Fields) -> Events:
+        """Nothing; it is counted."""
+        action = as_object(item.get("action"))
+        if not self._counted and action.get("type", "search") == "search" and item.get("status") != "failed":
+            self._counted = True
+            self._tally.searches += 1
+        yield from ()
 
 
 class _Growing:

@@ -12,12 +12,13 @@ from app.dialects.responses.arriving import (
     Item,
     MessageItem,
     ReasoningItem,
+    SearchItem,
     Tally,
     as_list,
     as_object,
     text_of,
 )
-from app.dialects.responses.usage import read_usage
+from app.dialects.responses.usage import usage_of
 
 AnItem = TypeVar("AnItem", bound=Item)
 
@@ -74,7 +75,9 @@ class Output:
             item = as_object(value)
             keys = before.get(str(item.get("type")))
             yield from self.end_item(keys.pop(0) if keys else ("late", index), item)
-        yield Finished(self._reason(response, incomplete=incomplete), read_usage(response.get("usage")))
+        tally = self._tally
+        used = usage_of(response, tally.searches, tally.images)
+        yield Finished(self._reason(response, incomplete=incomplete), used)
 
     def _reason(self, response: Fields, *, incomplete: bool) -> FinishReason:
         if incomplete or response.get("status") == "incomplete":
@@ -94,6 +97,8 @@ class Output:
                 return self.call(key)
             case "image_generation_call":
                 return self._find(key, "image_generation_call", ImageItem)
+            case "web_search_call":
+                return self._find(key, "web_search_call", SearchItem)
         return None
 
     def _find(self, key: Json, kind: str, of: type[AnItem]) -> AnItem:

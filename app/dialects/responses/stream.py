@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from app.core.errors import UpstreamCut, UpstreamInvalid
 from app.core.events import Event
 from app.core.jsonio import InvalidJson, Json, loads_repaired
+from app.core.usage import Usage
 from app.dialects.dialect import About
 from app.dialects.framing import EventBuffer, is_event, read_data, split_events
 from app.dialects.responses.arriving import Events, Fields, as_object
@@ -71,6 +72,10 @@ class ResponsesReader:
             raise UpstreamCut("The provider's stream ended before its answer did.")
         self.ended = True
         return [*events, *self._output.end({})]
+
+    def counted(self) -> Usage | None:
+        """As `EventReader.counted`: nothing before the end."""
+        return None
 
     def _take_block(self, block: bytes) -> Iterator[Event]:
         for event in split_events(block):

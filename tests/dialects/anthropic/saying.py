@@ -72,6 +72,7 @@ def by_sdk(message: Message) -> Said:
         cache_write=usage.cache_creation_input_tokens or 0,
         output=usage.output_tokens - thought,
         reasoning=thought,
+        searches=usage.server_tool_use.web_search_requests if usage.server_tool_use else 0,
     )
     return said
 

@@ -254,7 +254,7 @@ def test_usage_is_read(reported: Any, usage: Usage | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "expected"), [(0.25, "0.25"), (-1, None), ("0.25", None), (1e300, None), (True, None)]
+    ("cost", "expected"), [(0.25, "0.25"), (-1, None), ("0.25", "0.25"), ("a", None), (1e300, None), (True, None)]
 )
 def test_cost_is_read_where_a_provider_tells_it(cost: Any, expected: str | None) -> None:
     finished = whole(usage={"input_tokens": 1, "output_tokens": 1, "cost": cost})[-1]

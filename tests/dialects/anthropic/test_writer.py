@@ -156,6 +156,7 @@ def test_beginning_and_end_have_what_the_sdk_needs() -> None:
     assert documents[-2]["usage"] == {
         "input_tokens": 5,
         "cache_creation_input_tokens": 2,
+        "cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 0},
         "cache_read_input_tokens": 3,
         "output_tokens": 11,
         "output_tokens_details": {"thinking_tokens": 4},

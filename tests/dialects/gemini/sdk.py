@@ -71,9 +71,9 @@ def said_by_us(completion: Completion) -> Said:
         images=[_decoded(part.data) for part in completion.parts if getattr(part, "media_type", None)],  # type: ignore[union-attr]
         reason=reasons[completion.reason],
         usage=(
-            usage.input + usage.cache_read + usage.cache_write,
+            usage.prompt,
             usage.cache_read,
-            usage.output,
+            usage.completion - usage.reasoning,
             usage.reasoning,
         ),
     )

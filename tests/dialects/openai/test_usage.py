@@ -163,3 +163,98 @@ def test_prompt_characters_are_those_of_texts_only() -> None:
 
     assert count_prompt_characters({"messages": messages}) == 6
     assert count_prompt_characters({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "usage"),
+    [
+        (
+            {"prompt_tokens_details": {"audio_tokens": 30, "image_tokens": 20}},
+            Usage(50, input_audio=30, input_image=20),
+        ),
+        # What of it was cached is not told: text is cached first.
+        ({"prompt_tokens_details": {"cached_tokens": 80, "audio_tokens": 30}}, Usage(0, 80, input_audio=20)),
+        (
+            {
+                "prompt_tokens_details": {
+                    "cached_tokens": 50,
+                    "audio_tokens": 40,
+                    "cached_tokens_details": {"audio_tokens": 30, "text_tokens": 20},
+                }
+            },
+            Usage(40, 50, input_audio=10),
+        ),
+        ({"num_search_queries": 3}, Usage(100, searches=3)),
+        ({"server_tool_use": {"web_search_requests": 2}}, Usage(100, searches=2)),
+        ({"num_sources_used": 4}, Usage(100, searches=4)),
+        ({"server_side_tool_usage": {"SERVER_SIDE_TOOL_X_SEARCH": 2, "OTHER": 9}}, Usage(100, searches=2)),
+        (
+            {"server_side_tool_usage_details": {"web_search_calls": 1, "mcp_calls": 9}, "num_sources_used": 7},
+            Usage(100, searches=1),
+        ),
+        (
+            {"tool_calls_details": {"web_search": {"invocation": 2}, "fetch_url": {"invocation": 5}}},
+            Usage(100, searches=2),
+        ),
+    ],
+)
+def test_classes_of_the_prompt_and_searches_are_read(more: dict[str, Any], usage: Usage) -> None:
+    assert read_usage(report(100, 0, **more)) == usage
+
+
+def test_audio_and_images_of_the_answer_are_parts_of_it_beside_the_reasoning() -> None:
+    details = {"reasoning_tokens": 10, "audio_tokens": 20, "image_tokens": 30}
+
+    usage = read_usage(report(1, 100, total_tokens=101, completion_tokens_details=details))
+
+    assert usage == Usage(1, output=40, reasoning=10, output_audio=20, output_image=30)
+
+
+def test_perplexity_counts_citations_and_reasoning_beside_its_total() -> None:
+    more = {"total_tokens": 7196, "citation_tokens": 20016, "reasoning_tokens": 73997, "num_search_queries": 18}
+
+    assert read_usage(report(33, 7163, **more)) == Usage(20049, output=7163, reasoning=73997, searches=18)
+
+
+def test_thoughts_that_only_the_total_tells_are_reasoning() -> None:
+    assert read_usage(report(66, 6, total_tokens=100)) == Usage(66, output=6, reasoning=28)
+
+
+@pytest.mark.parametrize(
+    ("told", "tier"),
+    [("default", ""), ("Standard", ""), ("auto", ""), ("on_demand", ""), ("flex", "flex"), (None, ""), (3, "")],
+)
+def test_tier_is_told_where_it_is_not_the_standard_one(told: Any, tier: str) -> None:
+    usage = read_usage(report(), told)
+
+    assert usage is not None
+    assert usage.tier == tier
+
+
+@pytest.mark.parametrize(("own_key", "cost"), [(True, "0.0125"), (False, "0.0025")])
+def test_call_with_a_key_of_ones_own_costs_what_that_key_is_charged_too(*, own_key: bool, cost: str) -> None:
+    usage = read_usage(report(cost=0.0025, is_byok=own_key, cost_details={"upstream_inference_cost": 0.01}))
+
+    assert usage is not None
+    assert usage.cost == Decimal(cost)
+
+
+def test_classes_that_a_client_can_be_told_are_written() -> None:
+    usage = Usage(1, 2, 3, 4, 5, cache_write_1h=6, input_audio=7, output_audio=8, input_image=9, output_image=10)
+
+    written = write_usage(usage)
+
+    assert (written["prompt_tokens"], written["completion_tokens"], written["total_tokens"]) == (28, 27, 55)
+    assert written["prompt_tokens_details"] == {
+        "cached_tokens": 2,
+        "cache_write_tokens": 9,
+        "audio_tokens": 7,
+        "image_tokens": 9,
+    }
+    assert written["completion_tokens_details"] == {"reasoning_tokens": 5, "audio_tokens": 8, "image_tokens": 10}
+
+
+def test_estimate_counts_tools_and_their_calls() -> None:
+    call = {"role": "assistant", "tool_calls": [{"id": "1"}]}
+
+    assert count_prompt_characters({"messages": [call], "tools": [{"a": 1}]}) == len('[{"id":"1"}][{"a":1}]')

@@ -1,6 +1,7 @@
 """Replies written for clients: any reply is read again as it was, signatures of others come back, the form is OpenAI's."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -55,6 +56,13 @@ def types_of(body: bytes) -> list[str]:
     return [event["type"].removeprefix("response.") for event in events_of(body)]
 
 
+def without_images(event: Event) -> Event:
+    """Pictures are counted where they are read, whatever was reported."""
+    if isinstance(event, Finished) and event.usage is not None:
+        return replace(event, usage=replace(event.usage, images=0))
+    return event
+
+
 @settings(deadline=None, max_examples=60)
 @given(replies(), st.data())
 def test_stream_that_is_written_is_read_as_it_was(events: list[Event], data: st.DataObject) -> None:
@@ -62,7 +70,7 @@ def test_stream_that_is_written_is_read_as_it_was(events: list[Event], data: st.
 
     read = [event for piece in data.draw(cuts(written(*events))) for event in reader.feed(piece)]
 
-    assert merge(read) == merge(events)
+    assert merge([*map(without_images, read)]) == merge(events)
     assert reader.ended
 
 
@@ -93,7 +101,8 @@ def test_reply_that_is_written_is_read_as_it_was(events: list[Event]) -> None:
 
     assert again.parts == whole.parts
     assert set(again.citations) == set(whole.citations)
-    assert (again.reason, again.usage, again.id, again.model) == (whole.reason, whole.usage, whole.id, whole.model)
+    usage = replace(again.usage, images=0)  # as `without_images`
+    assert (again.reason, usage, again.id, again.model) == (whole.reason, whole.usage, whole.id, whole.model)
 
 
 def test_stream_of_a_text_has_the_events_that_openai_sends() -> None:
