@@ -18,6 +18,7 @@ _COMMANDS = {
     "models": "cli.models:app",
     "providers": "cli.providers:app",
     "db": "cli.db:app",
+    "usage": "cli.usage:app",
     "doctor": "cli.doctor:doctor",
     "alerts": "cli.alerts:alerts",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.config import Config
+    from app.metering.prices import Prices
     from app.overrides import Overrides
     from app.providers.registry import Registry
     from app.settings import Settings
@@ -43,30 +44,50 @@ def on_database(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]
 
     A setting, a file or an argument that cannot be used is a ValueError; that and a database that is away are told, with status 1.
     """
-    from app.core.errors import RelayError
-    from app.settings import load_settings
-    from app.store.db import UnusableDatabase
-
-    async def do() -> T:
-        async with _database(load_settings(env_file)) as db:
-            return await work(db)
-
-    try:
-        return asyncio.run(do())
-    except (ValueError, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
+    return _run(env_file, lambda db, _: work(db))
 
 
 def on_directory(env_file: Path | None, work: "Callable[[Directory], Awaitable[T]]") -> T:
     """The same with the server's providers and models."""
+
+    async def do(db: "Database", settings: "Settings") -> T:
+        async with _directory(settings, db) as directory:
+            return await work(directory)
+
+    return _run(env_file, do)
+
+
+class Refused(ValueError):
+    """The command cannot do that; the message is for the operator."""
+
+
+def run_on_prices(env_file: Path | None, work: "Callable[[Settings, Config, Database, Prices], Awaitable[T]]") -> T:
+    """The same with all prices loaded, as the server has them."""
+    from app.catalog import Catalog
+    from app.config import load_config
+    from app.metering.prices import Prices, sources_of
+
+    async def do(db: "Database", settings: "Settings") -> T:
+        catalog = Catalog(db, lambda: None)
+        await catalog.refresh()
+        config = catalog.config(load_config(settings.config_path))
+        prices = Prices(db, sources_of(config.providers))
+        await prices.load()
+        await prices.refresh()
+        return await work(settings, config, db, prices)
+
+    return _run(env_file, do)
+
+
+def _run(env_file: Path | None, work: "Callable[[Database, Settings], Awaitable[T]]") -> T:
     from app.core.errors import RelayError
     from app.settings import load_settings
     from app.store.db import UnusableDatabase
 
     async def do() -> T:
         settings = load_settings(env_file)
-        async with _database(settings) as db, _directory(settings, db) as directory:
-            return await work(directory)
+        async with _database(settings) as db:
+            return await work(db, settings)
 
     try:
         return asyncio.run(do())

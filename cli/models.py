@@ -1,4 +1,4 @@
-"""`llm-relay models list|show|add|modify|delete`: what is known of models, and models that no provider lists."""
+"""`llm-relay models`: what is known of models, what they cost, and models that no provider lists."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,8 @@ import typer
 from cli.database import Directory, on_database, on_directory
 from cli.descriptions import sync_descriptions
 from cli.output import fail, show_fields, show_json, show_table
+from cli.price import app as price_app
+from cli.sync_prices import sync_prices
 
 if TYPE_CHECKING:
     from app.store.catalog import StoredModel
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
 View = dict[str, Any]
 
 app = typer.Typer(
-    help="Show models, say what is known of them, and look it up.", no_args_is_help=True, add_completion=False
+    help="Show models, say what is known of them and what they cost, and look it up.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 sync = typer.Typer(help="Look up what others know of models.", no_args_is_help=True, add_completion=False)
 sync.command("descriptions")(sync_descriptions)
+sync.command("prices")(sync_prices)
 app.add_typer(sync, name="sync")
+app.add_typer(price_app, name="price")
 
 Name = Annotated[
     str, typer.Argument(metavar="PROVIDER/MODEL", help="The provider's key and its own name for the model.")

@@ -52,3 +52,17 @@ def reporting() -> Iterator[Report]:
         yield report
     finally:
         progress.stop()
+
+
+@contextlib.contextmanager
+def progress(words: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Takes how much more of one thing is done, of `total` where that is known."""
+    done = 0
+    with reporting() as report:
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            report(words, done, total or done)
+
+        yield advance

@@ -112,6 +112,11 @@ class Prices:
         self._stored: dict[tuple[str, str], Found] = {}
         self._found: dict[tuple[str, str], Found] = {}
 
+    @property
+    def sources(self) -> Mapping[str, PriceSource]:
+        """Of the providers, by their keys."""
+        return self._sources
+
     def price(self, target: Target, usage: Usage, at: float) -> Priced:
         """The cost of `usage` at a moment: the provider's own figure where it reported one.
 

@@ -128,6 +128,10 @@ class Rates:
             {tier: {**other.variants.get(tier, {}), **self.variants.get(tier, {})} for tier in tiers},
         )
 
+    def costs_as(self, other: "Rates") -> bool:
+        """Whether every usage costs the same by both."""
+        return self._brackets == other._brackets
+
     @cached_property
     def _brackets(self) -> dict[str, tuple[tuple[int, _Units], ...]]:
         """By service tier, ascending: for prompts of more than so many tokens, what one of each class costs."""

@@ -51,6 +51,10 @@ def test_what_is_written_is_read_but_for_what_the_cache_took() -> None:
 
 
 def test_searches_are_the_queries_of_all_chunks_each_once() -> None:
-    told = [{"webSearchQueries": ["a", "b"]}, {"webSearchQueries": ["b", "", "c", 3]}, {"groundingChunks": []}]
+    told: list[dict[str, Any]] = [
+        {"webSearchQueries": ["a", "b"]},
+        {"webSearchQueries": ["b", "", "c", 3]},
+        {"groundingChunks": []},
+    ]
 
     assert count_searches(told) == 3
