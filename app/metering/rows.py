@@ -1,6 +1,7 @@
 """A call's record as a row of `request_logs`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from app.core.record import CallRecord
 from app.core.usage import Usage
@@ -8,6 +9,24 @@ from app.metering.alerts import count_failures
 from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.statements import Statements
+
+# By the classes of usage.
+_COLUMNS = {
+    "input": "input_tokens",
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+    "cache_write_1h": "cache_write_1h_tokens",
+    "input_audio": "input_audio_tokens",
+    "input_image": "input_image_tokens",
+    "output": "output_tokens",
+    "reasoning": "reasoning_tokens",
+    "output_audio": "output_audio_tokens",
+    "output_image": "output_image_tokens",
+    "images": "images",
+    "searches": "searches",
+    "requests": "requests",
+    "audio_ms": "audio_ms",
+}
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:
@@ -63,19 +82,11 @@ def _row(record: CallRecord) -> dict[str, object]:
 
 def usage_columns(usage: Usage) -> dict[str, int]:
     """The columns of `usage`, as `request_logs` and the rollups have them."""
-    return {
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "cache_write_1h_tokens": usage.cache_write_1h,
-        "input_audio_tokens": usage.input_audio,
-        "input_image_tokens": usage.input_image,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-        "output_audio_tokens": usage.output_audio,
-        "output_image_tokens": usage.output_image,
-        "images": usage.images,
-        "searches": usage.searches,
-        "requests": usage.requests,
-        "audio_ms": usage.audio_ms,
-    }
+    return {column: getattr(usage, name) for name, column in _COLUMNS.items()}
+
+
+def read_usage_columns(row: Mapping[str, Any]) -> Usage:
+    """The usage that a row of `request_logs` tells, its costs in USD."""
+    counts = {name: row[column] for name, column in _COLUMNS.items()}
+    tier, estimated = row["service_tier"] or "", bool(row["usage_estimated"])
+    return Usage(**counts, tier=tier, estimated=estimated, cost=row["reported_cost"])
