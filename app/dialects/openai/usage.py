@@ -171,7 +171,8 @@ def _is_search(tool: str) -> bool:
 
 
 def _with_own_key(reported: Mapping[str, Json], cost: Decimal | None) -> Decimal | None:
-    """OpenRouter's own fee, and where it called with a key of the operator's, what that key was charged."""
+    """OpenRouter's own fee, and where it called with a key of the operator's, what that key was charged; None where that is not told."""
     if cost is None or reported.get("is_byok") is not True:
         return cost
-    return cost + (read_usd(object_in(reported, "cost_details").get("upstream_inference_cost")) or 0)
+    charged = read_usd(object_in(reported, "cost_details").get("upstream_inference_cost"))
+    return None if charged is None else cost + charged

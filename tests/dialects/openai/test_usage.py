@@ -258,3 +258,21 @@ def test_estimate_counts_tools_and_their_calls() -> None:
     call = {"role": "assistant", "tool_calls": [{"id": "1"}]}
 
     assert count_prompt_characters({"messages": [call], "tools": [{"a": 1}]}) == len('[{"id":"1"}][{"a":1}]')
+
+
+@pytest.mark.parametrize(
+    ("own_key", "charged", "cost"),
+    [
+        (True, 0.0002265, Decimal("0.0012265")),
+        (False, 0.0002265, Decimal("0.001")),
+        (True, None, None),
+        (True, "none", None),
+    ],
+)
+def test_cost_by_a_key_of_ones_own_is_what_both_charge(own_key: bool, charged: object, cost: Decimal | None) -> None:
+    reported = report(10, cost=0.001, is_byok=own_key, cost_details={"upstream_inference_cost": charged})
+
+    used = read_usage(reported)
+
+    assert used is not None
+    assert used.cost == cost
