@@ -70,6 +70,7 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
         return [*findings, *(Finding(Verdict.ERROR, "config", line) for line in str(exc).splitlines())]
     findings.append(Finding(Verdict.OK, "config", f"{settings.config_path}: {len(config.providers)} providers"))
     findings += _examine_overrides(settings, config)
+    findings += _examine_prices(config)
     return findings + await _examine_providers(settings, config, offline=offline)
 
 
@@ -144,6 +145,16 @@ def _examine_user(settings: Settings, tokens: "list[StoredToken]") -> Iterator[F
     if user is not None and not any(token.username == user and state_of(token) == "active" for token in tokens):
         words = f"ANONYMOUS_USER is {user!r}, who has no good token. Make one: llm-relay tokens add --username NAME"
         yield Finding(Verdict.ERROR, "anonymous", words)
+
+
+def _examine_prices(config: Config) -> Iterator[Finding]:
+    """Where none is named there is nothing to check, and the lists take a while to load."""
+    from app.metering.bundled import load_bundled
+    from app.metering.prices import FREE, sources_of, unknown_lists
+
+    sources = sources_of(config.providers)
+    if any(source.list_id not in (None, FREE) for source in sources.values()):
+        yield from (Finding(Verdict.ERROR, "prices", words) for words in unknown_lists(sources, load_bundled()))
 
 
 def _missing_file(database_url: str) -> Path | None:

@@ -35,7 +35,6 @@ _POLL_S = 1.0
 _LOAD_AFTER_S = 0.5
 # A gateway meets some hundred models; clients can make names up.
 _MOST_REMEMBERED = 2048
-_ZERO = Decimal(0)
 _STRONGEST_LAST = (LITELLM, ADMIN)
 
 
@@ -120,7 +119,8 @@ class Prices:
     def price(self, target: Target, usage: Usage, at: float) -> Priced:
         """The cost of `usage` at a moment: the provider's own figure where it reported one.
 
-        What used nothing costs nothing, whatever the prices. The version is `PENDING` while the bundled prices are not loaded.
+        It is not known where nothing was counted, unless the model is free. The version is `PENDING` while the bundled prices
+        are not loaded.
         """
         if usage.cost is not None:
             return Priced(usage.cost, PROVIDER)
@@ -128,8 +128,11 @@ class Prices:
         if found is None or not found.since <= at < found.until:
             found = self.find(target, at)
         if found.rates is None:
-            return Priced(None, found.version) if usage.is_any else Priced(_ZERO, None)
-        return Priced(found.rates.cost(usage), found.version)
+            return Priced(None, found.version)
+        cost = found.rates.cost(usage)
+        if not cost and not usage.is_any and not found.rates.are_free:
+            return Priced(None, found.version)
+        return Priced(cost, found.version)
 
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
         """The most that a call of so many tokens can cost now, in USD; None where no price is known."""

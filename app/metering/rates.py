@@ -133,6 +133,12 @@ class Rates:
         return self._brackets == other._brackets
 
     @cached_property
+    def are_free(self) -> bool:
+        """Whether nothing has a price but 0."""
+        sheets = (self.prices, *self.variants.values())
+        return not any(rate for sheet in sheets for p in sheet.values() for rate in (p.base, *dict(p.above).values()))
+
+    @cached_property
     def _brackets(self) -> dict[str, tuple[tuple[int, _Units], ...]]:
         """By service tier, ascending: for prompts of more than so many tokens, what one of each class costs."""
         tiers = {"": self.prices} | {tier: {**self.prices, **prices} for tier, prices in self.variants.items()}

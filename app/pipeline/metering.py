@@ -15,7 +15,7 @@ from app.core.usage import NO_USAGE, Usage
 # What nginx logs for a client that closed the connection before its answer; no status has gone out.
 STATUS_CLIENT_GONE = 499
 
-_NOTHING_ASKED = Priced(Decimal(0), None)
+_NOTHING_TO_PAY = Priced(Decimal(0), None)
 
 
 class Reported:
@@ -60,7 +60,7 @@ class Metering:
     def _record(self, call: Call, end: End, *, charged: bool, first_byte_at: float | None = None) -> None:
         trace = call.trace
         target = trace.target
-        priced = self._prices.price(target, end.usage, call.received_at) if target else _NOTHING_ASKED
+        priced = self._price(call, target, end)
         self._recorder.record(
             CallRecord(
                 id=call.id,
@@ -95,6 +95,12 @@ class Metering:
                 holds=trace.holds,
             )
         )
+
+    def _price(self, call: Call, target: Target | None, end: End) -> Priced:
+        failed = end.outcome is not Outcome.OK or call.free
+        if target is None or (failed and not end.usage.is_any):
+            return _NOTHING_TO_PAY
+        return self._prices.price(target, end.usage, call.received_at)
 
 
 class _RecordAtEnd:

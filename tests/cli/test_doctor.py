@@ -158,6 +158,20 @@ def test_every_fault_of_the_overrides_is_an_error_of_its_own(tmp_path: Path) -> 
     ]
 
 
+def test_list_of_prices_that_is_none_is_an_error(tmp_path: Path) -> None:
+    write_config(
+        tmp_path,
+        good={"base_url": "http://127.0.0.1:9/v1", "prices": "openai"},
+        odd={"base_url": "http://127.0.0.1:9/v1", "prices": "opnai"},
+    )
+
+    report = doctor(tmp_path, "--offline", "--json")
+
+    verdict, words = report.of("prices")
+    assert (report.code, verdict) == (1, "error")
+    assert words.startswith("odd.prices: there is no list 'opnai'; there are 'free', 'anthropic',")
+
+
 def test_overrides_of_a_provider_that_is_not_there_are_a_note(tmp_path: Path) -> None:
     (tmp_path / "model_overrides.yaml").write_text('providers: {openia: {}, openai: {}, "*": {}}')
 

@@ -224,6 +224,8 @@ def cost_in_pico_usd(usage: Mapping[str, Any]) -> int | None:
         return int(ticks) * 100
     cost = usage.get("cost")
     amount = cost["total_cost"] if isinstance(cost, dict) else cost
+    if usage.get("is_byok"):  # a fee, and what the model's provider charges for the call by the caller's key
+        amount += usage["cost_details"]["upstream_inference_cost"]
     return None if amount is None else round(Decimal(str(amount)) * 10**12)
 
 

@@ -144,11 +144,13 @@ async def test_class_without_a_rate_has_no_cost_but_the_version_that_lacks_it(da
     assert prices.price(ACME, Usage(input=1, output=1), AT) == Priced(None, "made 1")
 
 
-async def test_what_used_nothing_costs_nothing(database: Database) -> None:
+async def test_answer_of_which_nothing_was_counted_has_no_cost_unless_the_model_is_free(database: Database) -> None:
+    await set_price(database, "acme", "moderation", {"input": 0})
     prices = await loaded(database)
 
-    assert prices.price(Target("other", "m"), NO_USAGE, AT).cost == 0
-    assert prices.price(ACME, NO_USAGE, AT).cost == 0
+    assert prices.price(ACME, NO_USAGE, AT) == Priced(None, "made 1")
+    assert prices.price(Target("local", "m"), NO_USAGE, AT).cost == 0
+    assert prices.price(Target("acme", "moderation"), NO_USAGE, AT).cost == 0
 
 
 async def test_most_is_by_the_prices_of_now(database: Database) -> None:

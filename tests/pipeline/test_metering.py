@@ -7,6 +7,7 @@ import pytest
 
 from app.core.call import Call, Target
 from app.core.errors import InvalidRequest, QuotaExceeded, RelayError, UpstreamError, UpstreamTimeout
+from app.core.ports import Priced
 from app.core.record import CallRecord
 from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
 from app.core.usage import NO_USAGE, Usage
@@ -134,3 +135,40 @@ async def test_bug_in_a_stage_is_recorded_as_ours_without_its_words() -> None:
     record = await fail_with(KeyError("secret words"))
 
     assert (record.status, record.outcome, record.error, record.charged) == (500, Outcome.ERROR, "KeyError", False)
+
+
+class Known:
+    """Prices that know one answer."""
+
+    def price(self, _target: Target, _usage: Usage, _at: float) -> Priced:
+        return Priced(Decimal(3), "made 1")
+
+    def most(self, _target: Target, _input_tokens: int, _output_tokens: int) -> Decimal | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "usage", "free", "cost"),
+    [
+        (Outcome.OK, Usage(output=1), False, 3),
+        (Outcome.CUT, Usage(output=1), False, 3),
+        (Outcome.OK, NO_USAGE, False, 3),  # it used something that nobody counted: that is for the prices to say
+        (Outcome.OK, NO_USAGE, True, 0),
+        (Outcome.ERROR, NO_USAGE, False, 0),
+        (Outcome.CLIENT_GONE, NO_USAGE, False, 0),
+    ],
+)
+async def test_call_that_got_nothing_costs_nothing(outcome: Outcome, usage: Usage, free: bool, cost: int) -> None:
+    records = Records()
+    call = make_call(free=free)
+
+    async def answering(call: Call) -> Reply:
+        call.trace.target = Target("acme", "Acme-1")
+        return make_reply()
+
+    reply = await Metering(records, Known()).handle(call, answering)
+    for tap in reply.taps:
+        tap.close(End(outcome, 200, usage, call.started_at + 1))
+
+    (record,) = records
+    assert record.cost == cost
