@@ -43,6 +43,7 @@ from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.alerts import Alerts
 from app.metering.calllog import CallLog
+from app.metering.hostnames import Hostnames, ask_dns
 from app.metering.journal import Journal
 from app.metering.prices import FREE, Prices, PriceSource, sources_of
 from app.metering.rows import insert_records
@@ -93,9 +94,12 @@ def create_app(
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     nothing_to_pay = {Demo.key: PriceSource("", FREE)}
     prices = Prices(database, nothing_to_pay | sources_of(files.config.providers))
+    hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
 
     async def insert(records: Sequence[CallRecord]) -> None:
         await insert_records(database, await prices.settle(records))
+        if hostnames is not None:
+            hostnames.note(record.client for record in records)
 
     writer = Writer(insert, calls.write, journal)
     transport = transport or open_transport(
@@ -104,6 +108,8 @@ def create_app(
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
     background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run]
+    if hostnames is not None:
+        background.append(hostnames.run)
     if settings.alert_webhook_url and settings.alert_webhook_secret:
         send = webhook_sender(transport, settings.alert_webhook_url)
         background.append(AlertWebhook(database, send, settings.alert_webhook_secret).run)

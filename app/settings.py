@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "console")
+SWITCH = ("on", "off")
 
 # https://fetch.spec.whatwg.org/#origin-header: no path, no user; browsers write it in lower case.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*\\]+")
@@ -41,6 +42,7 @@ class Settings:
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
         metrics_cidrs: networks that may read `/metrics` without a token.
+        dns_resolution: names of clients' addresses are looked up.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -67,6 +69,7 @@ class Settings:
     alert_webhook_url: str | None = field(default=None, repr=False)
     alert_webhook_secret: str | None = field(default=None, repr=False)
     metrics_cidrs: tuple[Network, ...] = ()
+    dns_resolution: bool = False
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -118,6 +121,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         alert_webhook_url=webhook_url,
         alert_webhook_secret=webhook_secret,
         metrics_cidrs=_networks(env, "METRICS_CIDRS"),
+        dns_resolution=_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )

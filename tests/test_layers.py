@@ -61,6 +61,8 @@ DOORS = {
     "slowapi": ["app.auth"],
     "limits": ["app.auth"],
     "redis": ["app.auth.failures"],
+    "dns": ["app.metering"],
+    "cryptography": ["app.metering"],
     "dotenv": ["app.settings"],
     "yaml": ["app.overrides"],
     "fastapi": ["app.api", "app.main"],

@@ -209,6 +209,7 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("JOURNAL_MAX_BYTES", "1000"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
+        ("DNS_RESOLUTION", "yes"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
         ("ANONYMOUS_CIDRS", "localhost"),

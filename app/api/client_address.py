@@ -6,6 +6,8 @@ from typing import Any
 
 from app.core.networks import Network, membership
 
+_MAPPED = "::ffff:"
+
 ReadAddress = Callable[[Mapping[str, Any]], str]
 
 
@@ -13,12 +15,17 @@ def address_reader(trusted: Sequence[Network]) -> ReadAddress:
     """Gives the function that reads an address from an ASGI scope.
 
     `X-Forwarded-For` is believed from the right, as far as the hops are trusted: whoever is no proxy of ours could have
-    written the rest.
+    written the rest. Headers that say the same (`Forwarded`, `X-Real-IP`) are never believed: a proxy that writes one of
+    the three lets the others of its clients pass.
+
+    One machine has one address: an IPv4 one within IPv6 is given as IPv4, and what a proxy wrote as it is usually written.
     """
 
     def peer_address(scope: Mapping[str, Any]) -> str:
         peer = scope.get("client")
-        return peer[0] if peer else ""
+        address: str = peer[0] if peer else ""
+        # What a socket for both families calls an IPv4 peer.
+        return address[len(_MAPPED) :] if address.startswith(_MAPPED) and "." in address else address
 
     is_trusted = membership(trusted)
 
@@ -27,8 +34,8 @@ def address_reader(trusted: Sequence[Network]) -> ReadAddress:
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         hops = b",".join(lines).decode("latin-1").split(",")
         while hops and is_trusted(address):
-            hop = _without_port(hops.pop().strip())
-            if not _is_address(hop):
+            hop = _read_address(_without_port(hops.pop().strip()))
+            if hop is None:
                 break
             address = hop
         return address
@@ -43,9 +50,12 @@ def _without_port(hop: str) -> str:
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
-def _is_address(text: str) -> bool:
+def _read_address(text: str) -> str | None:
+    """An address as it is usually written; None where it is none. A zone (RFC 4007) means something only to who wrote it."""
     try:
-        ip_address(text)
+        parsed = ip_address(text.partition("%")[0])
     except ValueError:
-        return False
-    return True
+        return None
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return str(parsed)

@@ -24,6 +24,24 @@ def test_peer_counts_where_no_proxy_is_trusted() -> None:
     assert read("10.0.0.1", "192.0.2.7", trusted=()) == "10.0.0.1"
 
 
+@pytest.mark.parametrize("trusted", [(), TRUSTED])
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [("::ffff:192.0.2.7", "192.0.2.7"), ("::ffff:c000:207", "::ffff:c000:207"), ("2001:db9::7", "2001:db9::7")],
+)
+def test_peer_of_a_socket_for_both_families_has_its_own_address(
+    peer: str, address: str, trusted: tuple[str, ...]
+) -> None:
+    assert read(peer, trusted=trusted) == address
+
+
+@pytest.mark.parametrize("name", [b"forwarded", b"x-real-ip", b"cf-connecting-ip"])
+def test_other_headers_are_not_believed_even_of_a_proxy(name: bytes) -> None:
+    scope: dict[str, Any] = {"client": ("10.0.0.1", 4711), "headers": [(name, b"192.0.2.7"), (name, b"for=192.0.2.7")]}
+
+    assert address_reader([ip_network(network) for network in TRUSTED])(scope) == "10.0.0.1"
+
+
 def test_stranger_cannot_say_who_it_is() -> None:
     assert read("198.51.100.1", "192.0.2.7") == "198.51.100.1"
 
@@ -41,6 +59,11 @@ def test_stranger_cannot_say_who_it_is() -> None:
         ("10.0.0.1", "192.0.2.7:4711", "192.0.2.7"),
         ("10.0.0.1", "[2001:db9::7]:4711", "2001:db9::7"),
         ("10.0.0.1", "[2001:db9::7]", "2001:db9::7"),
+        ("10.0.0.1", "2001:DB9:0:0::7", "2001:db9::7"),
+        ("10.0.0.1", "[::ffff:192.0.2.7]:4711", "192.0.2.7"),
+        ("10.0.0.1", "192.0.2.7, ::ffff:10.0.0.2", "192.0.2.7"),
+        ("10.0.0.1", "fe80::7%<b>", "fe80::7"),
+        ("10.0.0.1", "203.0.113.9, 192.0.2.7, 10.0.0.4, 10.0.0.3, 2001:db8::2", "192.0.2.7"),
     ],
 )
 def test_proxy_is_believed_as_far_as_the_hops_are_trusted(peer: str, forwarded: str, address: str) -> None:
