@@ -46,6 +46,7 @@ from app.metering.calllog import CallLog
 from app.metering.hostnames import Hostnames, ask_dns
 from app.metering.journal import Journal
 from app.metering.prices import FREE, Prices, PriceSource, sources_of
+from app.metering.retention import Retention
 from app.metering.rows import insert_records
 from app.metering.webhook import AlertWebhook
 from app.metering.writer import Writer
@@ -102,12 +103,13 @@ def create_app(
             hostnames.note(record.client for record in records)
 
     writer = Writer(insert, calls.write, journal)
+    retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
-    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run]
+    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run, retention.run]
     if hostnames is not None:
         background.append(hostnames.run)
     if settings.alert_webhook_url and settings.alert_webhook_secret:

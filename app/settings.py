@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "console")
 SWITCH = ("on", "off")
+MOST_DAYS = 36_500
 
 # https://fetch.spec.whatwg.org/#origin-header: no path, no user; browsers write it in lower case.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*\\]+")
@@ -43,6 +44,7 @@ class Settings:
         alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
         metrics_cidrs: networks that may read `/metrics` without a token.
         dns_resolution: names of clients' addresses are looked up.
+        retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -70,6 +72,8 @@ class Settings:
     alert_webhook_secret: str | None = field(default=None, repr=False)
     metrics_cidrs: tuple[Network, ...] = ()
     dns_resolution: bool = False
+    retention_days: int = 90
+    bodies_retention_days: int = 7
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -122,6 +126,8 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         alert_webhook_secret=webhook_secret,
         metrics_cidrs=_networks(env, "METRICS_CIDRS"),
         dns_resolution=_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",
+        retention_days=_integer(env, "RETENTION_DAYS", 90, 0, MOST_DAYS),
+        bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )

@@ -210,6 +210,8 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
         ("DNS_RESOLUTION", "yes"),
+        ("RETENTION_DAYS", "-1"),
+        ("BODIES_RETENTION_DAYS", "a week"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
         ("ANONYMOUS_CIDRS", "localhost"),

@@ -419,8 +419,22 @@ class ClientHost(SQLModel, table=True):
     looked_up_at: int = Field(sa_type=BigInteger)
 
 
+class TaskLease(SQLModel, table=True):
+    """Whose turn a task is that one worker does for all, on whatever machine; until when, if it does not renew it."""
+
+    __tablename__ = "leases"
+
+    name: str = Field(primary_key=True, max_length=32)
+    holder: str = Field(max_length=64)
+    until: int = Field(sa_type=BigInteger)
+
+
 class RequestBody(SQLModel, table=True):
-    """What a call asked and got, encrypted; kept only for tokens that were made for it."""
+    """What a call asked and got, encrypted; kept only for tokens that were made for it.
+
+    Attributes:
+        request_bytes, reply_bytes: how many there were; what is kept may be cut.
+    """
 
     __tablename__ = "request_bodies"
 
@@ -428,6 +442,8 @@ class RequestBody(SQLModel, table=True):
     stored_at: int = Field(sa_type=BigInteger)
     request: bytes
     reply: bytes
+    request_bytes: int = Field(sa_type=BigInteger)
+    reply_bytes: int = Field(sa_type=BigInteger)
 
     __table_args__ = (Index("ix_request_bodies_stored_at", "stored_at"),)
 
@@ -458,3 +474,4 @@ ALERTS = _table(Alert)
 ALERT_DISMISSALS = _table(AlertDismissal)
 CLIENT_HOSTS = _table(ClientHost)
 REQUEST_BODIES = _table(RequestBody)
+LEASES = _table(TaskLease)

@@ -59,6 +59,7 @@ _NEW_TABLES = (
     "alert_dismissals",
     "client_hosts",
     "request_bodies",
+    "leases",
 )
 
 
@@ -226,6 +227,13 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(32), nullable=False),
+        sa.Column("holder", sa.String(64), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "limit_holds",
         sa.Column("call_id", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
@@ -281,6 +289,8 @@ def _create_tables() -> None:
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
         sa.Column("request", sa.LargeBinary(), nullable=False),
         sa.Column("reply", sa.LargeBinary(), nullable=False),
+        sa.Column("request_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("reply_bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
     )
     op.create_index("ix_request_bodies_stored_at", "request_bodies", ["stored_at"])
