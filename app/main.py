@@ -42,12 +42,14 @@ from app.core.record import CallRecord
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.alerts import Alerts
+from app.metering.bodies import BodyLog
 from app.metering.calllog import CallLog
 from app.metering.hostnames import Hostnames, ask_dns
 from app.metering.journal import Journal
 from app.metering.prices import FREE, Prices, PriceSource, sources_of
 from app.metering.retention import Retention
 from app.metering.rows import insert_records
+from app.metering.sealing import KEY_FILE, ensure_key, parse_key
 from app.metering.webhook import AlertWebhook
 from app.metering.writer import Writer
 from app.overrides import load_overrides
@@ -103,13 +105,14 @@ def create_app(
             hostnames.note(record.client for record in records)
 
     writer = Writer(insert, calls.write, journal)
+    body_log = BodyLog(database, lambda: bodies_key(settings))
     retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
-    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run, retention.run]
+    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run, retention.run, body_log.run]
     if hostnames is not None:
         background.append(hostnames.run)
     if settings.alert_webhook_url and settings.alert_webhook_secret:
@@ -152,7 +155,7 @@ def create_app(
             async with running(*background, registry.run, catalog.run, prices.run, reloader.run):
                 yield
         finally:
-            await _stop(writer, quota, database)
+            await _stop(writer, body_log, quota, database)
             await transport.aclose()
             calls.close()
 
@@ -174,6 +177,7 @@ def create_app(
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,
+            body_log=body_log,
         )
 
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
@@ -194,6 +198,15 @@ def create_app(
     return open_to(settings.cors_origins, front) if settings.cors_origins else front
 
 
+def bodies_key(settings: Settings) -> bytes:
+    """The key of kept bodies: the operator's, or one that is made where it is first needed.
+
+    Raises:
+        InvalidKey: it cannot be read or made.
+    """
+    return parse_key(settings.bodies_key) if settings.bodies_key else ensure_key(settings.data_dir / KEY_FILE)
+
+
 def _calm_the_collector() -> None:
     """Leave what the start made out of all later collections, and collect seldom: calls leave few cycles behind."""
     gc.collect()
@@ -201,11 +214,12 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def _stop(writer: Writer, quota: Quota, database: Database) -> None:
+async def _stop(writer: Writer, body_log: BodyLog, quota: Quota, database: Database) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
             await writer.aclose()
             await quota.aclose()
+            await body_log.aclose()
     except Exception:
         log.exception("not all could be written before the exit")
     finally:

@@ -20,6 +20,8 @@ MOST_DAYS = 36_500
 # https://fetch.spec.whatwg.org/#origin-header: no path, no user; browsers write it in lower case.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*\\]+")
 
+_KEY = re.compile(r"[0-9A-Fa-f]{64}")
+
 Network = IPv4Network | IPv6Network
 
 
@@ -45,6 +47,7 @@ class Settings:
         metrics_cidrs: networks that may read `/metrics` without a token.
         dns_resolution: names of clients' addresses are looked up.
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
+        bodies_key: by which bodies are encrypted; None for one that is made.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -74,6 +77,7 @@ class Settings:
     dns_resolution: bool = False
     retention_days: int = 90
     bodies_retention_days: int = 7
+    bodies_key: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -128,6 +132,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         dns_resolution=_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",
         retention_days=_integer(env, "RETENTION_DAYS", 90, 0, MOST_DAYS),
         bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
+        bodies_key=_key(env, "BODIES_KEY"),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )
@@ -154,6 +159,13 @@ def _read_secret(env: Mapping[str, str], name: str) -> str | None:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidSettings(f"{name}_FILE names {path!r}, which cannot be read: {_reason(exc)}.") from exc
+
+
+def _key(env: Mapping[str, str], name: str) -> str | None:
+    key = _read_secret(env, name)
+    if key and not _KEY.fullmatch(key):
+        raise InvalidSettings(f"{name} is no key: give 64 hexadecimal digits, as 'openssl rand -hex 32' prints them.")
+    return key or None
 
 
 def _tls_files(env: Mapping[str, str]) -> tuple[Path | None, Path | None]:

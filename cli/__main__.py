@@ -19,6 +19,7 @@ _COMMANDS = {
     "providers": "cli.providers:app",
     "db": "cli.db:app",
     "usage": "cli.usage:app",
+    "requests": "cli.requests:app",
     "doctor": "cli.doctor:doctor",
     "alerts": "cli.alerts:alerts",
 }

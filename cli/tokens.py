@@ -35,6 +35,18 @@ Models = Annotated[
     str | None, typer.Option("--models", help="Names it may use, with commas; * and ? are wildcards. Empty for all.")
 ]
 Tags = Annotated[str | None, typer.Option("--tags", help="Tags of its calls, with commas.")]
+Admin = Annotated[
+    bool | None,
+    typer.Option("--admin/--no-admin", help="Whether it may use the administrators' API.", show_default=False),
+]
+LogBodies = Annotated[
+    bool | None,
+    typer.Option(
+        "--log-bodies/--no-log-bodies",
+        help="Whether what its calls ask and get is kept, encrypted, for BODIES_RETENTION_DAYS.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
@@ -48,6 +60,8 @@ def add(
     ] = DEFAULT_RATE_LIMIT,
     models: Models = None,
     tags: Tags = None,
+    admin: Admin = None,
+    log_bodies: LogBodies = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the token and nothing else.")] = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
@@ -64,6 +78,8 @@ def add(
             expires=_parse_expiry(expiry),
             models=_parse_list(models),
             tags=_parse_list(tags),
+            admin=bool(admin),
+            log_bodies=bool(log_bodies),
         ),
     )
     _show_issued(issued, as_json=as_json, quiet=quiet)
@@ -104,13 +120,15 @@ def modify(
     ] = None,
     models: Models = None,
     tags: Tags = None,
+    admin: Admin = None,
+    log_bodies: LogBodies = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Change what is given; all else stays. Prints what changed."""
 
     async def change(db: "Database") -> tuple[View, View]:
-        from app.auth.issue import checked_username
+        from app.auth.issue import checked, checked_username
         from app.store.times import to_ms
 
         changes: dict[str, object] = {}
@@ -124,9 +142,15 @@ def modify(
         if models is not None:
             changes["models"] = _parse_list(models)
         if tags is not None:
-            changes["tags"] = _parse_list(tags)
+            changes["tags"] = checked(_parse_list(tags))
+        if admin is not None:
+            changes["admin"] = admin
+        if log_bodies is not None:
+            changes["log_bodies"] = log_bodies
         if not changes:
-            _refuse("Nothing to change: give --username, --expiry, --rate-limit, --models or --tags.")
+            _refuse(
+                "Nothing to change: give --username, --expiry, --rate-limit, --models, --tags, --admin or --log-bodies."
+            )
         return await _change(db, token, token_id, **changes)
 
     _show_change(*on_database(env_file, change), as_json=as_json)
@@ -282,6 +306,8 @@ def _view(token: "StoredToken", used_today: int) -> View:
         "created": _moment(token.created_at),
         "models": list(token.models),
         "tags": list(token.tags),
+        "admin": token.admin,
+        "log_bodies": token.log_bodies,
         "state": state_of(token),
     }
 
@@ -314,6 +340,8 @@ def _words(view: View) -> dict[str, str]:
 def _word(name: str, value: object) -> str:
     if value is None or value == []:
         return _EMPTY.get(name, "-")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(value)
     text = str(value)
@@ -324,7 +352,8 @@ def _show_view(view: View, *, as_json: bool) -> None:
     if as_json:
         show_json(view)
     else:
-        show_fields(_words(view) | {"created": _word("created", view["created"])})
+        further = {"created": "created", "admin": "admin", "log_bodies": "log bodies"}
+        show_fields(_words(view) | {title: _word(name, view[name]) for name, title in further.items()})
 
 
 def _show_change(before: View, after: View, *, as_json: bool) -> None:

@@ -212,6 +212,8 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("DNS_RESOLUTION", "yes"),
         ("RETENTION_DAYS", "-1"),
         ("BODIES_RETENTION_DAYS", "a week"),
+        ("BODIES_KEY", "secret"),
+        ("BODIES_KEY", "ab" * 31),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("TRUSTED_PROXIES", "10.0.0.1, proxy.local"),
         ("ANONYMOUS_CIDRS", "localhost"),

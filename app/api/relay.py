@@ -21,6 +21,7 @@ from app.core.errors import Headers, InvalidRequest, RelayError, Unavailable
 from app.core.ports import Handler
 from app.core.principal import Principal
 from app.dialects.dialect import Asked
+from app.metering.bodies import BodyLog, Collected
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class RelayRoute:
         read_address: ReadAddress,
         max_body_bytes: int,
         call_timeout_s: float | None = None,
+        body_log: BodyLog | None = None,
         ping_s: float = PING_S,
     ) -> None:
         self._surface = surface
@@ -88,6 +90,7 @@ class RelayRoute:
         self._read_address = read_address
         self._max_body_bytes = max_body_bytes
         self._call_timeout_s = call_timeout_s
+        self._body_log = body_log
         self._rounds = Rounds(ping_s)
         self._ids = _count_ids()
 
@@ -98,7 +101,7 @@ class RelayRoute:
         client = Client(send, self._surface.voice, [(b"x-request-id", call_id.encode())])
         headers = dict(scope["headers"])
         address = self._read_address(scope)
-        admission = None
+        admission = collected = None
         try:
             authorization = read_authorization(headers, scope["query_string"])
             principal = await self._guard.identify(authorization, address, headers=headers)
@@ -144,6 +147,9 @@ class RelayRoute:
                 tags=tags,
                 end_user=end_user,
             )
+            if principal.log_bodies and self._body_log is not None:
+                collected = self._body_log.begin(call_id, body)
+                client.send = _heard_by(collected, client.send)
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged and admission is not None:
                 self._guard.give_back(admission)
@@ -163,6 +169,9 @@ class RelayRoute:
             if admission is not None and not client.begun:
                 self._guard.give_back(admission)
             await client.fail(RelayError(f"The gateway failed; its log tells more under {call_id}."))
+        finally:
+            if collected is not None:
+                collected.close()
 
     async def _read_tagged(
         self, asked: Asked, scope: Scope, call_id: str, authorization: str | None
@@ -196,6 +205,17 @@ class RelayRoute:
 def new_request_id() -> str:
     """Unlike any other, and nothing to guess from."""
     return f"req_{secrets.token_hex(12)}"
+
+
+def _heard_by(collected: Collected, send: Send) -> Send:
+    """`send`, where the bytes of bodies are collected too: the reply's and all that the gateway itself says."""
+
+    async def heard(message: dict[str, Any]) -> None:
+        await send(message)
+        if body := message.get("body"):
+            collected.feed(body)
+
+    return heard
 
 
 def _credential(authorization: str | None) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.auth.tokens import digest_of, id_of, is_well_formed, mint
+from app.core.tags import InvalidTags, checked_tags
 from app.store.db import Database
 from app.store.predecessor import OldToken, read_old_tokens
 from app.store.times import from_ms, now_ms, to_ms
@@ -57,11 +58,13 @@ async def issue_token(
     expires: datetime | None = None,
     models: Sequence[str] = (),
     tags: Sequence[str] = (),
+    admin: bool = False,
+    log_bodies: bool = False,
 ) -> Issued:
     """Make a token for `username`.
 
     Raises:
-        InvalidToken: the name is empty, or `expires` is over.
+        InvalidToken: the name is empty, `expires` is over, or a tag cannot be one.
     """
     text = mint()
     token = StoredToken(
@@ -72,7 +75,9 @@ async def issue_token(
         created_at=now_ms(),
         expires_at=None if expires is None else to_ms(checked_expiry(expires)),
         models=tuple(models),
-        tags=tuple(tags),
+        tags=checked(tags),
+        admin=admin,
+        log_bodies=log_bodies,
     )
     await insert_tokens(db, [token])
     return Issued(text, token)
@@ -136,6 +141,18 @@ def checked_username(username: str) -> str:
     if not name or not name.isprintable():
         raise InvalidToken(f"The username {username!r} is empty or has characters that cannot be printed.")
     return name
+
+
+def checked(tags: Sequence[str]) -> tuple[str, ...]:
+    """`tags` as they are kept: sorted, each once.
+
+    Raises:
+        InvalidToken: one cannot be a tag, or there are too many.
+    """
+    try:
+        return checked_tags(tags)
+    except InvalidTags as exc:
+        raise InvalidToken(str(exc)) from None
 
 
 def checked_expiry(expires: datetime) -> datetime:

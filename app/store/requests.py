@@ -26,6 +26,7 @@ _INSERT = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
 )
+_FIND = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE id = :id"  # noqa: S608 - our columns
 _COUNT = (
     "UPDATE tokens SET lifetime_requests = lifetime_requests + :charged,"
     " last_used_at = CASE WHEN last_used_at > :last THEN last_used_at ELSE :last END WHERE id = :token_id"
@@ -56,6 +57,12 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also:
     if db.path is None or not await _insert_if_all_new(db, stored, also):
         mended = [_mended(row) for row in stored]
         await db.transact(lambda statements: _insert_each(statements, mended, also))
+
+
+async def find_call(db: Database, request_id: str) -> Row | None:
+    """The row of one call; None where there is none."""
+    rows = await db.transact(lambda statements: statements.rows(_FIND, {"id": request_id}), writes=False)
+    return dict(zip(_COLUMNS, rows[0], strict=True)) if rows else None
 
 
 def to_pico_usd(cost: Decimal) -> int:

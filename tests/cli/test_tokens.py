@@ -127,6 +127,8 @@ def test_expiry_may_be_written_in_several_ways(relay: Relay, expiry: str, shown:
         (("--username", "ann", "--expiry", "tomorrow"), "'tomorrow' is no time"),
         (("--username", " "), "username"),
         (("--username", "a\nb"), "cannot be printed"),
+        (("--username", "ann", "--tags", "x" * 101), "too long: 100 characters at most"),
+        (("--username", "ann", "--tags", "a,sk-proj-0123456789"), "looks like a key or a token cannot be a tag"),
     ],
 )
 def test_token_that_cannot_be_is_refused_with_the_reason(relay: Relay, arguments: tuple[str, ...], words: str) -> None:
@@ -158,6 +160,8 @@ def test_json_of_a_token_has_all_that_may_be_shown(relay: Relay) -> None:
         "last_used": None,
         "models": ["m"],
         "tags": ["t"],
+        "admin": False,
+        "log_bodies": False,
         "state": "active",
     }
     assert added == expected
@@ -235,6 +239,30 @@ def test_modify_changes_what_is_given_and_says_so(relay: Relay) -> None:
     principal = principal_of(token)
     assert (principal.username, principal.daily_limit, principal.tags) == ("bob", 99, ("x",))
     assert principal.expires is None
+
+
+def test_tags_and_switches_of_a_token_are_the_servers(relay: Relay) -> None:
+    token = make_token(relay, "--tags", "b, a,b", "--admin", "--log-bodies")
+
+    principal = principal_of(token)
+
+    assert (principal.tags, principal.admin, principal.log_bodies) == (("a", "b"), True, True)
+    shown = relay("show", "--token", token).stdout
+    assert re.search(r"^admin +yes$", shown, re.MULTILINE)
+    assert re.search(r"^log bodies +yes$", shown, re.MULTILINE)
+
+
+def test_switches_are_changed_by_themselves(relay: Relay) -> None:
+    token = make_token(relay, "--admin")
+    assert not principal_of(token).log_bodies
+
+    assert "log_bodies: no → yes" in relay("modify", "--token", token, "--log-bodies").stdout
+    assert "admin: yes → no" in relay("modify", "--token", token, "--no-admin").stdout
+    assert "tags: - → a, b" in relay("modify", "--token", token, "--tags", "b,a").stdout
+
+    principal = principal_of(token)
+    assert (principal.tags, principal.admin, principal.log_bodies) == (("a", "b"), False, True)
+    assert "too long" in relay("modify", "--token", token, "--tags", "x" * 101, status=1).stderr
 
 
 def test_modify_in_json_has_before_and_after(relay: Relay) -> None:
