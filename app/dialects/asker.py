@@ -31,7 +31,7 @@ def said_tags(payload: Mapping[str, Json]) -> tuple[str, ...]:
     texts = [tags] if isinstance(tags, str) else tags
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise wrong("metadata.tags", "a list of texts, or one text with commas")
-    return tuple(texts)
+    return tuple(texts) or ("",)  # so that an empty list is taken out of the request too
 
 
 def without_tags(payload: Mapping[str, Json]) -> dict[str, Json]:

@@ -6,8 +6,9 @@ from app.store.statements import Statements
 # By their keys, as neither SQLite (as it is mostly built) nor PostgreSQL knows a DELETE with a LIMIT.
 _OLD_CALLS = "SELECT id FROM request_logs WHERE received_at < :before ORDER BY received_at LIMIT :most"
 _OLD_BODIES = "SELECT request_id FROM request_bodies WHERE stored_at < :before ORDER BY stored_at LIMIT :most"
-_DELETE_CALLS = f"DELETE FROM request_logs WHERE id IN ({_OLD_CALLS})"  # noqa: S608 - ours
-_DELETE_BODIES = f"DELETE FROM request_bodies WHERE request_id IN ({_OLD_BODIES})"  # noqa: S608 - ours
+# Returned, since the drivers do not all count.
+_DELETE_CALLS = f"DELETE FROM request_logs WHERE id IN ({_OLD_CALLS}) RETURNING id"  # noqa: S608 - ours
+_DELETE_BODIES = f"DELETE FROM request_bodies WHERE request_id IN ({_OLD_BODIES}) RETURNING request_id"  # noqa: S608 - ours
 
 
 async def delete_old_calls(db: Database, *, before: int, most: int) -> int:
@@ -25,6 +26,6 @@ async def delete_old_bodies(db: Database, *, before: int, most: int) -> int:
 
 async def _delete(db: Database, sql: str, before: int, most: int) -> int:
     def delete(statements: Statements) -> int:
-        return statements.many(sql, [{"before": before, "most": most}])
+        return len(statements.rows(sql, {"before": before, "most": most}))
 
     return await db.transact(delete)

@@ -243,6 +243,17 @@ def test_tag_that_is_none_is_refused_in_the_clients_words(client: httpx.Client, 
     assert "x-ratelimit-limit-requests" not in answer.headers
 
 
+def test_empty_list_of_tags_reaches_no_provider_either(relay: Gateway, client: httpx.Client, standin: StandIn) -> None:
+    standin.answer = whole("Hi")
+
+    answer = client.post(
+        "/v1/chat/completions", json={"model": "openai/m", "messages": HELLO, "metadata": {"tags": []}}
+    )
+
+    assert row_after(relay, answer)["tags"] == ""
+    assert "metadata" not in standin.posts[0].json
+
+
 @pytest.mark.parametrize("tags", [7, ["a", 7], {"a": "b"}])
 def test_tags_of_another_kind_are_refused(client: httpx.Client, tags: Any) -> None:
     body = {"model": "openai/m", "messages": HELLO, "metadata": {"tags": tags}}
