@@ -32,6 +32,7 @@ from app.api.surfaces import SURFACES
 from app.auth.anonymous import Anonymous
 from app.auth.failures import FailureLimiter
 from app.auth.guard import Guard
+from app.auth.ledger import LimitLedger
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
@@ -39,6 +40,7 @@ from app.catalog import Catalog
 from app.config import Config, load_config
 from app.core.errors import RelayError
 from app.core.record import CallRecord
+from app.dialects.estimate import estimate
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.alerts import Alerts
@@ -55,6 +57,7 @@ from app.metering.writer import Writer
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
+from app.pipeline.limits import Limits
 from app.pipeline.names import Names
 from app.providers.demo import Demo
 from app.providers.registry import Registry
@@ -86,6 +89,7 @@ def create_app(
     tokens = Tokens(database)
     worker_id = secrets.token_hex(8)
     quota = Quota(database, worker_id)
+    ledger = LimitLedger(database, worker_id)
     anonymous = (
         Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs, settings.cors_origins)
         if settings.anonymous_user
@@ -97,14 +101,16 @@ def create_app(
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     nothing_to_pay = {Demo.key: PriceSource("", FREE)}
     prices = Prices(database, nothing_to_pay | sources_of(files.config.providers))
+    limits = Limits(ledger, estimate, prices, output_ceiling=settings.output_ceiling)
     hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
 
     async def insert(records: Sequence[CallRecord]) -> None:
         await insert_records(database, await prices.settle(records))
+        ledger.wake()
         if hostnames is not None:
             hostnames.note(record.client for record in records)
 
-    writer = Writer(insert, calls.write, journal)
+    writer = Writer(insert, calls.write, journal, ledger.bury)
     body_log = BodyLog(database, lambda: bodies_key(settings))
     retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
     transport = transport or open_transport(
@@ -112,7 +118,16 @@ def create_app(
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
-    background = [tokens.run, quota.run, writer.run, writer.run_adoption, alerts.run, retention.run, body_log.run]
+    background = [
+        tokens.run,
+        quota.run,
+        ledger.run,
+        writer.run,
+        writer.run_adoption,
+        alerts.run,
+        retention.run,
+        body_log.run,
+    ]
     if hostnames is not None:
         background.append(hostnames.run)
     if settings.alert_webhook_url and settings.alert_webhook_secret:
@@ -155,7 +170,7 @@ def create_app(
             async with running(*background, registry.run, catalog.run, prices.run, reloader.run):
                 yield
         finally:
-            await _stop(writer, body_log, quota, database)
+            await _stop(writer, body_log, ledger, quota, database)
             await transport.aclose()
             calls.close()
 
@@ -164,7 +179,7 @@ def create_app(
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     names = Names(registry)
-    handler = build_pipeline(registry, writer, board, open_rescue, prices)
+    handler = build_pipeline(registry, writer, board, open_rescue, prices, limits)
 
     def relay(surface: Surface) -> RelayRoute:
         return RelayRoute(
@@ -214,10 +229,11 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def _stop(writer: Writer, body_log: BodyLog, quota: Quota, database: Database) -> None:
+async def _stop(writer: Writer, body_log: BodyLog, ledger: LimitLedger, quota: Quota, database: Database) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
             await writer.aclose()
+            await ledger.aclose()
             await quota.aclose()
             await body_log.aclose()
     except Exception:

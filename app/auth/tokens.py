@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from app.core.errors import AuthenticationFailed
-from app.core.principal import Principal
+from app.core.principal import NO_LIMITS, Limits, Principal, limits_of
 from app.store.db import Database, DatabaseUnavailable
 from app.store.times import from_ms, now_ms
 from app.store.tokens import StoredToken, insert_first_token, read_tokens_newer_than
+from app.store.users import read_user_limits
 
 PREFIX = "lr_"
 ID_LENGTH = 8
@@ -64,7 +65,7 @@ def is_well_formed(token: str) -> bool:
     return bool((_OURS if token.startswith(PREFIX) else _IMPORTED).fullmatch(token))
 
 
-def principal_of(token: StoredToken) -> Principal:
+def principal_of(token: StoredToken, user_limits: Limits = NO_LIMITS) -> Principal:
     """Who a stored token speaks for."""
     return Principal(
         token_id=token.id,
@@ -75,6 +76,8 @@ def principal_of(token: StoredToken) -> Principal:
         expires=None if token.expires_at is None else from_ms(token.expires_at),
         admin=token.admin,
         log_bodies=token.log_bodies,
+        limits=limits_of(token.limits),
+        user_limits=user_limits,
     )
 
 
@@ -181,11 +184,17 @@ class Tokens:
     async def _refresh(self) -> None:
         self._checked_at = time.monotonic()
         if (newer := await read_tokens_newer_than(self._db, self._revision)) is not None:
-            self._revision, tokens = newer
-            self._entries = {entry.digest: entry for token in tokens for entry in _entries_of(token)}
+            revision, tokens = newer
+            limits = await read_user_limits(self._db)
+            self._entries = {
+                entry.digest: entry
+                for token in tokens
+                for entry in _entries_of(token, limits.get(token.username, NO_LIMITS))
+            }
             self._users = {}
             for token in tokens:  # the oldest first
                 self._users.setdefault(token.username, []).append(self._entries[token.digest])
+            self._revision = revision
 
 
 async def ensure_first_token(db: Database) -> str | None:
@@ -204,8 +213,8 @@ async def ensure_first_token(db: Database) -> str | None:
     return token if await insert_first_token(db, stored) else None
 
 
-def _entries_of(token: StoredToken) -> Iterable[_Entry]:
-    principal = principal_of(token)
+def _entries_of(token: StoredToken, user_limits: Limits) -> Iterable[_Entry]:
+    principal = principal_of(token, user_limits)
     expires = math.inf if token.expires_at is None else token.expires_at / 1000
     usable_until = 0.0 if token.disabled else expires
     if token.previous_digest is not None and token.previous_until is not None:

@@ -1,12 +1,14 @@
 """Who is calling."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from typing import Any
 
 from app.core.frozen import frozen
-from app.core.limits import BUDGETS, LIMITS, Cap, pico_usd
+from app.core.limits import BUDGETS, LIMITS, Cap, pico_usd, usd
 
 
 @frozen
@@ -27,6 +29,14 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+def limits_of(columns: Mapping[str, Any]) -> Limits:
+    """The limits in a row that has a column for each, budgets in pico-USD."""
+    said: dict[str, Any] = {name: columns[name] for name in LIMITS if columns[name] is not None}
+    for name in BUDGETS & said.keys():
+        said[name] = usd(said[name])
+    return Limits(**said) if said else NO_LIMITS
 
 
 @frozen

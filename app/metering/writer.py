@@ -1,6 +1,7 @@
 """Takes finished calls off the request path and writes them in batches: to the log, and to the database."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
@@ -54,6 +55,7 @@ class Writer:
         self._held: list[CallRecord] = []  # that the journal did not take
         self._writing = asyncio.Lock()
         self._came = asyncio.Event()
+        self._is_urgent = asyncio.Event()
 
     @property
     def backlog_bytes(self) -> int:
@@ -93,6 +95,8 @@ class Writer:
         if len(self._unlogged) >= UNLOGGED_RECORDS:
             self._write_log()
         self._came.set()
+        if record.holds:
+            self._is_urgent.set()  # until it is written, other calls find no room
 
     async def run(self) -> None:
         """Write batches for as long as the gateway runs."""
@@ -103,7 +107,10 @@ class Writer:
                     await self._came.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(BATCH_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BATCH_S):
+                    await self._is_urgent.wait()
+            self._is_urgent.clear()
             try:
                 await self.flush()
             except Unavailable as exc:

@@ -1,7 +1,5 @@
 """The stages that a call goes through, from the client to the provider; their order stands here and nowhere else."""
 
-from collections.abc import Callable
-
 from app.core.ports import Directory, Handler, OpenRescue, PriceList, Recorder
 from app.pipeline.board import Board
 from app.pipeline.failover import Failover
@@ -17,13 +15,12 @@ def build_pipeline(
     board: Board,
     open_rescue: OpenRescue,
     prices: PriceList = REPORTED,
-    make_limits: Callable[[PriceList], Stage] | None = None,
+    limits: Stage | None = None,
 ) -> Handler:
     """The handler of every call. Smart stages take their place between names and limits.
 
     Args:
-        make_limits: the stage of limits; None where tokens have none but calls a day.
+        limits: the stage of limits; None where tokens have none but calls a day.
     """
-    limits = [make_limits(prices)] if make_limits is not None else []
-    stages: list[Stage] = [Metering(recorder, prices), Names(directory), *limits, Failover(board, open_rescue)]
-    return chain(stages, Send(directory))
+    stages: list[Stage | None] = [Metering(recorder, prices), Names(directory), limits, Failover(board, open_rescue)]
+    return chain([stage for stage in stages if stage is not None], Send(directory))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.limits import LIMITS
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 from app.store.tables import QUOTA_DAYS, QUOTA_LEASES, TOKENS
@@ -17,7 +18,7 @@ SUBJECT = "tokens"
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A row of `tokens`; times are milliseconds since 1970, UTC."""
+    """A row of `tokens`; times are milliseconds since 1970, UTC, budgets pico-USD."""
 
     id: str
     digest: bytes
@@ -41,6 +42,11 @@ class StoredToken:
     admin: bool = False
     log_bodies: bool = False
     lifetime_before: int = 0
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The columns of its limits other than calls a day."""
+        return {name: getattr(self, name) for name in LIMITS}
 
 
 _FIELDS = tuple(StoredToken.__dataclass_fields__)
