@@ -20,6 +20,7 @@ _COMMANDS = {
     "db": "cli.db:app",
     "usage": "cli.usage:app",
     "requests": "cli.requests:app",
+    "users": "cli.users:app",
     "doctor": "cli.doctor:doctor",
     "alerts": "cli.alerts:alerts",
 }

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from app.core.limits import LIMITS
 from cli.database import on_database
+from cli.limits import (
+    NONE,
+    BudgetPerDay,
+    BudgetPerMonth,
+    MaxConcurrent,
+    RequestsPerMinute,
+    TokensPerDay,
+    TokensPerMinute,
+    parse_limits,
+    show_use,
+    view_limits,
+    view_use,
+)
 from cli.output import show_fields, show_json, show_table
 
 if TYPE_CHECKING:
@@ -62,6 +76,12 @@ def add(
     tags: Tags = None,
     admin: Admin = None,
     log_bodies: LogBodies = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    tokens_per_day: TokensPerDay = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
+    max_concurrent: MaxConcurrent = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the token and nothing else.")] = False,
     as_json: AsJson = False,
     env_file: EnvFile = None,
@@ -69,9 +89,16 @@ def add(
     """Make a token. It is printed now, and never again."""
     from app.auth.issue import issue_token
 
-    issued = on_database(
-        env_file,
-        lambda db: issue_token(
+    async def issue(db: "Database") -> "Issued":
+        limits = parse_limits(
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            tokens_per_day=tokens_per_day,
+            budget_per_day=budget_per_day,
+            budget_per_month=budget_per_month,
+            max_concurrent=max_concurrent,
+        )
+        return await issue_token(
             db,
             username,
             rate_limit=rate_limit,
@@ -80,8 +107,10 @@ def add(
             tags=_parse_list(tags),
             admin=bool(admin),
             log_bodies=bool(log_bodies),
-        ),
-    )
+            limits=limits,
+        )
+
+    issued = on_database(env_file, issue)
     _show_issued(issued, as_json=as_json, quiet=quiet)
 
 
@@ -105,8 +134,16 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 
 @app.command()
 def show(token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None) -> None:
-    """Show one token, without its text."""
-    _show_view(on_database(env_file, lambda db: _read_view(db, token, token_id)), as_json=as_json)
+    """Show one token, without its text, and how much of its limits and of its user's is used."""
+
+    async def read(db: "Database") -> View:
+        from app.auth.limits import read_token_use, read_user_use
+
+        found = await _find(db, token, token_id)
+        use = [*await read_token_use(db, found), *await read_user_use(db, found.username)]
+        return await _read_view(db, None, found.id) | {"use": [view_use(standing) for standing in use]}
+
+    _show_view(on_database(env_file, read), as_json=as_json)
 
 
 @app.command()
@@ -122,6 +159,12 @@ def modify(
     tags: Tags = None,
     admin: Admin = None,
     log_bodies: LogBodies = None,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    tokens_per_day: TokensPerDay = None,
+    budget_per_day: BudgetPerDay = None,
+    budget_per_month: BudgetPerMonth = None,
+    max_concurrent: MaxConcurrent = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
@@ -147,9 +190,17 @@ def modify(
             changes["admin"] = admin
         if log_bodies is not None:
             changes["log_bodies"] = log_bodies
+        changes |= parse_limits(
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            tokens_per_day=tokens_per_day,
+            budget_per_day=budget_per_day,
+            budget_per_month=budget_per_month,
+            max_concurrent=max_concurrent,
+        )
         if not changes:
             _refuse(
-                "Nothing to change: give --username, --expiry, --rate-limit, --models, --tags, --admin or --log-bodies."
+                "Nothing to change: give --username, --expiry, --rate-limit, --models, --tags, --admin, --log-bodies or another limit."
             )
         return await _change(db, token, token_id, **changes)
 
@@ -309,6 +360,7 @@ def _view(token: "StoredToken", used_today: int) -> View:
         "admin": token.admin,
         "log_bodies": token.log_bodies,
         "state": state_of(token),
+        "limits": view_limits(token.limits),
     }
 
 
@@ -318,7 +370,7 @@ def _moment(ms: int | None) -> str | None:
     return None if ms is None else from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_EMPTY = {"expires": NEVER, "last_used": NEVER, "models": "all", "tags": "-"}
+_EMPTY = {"expires": NEVER, "last_used": NEVER, "models": "all", "tags": "-"} | dict.fromkeys(LIMITS, NONE)
 _TITLES = {
     "id": "id",
     "username": "username",
@@ -354,10 +406,13 @@ def _show_view(view: View, *, as_json: bool) -> None:
     else:
         further = {"created": "created", "admin": "admin", "log_bodies": "log bodies"}
         show_fields(_words(view) | {title: _word(name, view[name]) for name, title in further.items()})
+        show_use(view["use"])  # type: ignore[arg-type] # of `show`
 
 
 def _show_change(before: View, after: View, *, as_json: bool) -> None:
-    changed = {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
+    old, new = _flat(before), _flat(after)
+    names = [name for name in old | new if old.get(name) != new.get(name)]
+    changed = {name: {"from": old.get(name), "to": new.get(name)} for name in names}
     if as_json:
         show_json({"token": after, "changed": changed})
         return
@@ -367,6 +422,13 @@ def _show_change(before: View, after: View, *, as_json: bool) -> None:
     typer.echo(f"Changed the token {after['id']} of {after['username']}:")
     for name, values in changed.items():
         typer.echo(f"  {name}: {_word(name, values['from'])} → {_word(name, values['to'])}")
+
+
+def _flat(view: View) -> View:
+    """With each limit by itself."""
+    limits = view["limits"]
+    rest = {name: value for name, value in view.items() if name != "limits"}
+    return rest | limits if isinstance(limits, dict) else rest
 
 
 def _show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:

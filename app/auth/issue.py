@@ -1,9 +1,10 @@
 """Tokens as those who hand them out see them: issued, rotated, imported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from app.auth.tokens import digest_of, id_of, is_well_formed, mint
 from app.core.tags import InvalidTags, checked_tags
@@ -60,13 +61,15 @@ async def issue_token(
     tags: Sequence[str] = (),
     admin: bool = False,
     log_bodies: bool = False,
+    limits: Mapping[str, int | None] | None = None,
 ) -> Issued:
-    """Make a token for `username`.
+    """Make a token for `username`; `limits` are the columns of those other than calls a day.
 
     Raises:
         InvalidToken: the name is empty, `expires` is over, or a tag cannot be one.
     """
     text = mint()
+    further: dict[str, Any] = dict(limits or {})
     token = StoredToken(
         id=id_of(text),
         digest=digest_of(text),
@@ -78,6 +81,7 @@ async def issue_token(
         tags=checked(tags),
         admin=admin,
         log_bodies=log_bodies,
+        **further,
     )
     await insert_tokens(db, [token])
     return Issued(text, token)

@@ -1,0 +1,77 @@
+"""Limits beside calls a day as those who set them see them: set, lifted, and how much of them is used."""
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+
+from app.auth.issue import InvalidToken, NoSuchToken, checked_username
+from app.core.limits import BUDGETS, LIMITS, Standing, pico_usd
+from app.core.principal import Limits, caps_of, limits_of
+from app.store.db import Database
+from app.store.limits import read_standings
+from app.store.tokens import StoredToken, change_token
+from app.store.users import change_user_limits, read_user_limits
+
+Changes = Mapping[str, int | Decimal | None]
+"""By the names of limits: a number, budgets in USD; None lifts the limit."""
+
+_MOST = 1 << 53
+_MOST_USD = 1_000_000
+
+
+async def set_token_limits(db: Database, token_id: str, changes: Changes) -> None:
+    """Set or lift limits of a token; all others stay.
+
+    Raises:
+        InvalidToken: a limit cannot be.
+        NoSuchToken: there is no such token.
+    """
+    if not await change_token(db, token_id, **limit_columns(changes)):
+        raise NoSuchToken(f"There is no token with the id {token_id!r}; 'llm-relay tokens list' shows all.")
+
+
+async def set_user_limits(db: Database, username: str, changes: Changes) -> None:
+    """Set or lift limits of a user over all tokens, also of one who has none yet; all others stay.
+
+    Raises:
+        InvalidToken: a limit or the name cannot be.
+    """
+    await change_user_limits(db, checked_username(username), limit_columns(changes))
+
+
+async def read_token_use(db: Database, token: StoredToken, now: float | None = None) -> list[Standing]:
+    """How the limits of a token stand in this minute, day and month; not those of its user."""
+    return await _read_use(db, f"token:{token.id}", limits_of(token.limits), now)
+
+
+async def read_user_use(db: Database, username: str, now: float | None = None) -> list[Standing]:
+    """How the limits of a user stand in this minute, day and month."""
+    limits = (await read_user_limits(db)).get(username, Limits())
+    return await _read_use(db, f"user:{username}", limits, now)
+
+
+def limit_columns(changes: Changes) -> dict[str, int | None]:
+    """`changes` as they are stored, budgets in pico-USD.
+
+    Raises:
+        InvalidToken: one is none of our limits, is no number from 1, or a budget that is not above 0, or more than anybody uses.
+    """
+    return {name: None if most is None else _checked(name, most) for name, most in changes.items()}
+
+
+def _checked(name: str, most: int | Decimal) -> int:
+    if name not in LIMITS:
+        raise InvalidToken(f"There is no limit {name!r}; there are {', '.join(LIMITS)}.")
+    if name in BUDGETS:
+        budget = Decimal(most)
+        if not budget.is_finite() or not 0 < budget <= _MOST_USD:
+            raise InvalidToken(f"{name} is {most}; use an amount in USD above 0, up to {_MOST_USD}.")
+        return pico_usd(budget)
+    if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= _MOST:
+        raise InvalidToken(f"{name} is {most}; use a whole number from 1.")
+    return most
+
+
+async def _read_use(db: Database, subject: str, limits: Limits, now: float | None) -> list[Standing]:
+    caps = caps_of(subject, limits)
+    return await read_standings(db, caps, time.time() if now is None else now) if caps else []
