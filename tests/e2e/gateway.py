@@ -47,6 +47,7 @@ class Gateway:
         config: the content of its config.json.
         environ: settings beside those that make it a gateway of this test; provider keys too.
         workers: processes.
+        program: the module that is run.
 
     Attributes:
         token: the token that its first start showed.
@@ -59,6 +60,7 @@ class Gateway:
         environ: Mapping[str, str] | None = None,
         *,
         workers: int = 1,
+        program: str = "cli",
     ) -> None:
         self.folder = folder
         self.config_path = folder / "config.json"
@@ -71,6 +73,7 @@ class Gateway:
         self._environ = dict(environ or {})
         self.database_url = self._environ.get("DATABASE_URL", f"sqlite:///{self.database_path}")
         self._workers = workers
+        self._program = program
         self._output_before = 0
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,7 @@ class Gateway:
         with self.output_file.open("ab") as output:
             self._output_before = len(self.output())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
+                [sys.executable, "-m", self._program, "serve", "--workers", str(self._workers)],
                 cwd=self.folder,
                 env=self._environment(),
                 stdout=output,
@@ -227,9 +230,10 @@ def running_gateway(
     environ: Mapping[str, str] | None = None,
     *,
     workers: int = 1,
+    program: str = "cli",
 ) -> Iterator[Gateway]:
     """A `Gateway` that runs for the length of the block, and ends in good order."""
-    gateway = Gateway(folder, config, environ, workers=workers)
+    gateway = Gateway(folder, config, environ, workers=workers, program=program)
     gateway.start()
     try:
         yield gateway
