@@ -27,6 +27,8 @@ _REPORT_EVERY_S = 0.5
 _IDLE_REPORTS = 10  # after this many without a call, stock goes back
 _RECALL_WAIT_S = 2.0  # others answer a recall with their next report
 _RECALL_POLL_S = 0.05
+# Anthropic's SDK would wait for as long as it is told, in silence.
+_LONGEST_WAIT_S = 60
 _REFUSE_FOR_S = 0.5  # how long "used up" is believed without asking again
 
 log = logging.getLogger(__name__)
@@ -305,7 +307,10 @@ class Quota:
     def _exceeded(self, limit: int) -> QuotaExceeded:
         reset_s = SECONDS_PER_DAY - int(self._clock()) % SECONDS_PER_DAY
         message = f"This token's limit of {limit} requests a day is used up. It starts anew at 00:00 UTC, in {duration(reset_s)}."
-        return QuotaExceeded(message, headers=[("retry-after", str(reset_s)), *_headers(limit, 0, reset_s)])
+        headers = [("retry-after", str(reset_s)), *_headers(limit, 0, reset_s)]
+        if reset_s > _LONGEST_WAIT_S:
+            headers.append(("x-should-retry", "false"))
+        return QuotaExceeded(message, headers=headers)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -100,6 +100,7 @@ async def test_refusal_says_when_to_come_again(workers: Workers, clock: Clock) -
     assert (error.value.status, error.value.code) == (429, "rate_limit_exceeded")
     assert dict(error.value.headers) == {
         "retry-after": "22323",
+        "x-should-retry": "false",
         "x-ratelimit-limit-requests": "0",
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "6h12m3s",
