@@ -74,20 +74,24 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield opened_client
 
 
-async def use_up(gateways: list[Gateway], token: str, *, clients: int, **fields: Any) -> int:
-    """Call until every client is refused and told to come back only much later; how many calls were answered."""
+async def use_up(gateways: list[Gateway], token: str, *, clients: int, patience: int = 1000) -> int:
+    """Call until every client is refused and told to come back only much later; how many calls were answered.
+
+    A client that is told to come back soon does so, as often as its `patience` says.
+    """
     answered = 0
 
     async def call_on_and_on(gateway: Gateway) -> None:
         nonlocal answered
+        told_soon = 0
         async with client() as own:
-            while True:
-                reply = await ask(own, gateway, token, **fields)
+            while told_soon < patience:
+                reply = await ask(own, gateway, token)
                 if reply.status_code == 200:
                     answered += 1
-                elif reply.headers.get("retry-after") != "1":
+                else:
                     assert reply.status_code == 429, reply.text
-                    return
+                    told_soon += 1 if reply.headers.get("retry-after") == "1" else patience
 
     await asyncio.gather(*(call_on_and_on(gateways[number % len(gateways)]) for number in range(clients)))
     return answered
