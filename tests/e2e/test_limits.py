@@ -300,3 +300,25 @@ def test_sdk_does_not_wait_for_the_next_day_in_silence(gateway: Gateway, client_
         create(model="acme/m", messages=MESSAGES, max_tokens=30)
 
     assert int(raised.value.response.headers["retry-after"]) > 1
+
+
+@pytest.mark.usefixtures("standin")
+async def test_while_the_database_is_locked_calls_with_limits_are_told_to_come_again_and_others_go_on(
+    gateway: Gateway,
+) -> None:
+    limited, free = gateway.add_token(tokens_per_day=10_000), gateway.add_token()
+    async with client() as own:
+        for _ in range(8):  # so that each worker has units of the day
+            await asyncio.gather(ask(own, gateway, limited), ask(own, gateway, free))
+        with contextlib.closing(sqlite3.connect(gateway.database_path, isolation_level=None, timeout=WAIT_S)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused, served = await asyncio.gather(ask(own, gateway, limited), ask(own, gateway, free))
+            other.execute("ROLLBACK")
+        again = await ask(own, gateway, limited)
+
+    assert (refused.status_code, refused.headers["retry-after"], refused.json()["error"]["code"]) == (
+        503,
+        "5",
+        "unavailable",
+    )
+    assert (served.status_code, again.status_code) == (200, 200)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.errors import Unavailable
-from app.core.record import CallRecord
+from app.core.record import CallRecord, Hold
 from app.metering import writer as writer_module
 from app.metering.journal import ASIDE, Journal
 from app.metering.rows import insert_records
@@ -483,3 +483,22 @@ async def test_real_database_takes_each_record_once_however_often_it_is_given(da
     async with database.read() as connection:
         rows = (await connection.execute(text("SELECT id, input_tokens, status FROM request_logs ORDER BY id"))).all()
     assert [tuple(row) for row in rows] == [(each, 10, 200) for each in [*names(3), "req_9"]]
+
+
+async def test_record_that_holds_something_of_a_limit_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "BATCH_S", 600.0)
+    written = asyncio.Event()
+
+    async def insert(_records: Sequence[CallRecord]) -> None:
+        written.set()
+
+    writer = Writer(insert, lambda _lines: None)
+    running = asyncio.create_task(writer.run())
+    writer.record(make_record())
+    await asyncio.sleep(0)
+
+    writer.record(make_record(id="req_2", holds=(Hold("token:Ab3dEf9h", "max_concurrent", 0, 1),)))
+
+    async with asyncio.timeout(10):
+        await written.wait()
+    running.cancel()
