@@ -9,13 +9,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from app import __version__
-from app.api.admin.alerts import alerts_router
-from app.api.admin.authority import administrators
+from app.api.admin.authorise import authoriser
+from app.api.admin.later import Admin
 from app.api.capabilities import capabilities_router
 from app.api.client_address import address_reader
 from app.api.cors import open_to
@@ -177,7 +177,25 @@ def create_app(
     app = FastAPI(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
+
+    def admin_routers() -> list[APIRouter]:
+        # Imported with the first request for them: their models take longer than all else that is imported here.
+        from app.api.admin.alerts import alerts_router
+        from app.api.admin.tokens import tokens_router
+        from app.api.admin.usage import usage_router
+        from app.auth.desk import TokenDesk
+        from app.metering.reports import Reports
+        from app.metering.requests import Requests
+
+        authorise = authoriser(guard, read_address)
+        return [
+            usage_router(authorise, Reports(database), Requests(database)),
+            tokens_router(authorise, TokenDesk(database)),
+            alerts_router(authorise, alerts),
+        ]
+
+    admin = Admin(admin_routers)
+    app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     names = Names(registry)
     handler = build_pipeline(registry, writer, board, open_rescue, prices, limits)
 
@@ -204,8 +222,8 @@ def create_app(
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
     app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
-    app.include_router(alerts_router(administrators(identifier(guard, read_address)), alerts))
     app.router.routes += gemini_other_routes()
+    app.router.routes.append(Route("/admin/api/{path:path}", admin))
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)

@@ -105,9 +105,7 @@ def add(
             expires=_parse_expiry(expiry),
             models=_parse_list(models),
             tags=_parse_list(tags),
-            admin=bool(admin),
-            log_bodies=bool(log_bodies),
-            limits=limits,
+            columns={**limits, "admin": bool(admin), "log_bodies": bool(log_bodies)},
         )
 
     issued = on_database(env_file, issue)

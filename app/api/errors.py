@@ -19,7 +19,7 @@ _DIALECTS = (
     ("/v1/messages", "anthropic"),
 )
 
-_METHODS = ("GET", "HEAD", "POST")
+_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 """All that any of our paths is for."""
 
 

@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows of its own routes, and by hand what the chat routes do, which it does not see."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,6 +49,8 @@ _CHAT = {
         },
     }
 }
+
+_ADMIN_STATUSES = (400, 401, 403, 422, 429, 503)
 
 _RESPONSES: dict[str, Any] = {
     "/v1/models": {"200": _described("The models.", "ModelList"), "401": _ERROR, "429": _ERROR},
@@ -155,14 +158,15 @@ _SCHEMAS: dict[str, Any] = {
 }
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+def describe(app: FastAPI, describe_admin: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The document, made once, with that of the administrators' API."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         document["info"]["version"] = __version__
         document["paths"] |= {"/v1/chat/completions": _CHAT, **CALLS}
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {}).update(_SCHEMAS)
+        admin = describe_admin()
+        components.setdefault("schemas", {}).update({**admin["components"]["schemas"], **_SCHEMAS})
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
             for operation in operations.values():
@@ -171,5 +175,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
                     operation["security"] = [{"token": []}]
                 if path in ("/api/show", "/api/pull"):
                     operation["requestBody"] = _MODEL_REQUEST
+        for path, operations in admin["paths"].items():
+            document["paths"][path] = operations
+            for operation in operations.values():
+                operation["responses"] |= {str(status): _ERROR for status in _ADMIN_STATUSES}
+                operation["security"] = [{"token": []}]
+                if "{" in path:
+                    operation["responses"]["404"] = _ERROR
         app.openapi_schema = document
     return app.openapi_schema

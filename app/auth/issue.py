@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from app.auth.tokens import digest_of, id_of, is_well_formed, mint
@@ -13,6 +14,7 @@ from app.store.predecessor import OldToken, read_old_tokens
 from app.store.times import from_ms, now_ms, to_ms
 from app.store.tokens import StoredToken, change_token, find_token, insert_tokens
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OLD_EXPIRY = "%Y-%m-%d %H:%M:%S"
 
 
@@ -59,17 +61,17 @@ async def issue_token(
     expires: datetime | None = None,
     models: Sequence[str] = (),
     tags: Sequence[str] = (),
-    admin: bool = False,
-    log_bodies: bool = False,
-    limits: Mapping[str, int | None] | None = None,
+    columns: Mapping[str, Any] = NOTHING,
 ) -> Issued:
-    """Make a token for `username`; `limits` are the columns of those other than calls a day.
+    """Make a token for `username`.
+
+    Args:
+        columns: what else is to be said of it, by the fields of `StoredToken`.
 
     Raises:
         InvalidToken: the name is empty, `expires` is over, or a tag cannot be one.
     """
     text = mint()
-    further: dict[str, Any] = dict(limits or {})
     token = StoredToken(
         id=id_of(text),
         digest=digest_of(text),
@@ -79,9 +81,7 @@ async def issue_token(
         expires_at=None if expires is None else to_ms(checked_expiry(expires)),
         models=tuple(models),
         tags=checked(tags),
-        admin=admin,
-        log_bodies=log_bodies,
-        **further,
+        **columns,
     )
     await insert_tokens(db, [token])
     return Issued(text, token)

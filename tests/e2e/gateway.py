@@ -21,6 +21,8 @@ import httpx
 
 from app.auth.tokens import digest_of, id_of, mint
 from app.store.db import open_database
+from app.store.prices import set_price
+from app.store.schema import upgrade
 from app.store.times import now_ms
 from app.store.tokens import StoredToken, insert_tokens
 
@@ -47,7 +49,6 @@ class Gateway:
         config: the content of its config.json.
         environ: settings beside those that make it a gateway of this test; provider keys too.
         workers: processes.
-        program: the module that is run.
 
     Attributes:
         token: the token that its first start showed.
@@ -60,7 +61,6 @@ class Gateway:
         environ: Mapping[str, str] | None = None,
         *,
         workers: int = 1,
-        program: str = "cli",
     ) -> None:
         self.folder = folder
         self.config_path = folder / "config.json"
@@ -73,7 +73,6 @@ class Gateway:
         self._environ = dict(environ or {})
         self.database_url = self._environ.get("DATABASE_URL", f"sqlite:///{self.database_path}")
         self._workers = workers
-        self._program = program
         self._output_before = 0
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +97,7 @@ class Gateway:
         with self.output_file.open("ab") as output:
             self._output_before = len(self.output())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._program, "serve", "--workers", str(self._workers)],
+                [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
                 cwd=self.folder,
                 env=self._environment(),
                 stdout=output,
@@ -153,6 +152,21 @@ class Gateway:
         with ThreadPoolExecutor(1) as outside_of_any_loop:
             outside_of_any_loop.submit(asyncio.run, self._insert(stored)).result()
         return token
+
+    def set_price(self, target: str, rates: Row) -> None:
+        """An operator's price of a model, also before the first start."""
+
+        async def set_it() -> None:
+            database = open_database(self.database_url)
+            try:
+                await upgrade(database)
+                provider, _, model = target.partition("/")
+                await set_price(database, provider, model, rates)
+            finally:
+                await database.aclose()
+
+        with ThreadPoolExecutor(1) as pool:  # the test may have a loop of its own
+            pool.submit(asyncio.run, set_it()).result()
 
     def rows(self) -> list[Row]:
         """What is in `request_logs` now, in the order of arrival."""
@@ -230,10 +244,12 @@ def running_gateway(
     environ: Mapping[str, str] | None = None,
     *,
     workers: int = 1,
-    program: str = "cli",
+    prices: Mapping[str, Row] | None = None,
 ) -> Iterator[Gateway]:
-    """A `Gateway` that runs for the length of the block, and ends in good order."""
-    gateway = Gateway(folder, config, environ, workers=workers, program=program)
+    """A `Gateway` that runs for the length of the block, and ends in good order. `prices` are rates by `provider/model`."""
+    gateway = Gateway(folder, config, environ, workers=workers)
+    for target, rates in (prices or {}).items():
+        gateway.set_price(target, rates)
     gateway.start()
     try:
         yield gateway

@@ -46,6 +46,10 @@ def standin(provider: StandIn) -> StandIn:
     return provider
 
 
+PRICES = {"acme/m": {"input": 1, "output": 1}}
+"""Each token is a millionth of a USD."""
+
+
 def config(provider: StandIn) -> dict[str, Any]:
     return {"acme": {"base_url": f"{provider.base_url}/v1", "supported_models": ["m"], **ONE_ATTEMPT}}
 
@@ -55,7 +59,7 @@ def gateway(
     request: pytest.FixtureRequest, provider: StandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("limits")
-    with running_gateway(folder, config(provider), workers=request.param, program="tests.e2e.priced") as running:
+    with running_gateway(folder, config(provider), workers=request.param, prices=PRICES) as running:
         yield running
 
 

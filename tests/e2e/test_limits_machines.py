@@ -55,7 +55,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @contextlib.contextmanager
 def running(folder: Path, provider: StandIn, url: str, workers: int) -> Iterator[Gateway]:
-    gateway = Gateway(folder, config(provider), {"DATABASE_URL": url}, workers=workers, program="tests.e2e.priced")
+    gateway = Gateway(folder, config(provider), {"DATABASE_URL": url}, workers=workers)
+    gateway.set_price("acme/m", {"input": 1, "output": 1})
     gateway.token = mint()  # the database has one, which another start has shown
     gateway.start()
     try:
@@ -128,7 +129,8 @@ async def test_worker_that_is_killed_in_the_midst_lets_nobody_exceed_the_limit(
     provider: StandIn, standin: StandIn, url: str, tmp_path: Path
 ) -> None:
     text, _ = await add_token(url, rate_limit=100_000, tokens_per_day=25_000)
-    gateway = Gateway(tmp_path, config(provider), {"DATABASE_URL": url}, program="tests.e2e.priced")
+    gateway = Gateway(tmp_path, config(provider), {"DATABASE_URL": url})
+    gateway.set_price("acme/m", {"input": 1, "output": 1})
     gateway.token = mint()
     for _ in range(3):
         await asyncio.to_thread(gateway.start)

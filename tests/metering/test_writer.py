@@ -485,20 +485,13 @@ async def test_real_database_takes_each_record_once_however_often_it_is_given(da
     assert [tuple(row) for row in rows] == [(each, 10, 200) for each in [*names(3), "req_9"]]
 
 
-async def test_record_that_holds_something_of_a_limit_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_record_that_holds_something_of_a_limit_is_written_at_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writer_module, "BATCH_S", 600.0)
-    written = asyncio.Event()
 
-    async def insert(_records: Sequence[CallRecord]) -> None:
-        written.set()
-
-    writer = Writer(insert, lambda _lines: None)
-    running = asyncio.create_task(writer.run())
-    writer.record(make_record())
-    await asyncio.sleep(0)
-
-    writer.record(make_record(id="req_2", holds=(Hold("token:Ab3dEf9h", "max_concurrent", 0, 1),)))
-
-    async with asyncio.timeout(10):
-        await written.wait()
-    running.cancel()
+    async with rig.running():
+        rig.record(["req_1"])
+        await asyncio.sleep(0)
+        rig.writer.record(make_record(id="req_2", holds=(Hold("token:Ab3dEf9h", "max_concurrent", 0, 1),)))
+        await until(lambda: rig.database.ids == ["req_1", "req_2"])

@@ -1,18 +1,14 @@
 """Alerts over HTTP: what went wrong of late, how much of it, and what of it is to be hidden for a day."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from app.api.admin.authorise import Authorise
 from app.core.alert import AlertKey
 from app.core.errors import RelayError
-from app.core.principal import Principal
 from app.metering.alerts import PERIOD_H, Alerts, summary_of
-
-Authorise = Callable[[Request], Awaitable[Principal]]
-"""Who asks, an administrator; raises `AuthenticationFailed`, `PermissionDenied` or `RateLimited` for all others."""
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "No token, or none that is good."},

@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
 from app.api.admin.alerts import alerts_router
-from app.api.admin.authority import administrators
+from app.api.admin.authorise import authoriser
 from app.api.errors import on_relay_error
+from app.auth.guard import Guard
 from app.core.errors import AuthenticationFailed, RelayError
 from app.core.principal import Principal
 from app.core.record import Failure
@@ -26,18 +27,21 @@ DOWN = Failure("server_error", "xai", "grok", 503, "Overloaded.")
 DISMISSAL = {"provider_id": "openai", "model_id": "gpt-x", "status_code": 401, "error_type": "auth_error"}
 
 
-async def identify(request: Request) -> Principal:
-    """By the user's name alone."""
-    name = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not name:
-        raise AuthenticationFailed("who?")
-    return Principal(token_id="a", username=name, daily_limit=1, admin=name == "root")
+class Guarding:
+    """Knows callers by the user's name alone."""
+
+    async def identify(self, authorization: str | None, _client: str) -> Principal:
+        name = (authorization or "").removeprefix("Bearer ")
+        if not name:
+            raise AuthenticationFailed("who?")
+        return Principal(token_id="a", username=name, daily_limit=1, admin=name == "root")
 
 
 @pytest.fixture
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(alerts_router(administrators(identify), Alerts(database, clock=lambda: NOW)))
+    authorise = authoriser(cast(Guard, Guarding()), lambda _scope: "127.0.0.1")
+    app.include_router(alerts_router(authorise, Alerts(database, clock=lambda: NOW)))
     app.add_exception_handler(RelayError, on_relay_error)
     await insert_records(
         database,

@@ -1,0 +1,82 @@
+"""The administrators' API as an application that is built when it is first asked: its models would slow every start down."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.errors import on_exception, on_http_exception, on_relay_error, respond
+from app.core.errors import RelayError
+
+MakeRouters = Callable[[], Sequence[APIRouter]]
+
+
+class InvalidParameters(RelayError):
+    """Parameters or a body that cannot be."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "invalid_parameters"
+
+
+class Admin:
+    """An ASGI application of the routers that `make_routers` gives; that imports them too.
+
+    A thread builds it, so that calls do not wait for it.
+    """
+
+    def __init__(self, make_routers: MakeRouters) -> None:
+        self._make_routers = make_routers
+        self._app: FastAPI | None = None
+        self._building = asyncio.Lock()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection's scope."""
+        if self._app is None:
+            async with self._building:
+                if self._app is None:
+                    self._app = await asyncio.to_thread(_build, self._make_routers)
+        await self._app(scope, receive, send)
+
+    def describe(self) -> dict[str, Any]:
+        """Its OpenAPI document."""
+        if self._app is None:
+            self._app = _build(self._make_routers)
+        return self._app.openapi()
+
+
+def _build(make_routers: MakeRouters) -> FastAPI:
+    app = FastAPI(title="LLM Relay", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    from app.metering.reports import InvalidReport
+
+    for router in make_routers():
+        app.include_router(router)
+    app.add_exception_handler(RelayError, on_relay_error)
+    app.add_exception_handler(InvalidReport, _on_invalid_report)
+    app.add_exception_handler(RequestValidationError, _on_invalid_parameters)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_exception)
+    return app
+
+
+async def _on_invalid_report(request: Request, exc: Exception) -> Response:
+    return respond(InvalidParameters(str(exc), param=getattr(exc, "param", None)), request)
+
+
+async def _on_invalid_parameters(request: Request, exc: Exception) -> Response:
+    """Names each parameter that is at fault, and what is wrong with it; never what was sent, which may be a secret."""
+    faults = exc.errors() if isinstance(exc, RequestValidationError) else []
+    named = [(".".join(str(part) for part in fault["loc"][1:]), _words(fault)) for fault in faults]
+    message = " ".join(f"{name}: {words}." if name else f"{words}." for name, words in named)
+    return respond(InvalidParameters(message, param=named[0][0] if named else None), request)
+
+
+def _words(fault: dict[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "there is no such parameter"
+    return str(fault["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -1,0 +1,219 @@
+"""Tokens over HTTP: made, looked at, changed and withdrawn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api.admin.authorise import Authorise
+from app.auth.desk import LIMITS, TokenDesk, TokenView
+from app.auth.issue import InvalidToken, NoSuchToken
+from app.core.errors import RelayError
+from app.metering.reports import usd
+
+_PREFIX = "/admin/api/tokens"
+_MOST = 2**53  # what JSON's readers can tell apart
+
+
+class UnknownToken(RelayError):
+    """There is no token of that id."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "token_not_found"
+
+
+class RefusedToken(RelayError):
+    """What was said of a token cannot be."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "invalid_parameters"
+
+
+def _without_commas(values: list[str]) -> list[str]:
+    if any("," in value or "\0" in value or not value.strip() for value in values):
+        raise ValueError("each must be a name without commas")
+    return list(dict.fromkeys(value.strip() for value in values))
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+Limit = Annotated[Annotated[int, Field(ge=1, le=_MOST)] | None, Field(description="None is no limit.")]
+Budget = Annotated[
+    Annotated[Decimal, Field(gt=0, le=9_000_000, max_digits=19, decimal_places=12)] | None, Field(description="In USD.")
+]
+Names = Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=500), AfterValidator(_without_commas)]
+Username = Annotated[str, Field(max_length=200)]
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class TokenChange(BaseModel):
+    """What of a token is to be another; what is not given stays.
+
+    So defaults mean nothing, and those that a column cannot be are made by a function, which no document shows.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Username = Field(default_factory=str, description="Who it is for.")
+    expires: Moment | None = Field(None, description="When it ends; UTC where there is no zone; null for never.")
+    rate_limit: Count = Field(default_factory=int, description="Calls a UTC day.")
+    models: Names = Field(
+        default_factory=list[str], description="Names it may use; * and ? are wildcards; empty for all."
+    )
+    tags: Names = Field(default_factory=list[str], description="Tags of its calls.")
+    disabled: bool = Field(default_factory=bool)
+    admin: bool = Field(default_factory=bool, description="It may use the administrators' API.")
+    log_bodies: bool = Field(default_factory=bool, description="What its calls ask and get is kept.")
+    requests_per_minute: Limit = None
+    tokens_per_minute: Limit = None
+    tokens_per_day: Limit = None
+    budget_per_day: Budget = None
+    budget_per_month: Budget = None
+    max_concurrent: Limit = None
+
+    def columns(self) -> dict[str, Any]:
+        """What was given."""
+        return self.model_dump(exclude_unset=True)
+
+
+class NewToken(TokenChange):
+    """A token to be made."""
+
+    username: Username
+    rate_limit: Count = 15
+
+
+class Rotation(BaseModel):
+    """How a token gets a new text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace_hours: float = Field(24, ge=0, le=8760, description="For how long the old text still works.")
+
+
+class TokenShown(BaseModel):
+    """A token, without its text."""
+
+    id: str
+    username: str
+    state: str
+    created: datetime
+    expires: datetime | None
+    last_used: datetime | None
+    rate_limit: int
+    used_today: int
+    lifetime_requests: int
+    models: list[str]
+    tags: list[str]
+    disabled: bool
+    admin: bool
+    log_bodies: bool
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    tokens_per_day: int | None
+    budget_per_day: str | None
+    budget_per_month: str | None
+    max_concurrent: int | None
+
+
+class TokenList(BaseModel):
+    """All of them, the oldest first."""
+
+    tokens: list[TokenShown]
+
+
+class TokenIssued(BaseModel):
+    """A token with its text, which is shown this once."""
+
+    text: str
+    token: TokenShown
+
+
+def tokens_router(authorise: Authorise, desk: TokenDesk) -> APIRouter:
+    """All below `/admin/api/tokens`, for those whom `authorise` lets in."""
+    router = APIRouter(prefix=_PREFIX, tags=["tokens"], dependencies=[Depends(authorise)])
+
+    @router.get("", summary="All tokens")
+    async def list_all() -> TokenList:
+        return TokenList(tokens=[_shown(view) for view in await desk.list_all()])
+
+    @router.post("", status_code=201, summary="Make a token")
+    async def create(new: NewToken) -> TokenIssued:
+        columns = new.columns() | {"rate_limit": new.rate_limit}
+        given = {name: columns.pop(name) for name in ("expires", "models", "tags") if name in columns}
+        with _refusing():
+            text, view = await desk.issue(
+                columns.pop("username"), rate_limit=columns.pop("rate_limit"), columns=columns, **given
+            )
+        return TokenIssued(text=text, token=_shown(view))
+
+    @router.get("/{token_id}", summary="One token")
+    async def show(token_id: str) -> TokenShown:
+        with _refusing():
+            return _shown(await desk.show(token_id))
+
+    @router.patch("/{token_id}", summary="Change a token")
+    async def modify(token_id: str, change: TokenChange) -> TokenShown:
+        with _refusing():
+            return _shown(await desk.modify(token_id, change.columns()))
+
+    @router.post("/{token_id}/rotate", summary="Give a token a new text")
+    async def rotate(token_id: str, rotation: Rotation) -> TokenIssued:
+        with _refusing():
+            text, view = await desk.rotate(token_id, timedelta(hours=rotation.grace_hours))
+        return TokenIssued(text=text, token=_shown(view))
+
+    @router.delete("/{token_id}", status_code=204, summary="Withdraw a token")
+    async def delete(token_id: str) -> Response:
+        with _refusing():
+            await desk.delete(token_id)
+        return Response(status_code=204)
+
+    return router
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Says in the API's way what cannot be done to a token."""
+    try:
+        yield
+    except NoSuchToken as exc:
+        raise UnknownToken(str(exc)) from exc
+    except InvalidToken as exc:
+        raise RefusedToken(str(exc)) from exc
+
+
+def _shown(view: TokenView) -> TokenShown:
+    token = view.token
+    limits: dict[str, Any] = {name: _limit(view.limits[name]) for name in LIMITS}
+    return TokenShown(
+        id=token.id,
+        username=token.username,
+        state=view.state,
+        created=view.created,
+        expires=view.expires,
+        last_used=view.last_used,
+        rate_limit=token.rate_limit,
+        used_today=view.used_today,
+        lifetime_requests=token.lifetime_requests,
+        models=list(token.models),
+        tags=list(token.tags),
+        disabled=token.disabled,
+        admin=token.admin,
+        log_bodies=token.log_bodies,
+        **limits,
+    )
+
+
+def _limit(value: int | Decimal | None) -> int | str | None:
+    return usd(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,115 @@
+"""Queries on the sums of calls."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import text
+
+from app.store.calls import COMPLETION, PROMPT
+from app.store.db import Database
+from app.store.rollups import HOURS_PER_DAY, KEY, SUMS
+from app.store.selection import Selection, conditions
+
+Unit = Literal["day", "hour"]
+Group = tuple[Any, ...]
+SumsByName = dict[str, int]
+
+_PROMPT = " + ".join(f"u.{name}_tokens" for name in PROMPT)
+_COMPLETION = " + ".join(f"u.{name}_tokens" for name in COMPLETION)
+BRIEF = {
+    "calls": "u.calls",
+    "ok": "u.ok",
+    "unpriced": "u.unpriced",
+    "prompt_tokens": _PROMPT,
+    "completion_tokens": _COMPLETION,
+    "cost": "u.cost",
+}
+"""A few sums, which take half the time of all of them."""
+
+FULL = {name: f"u.{name}" for name in SUMS}
+"""All of them."""
+
+# The whole sum of costs may be over 63 bits, at nine million USD; so it is made of two.
+_PART = 10**9
+_PERIODS = {"day": "u.day BETWEEN :first AND :last", "hour": "u.hour BETWEEN :first AND :last"}
+
+
+async def read_sums(
+    db: Database, selection: Selection, by: Sequence[str] = (), *, unit: Unit = "day", sums: Mapping[str, str] = FULL
+) -> list[tuple[Group, SumsByName]]:
+    """The sums of the calls that are meant, in groups.
+
+    Args:
+        by: columns of `usage_keys`, or the name of the unit; none for all together, which are one group.
+        unit: of the table that is read; days are much faster.
+        sums: `FULL` or `BRIEF`.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be read.
+    """
+    filters, values = conditions(selection, "k")
+    columns = ", ".join(f"u.{name}" if name == unit else f"k.{name}" for name in by)
+    joined = ""
+    if set(by) & set(KEY):
+        joined = " JOIN usage_keys k ON k.id = u.key_id"
+    elif filters:
+        filters = f" AND u.key_id IN (SELECT k.id FROM usage_keys k WHERE 1 = 1{filters})"  # noqa: S608 - our conditions
+    sql = (
+        f"SELECT {f'{columns}, ' if by else ''}{_summed(sums)} FROM usage_{unit}s u{joined}"  # noqa: S608 - our names
+        f" WHERE {_PERIODS[unit]}{filters}{f' GROUP BY {columns}' if by else ''}"
+    )
+    async with db.read() as connection:
+        rows = (await connection.execute(text(sql), values | _bounds(selection, unit))).all()
+    return [(tuple(row[: len(by)]), _sums(sums, row[len(by) :])) for row in rows]
+
+
+def _summed(sums: Mapping[str, str]) -> str:
+    whole = [f"sum({column})" for name, column in sums.items() if name != "cost"]
+    return ", ".join([*whole, f"sum({sums['cost']} / {_PART})", f"sum({sums['cost']} % {_PART})"])
+
+
+async def read_values(db: Database, selection: Selection) -> dict[str, list[str]]:
+    """What the calls of the period have in their keys: all values of each column, sorted; tags one by one.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be read.
+    """
+    sql = (
+        f"SELECT {', '.join(KEY)} FROM usage_keys"  # noqa: S608 - our columns
+        " WHERE id IN (SELECT u.key_id FROM usage_days u WHERE u.day BETWEEN :first AND :last)"
+    )
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    async with db.read() as connection:
+        for row in (await connection.execute(text(sql), _bounds(selection, "day"))).all():
+            for name, value in zip(KEY, row, strict=True):
+                found[name].add(value)
+    found["tags"] = {tag for tags in found["tags"] for tag in tags.split(",")}
+    return {name: sorted(found[name] - {""}) for name in KEY}
+
+
+async def read_hosts(db: Database) -> dict[str, str]:
+    """The names of clients by their addresses, as far as they are known.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be read.
+    """
+    async with db.read() as connection:
+        rows = await connection.execute(text("SELECT address, hostname FROM client_hosts WHERE hostname IS NOT NULL"))
+        return {row.address: row.hostname for row in rows}
+
+
+def _bounds(selection: Selection, unit: Unit) -> dict[str, object]:
+    if unit == "day":
+        return {"first": selection.first_day, "last": selection.last_day}
+    return {
+        "first": selection.first_day * HOURS_PER_DAY,
+        "last": (selection.last_day + 1) * HOURS_PER_DAY - 1,
+    }
+
+
+def _sums(names: Iterable[str], values: Sequence[Any]) -> SumsByName:
+    """A server gives decimals for sums, and both give nothing for the sum of nothing."""
+    *whole, parts, rest = (int(value or 0) for value in values)
+    sums = dict(zip((name for name in names if name != "cost"), whole, strict=True))
+    return sums | {"cost": parts * _PART + rest}
