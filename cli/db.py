@@ -10,6 +10,7 @@ import typer
 from app.core.jsonio import Json
 from cli.output import fail, show_fields, show_json, show_table
 from cli.progress import reporting, spinning
+from cli.verify import verify
 
 if TYPE_CHECKING:
     from app.store.copying import Copied
@@ -19,6 +20,7 @@ T = TypeVar("T")
 View = dict[str, Any]
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True, add_completion=False)
+app.command()(verify)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]

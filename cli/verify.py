@@ -1,0 +1,80 @@
+"""`llm-relay db verify`: holds calls, sums and counters against each other."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import fail, show_json, show_table
+from cli.progress import reporting
+
+if TYPE_CHECKING:
+    from app.store.verify import Difference
+
+
+def verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    most: Annotated[int, typer.Option("--most", help="Differences to show; all are counted.", min=1)] = 100,
+    days: Annotated[
+        int | None,
+        typer.Option("--days", help="Of how many days all calls should be there; 0 for ever. [RETENTION_DAYS]", min=0),
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")
+    ] = None,
+) -> None:
+    """Check that all sums are those of the calls: rows, sums by hour and day, counters of tokens. Changes nothing.
+
+    Also while the gateway runs. The exit status is 1 where anything differs.
+    """
+    with reporting() as report:
+        shown, count = _run(env_file, most, days, report)
+    if as_json:
+        fields = ("check", "where", "expected", "found")
+        show_json({"differences": count, "shown": [{name: getattr(one, name) for name in fields} for one in shown]})
+    elif count:
+        show_table(
+            ["rule", "where", "expected", "found"], [[one.check, one.where, one.expected, one.found] for one in shown]
+        )
+        typer.echo(f"{count} differences." if count == len(shown) else f"{count} differences; {len(shown)} are shown.")
+    else:
+        typer.echo("All sums are those of the calls.")
+    if count:
+        raise typer.Exit(1)
+
+
+def _run(
+    env_file: Path | None, most: int, days: int | None, report: Callable[[str, int, int], None]
+) -> "tuple[list[Difference], int]":
+    from app.core.errors import RelayError
+    from app.settings import InvalidSettings, load_settings
+    from app.store.db import UnusableDatabase, open_database
+    from app.store.schema import is_current
+    from app.store.verify import Verification
+
+    async def on_database() -> "tuple[list[Difference], int]":
+        settings = load_settings(env_file)
+        db = open_database(settings.database_url)
+        try:
+            if not await is_current(db):
+                raise UnusableDatabase(
+                    "The database has not the schema of this version; 'llm-relay db upgrade' brings it."
+                )
+            shown: list[Difference] = []
+            count = 0
+            retention_days = settings.retention_days if days is None else days
+            verification = Verification(db, retention_days=retention_days, report=report)
+            async for difference in verification.differences():
+                count += 1
+                if len(shown) < most:
+                    shown.append(difference)
+            return shown, count
+        finally:
+            await db.aclose()
+
+    try:
+        return asyncio.run(on_database())
+    except (InvalidSettings, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))

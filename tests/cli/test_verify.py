@@ -1,0 +1,61 @@
+"""`llm-relay db verify`, as an operator runs it."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.store.db import open_database
+from app.store.requests import insert_calls
+from app.store.schema import upgrade
+from tests.store.test_requests import make_row
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "relay.db"
+
+    async def fill() -> None:
+        database = open_database(f"sqlite:///{path}")
+        await upgrade(database)
+        await insert_calls(database, [make_row("a"), make_row("b")])
+        await database.aclose()
+
+    asyncio.run(fill())
+    return path
+
+
+def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "db", "verify", "--days", "0", *options],
+        env={"DATABASE_URL": f"sqlite:///{file}", "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_all_is_well(file: Path) -> None:
+    done = run(file)
+
+    assert (done.returncode, done.stdout) == (0, "All sums are those of the calls.\n")
+
+
+def test_differences_are_printed_and_the_exit_status_is_1(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE usage_days SET cost = cost + 1")
+
+    done = run(file)
+    as_json = run(file, "--json")
+
+    assert done.returncode == as_json.returncode == 1
+    assert "cost 24600000000" in done.stdout
+    assert "cost 24600000001" in done.stdout
+    assert done.stdout.endswith("1 differences.\n")
+    assert json.loads(as_json.stdout)["differences"] == 1
