@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NoReturn
 
 import typer
@@ -17,15 +17,26 @@ def show_json(document: Json) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under their titles."""
+def show_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Container[int] = (), total: bool = False
+) -> None:
+    """Rows under their titles.
+
+    Args:
+        right: which columns, counted from 0, are numbers.
+        total: the last row is the sum of the others.
+    """
     if _is_terminal():
-        _show_rich_table(columns, rows)
+        _show_rich_table(columns, rows, right, total=total)
         return
     lines = [columns, *rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+        cells = [
+            f"{cell:>{width}}" if index in right else f"{cell:<{width}}"
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
 
 
 def show_fields(fields: Mapping[str, str]) -> None:
@@ -45,16 +56,20 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _show_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _show_rich_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int], *, total: bool
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
-    for title in columns:
-        table.add_column(title, no_wrap=True)
-    for row in rows:
+    for index, title in enumerate(columns):
+        table.add_column(title, no_wrap=True, justify="right" if index in right else "left")
+    for number, row in enumerate(rows, 1):
+        if total and number == len(rows):
+            table.add_section()
         table.add_row(*(Text(cell) for cell in row))
     # In a narrow window a line that runs on can still be read and copied; a word broken over three lines cannot.
     natural = Console(width=_UNBOUNDED).measure(table).maximum

@@ -1,14 +1,196 @@
 """`llm-relay usage`: what calls used, and what they cost."""
 
+import csv
+import shutil
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
+from cli.database import on_database
+from cli.output import fail, show_json, show_table
 from cli.reprice import reprice
 
-app = typer.Typer(help="What calls used, and what they cost.", no_args_is_help=True, add_completion=False)
+if TYPE_CHECKING:
+    from app.metering.reports import Reports, Totals
+    from app.store.selection import Selection
 
+View = dict[str, Any]
+
+BY = ("user", "model", "tag", "day", "provider", "token", "client", "name", "alias", "router", "cache", "surface")
+WATCH_S = 2.0
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # what `clear` prints: home, and nothing on the screen nor above it
+_NUMBERS_WIDTH = 65  # of all columns but the first, at their widest usual
+
+app = typer.Typer(help="What calls used, and what they cost.", add_completion=False)
 app.command()(reprice)
 
 
-@app.callback()
-def _group() -> None:
-    """What calls used, and what they cost."""
+@app.callback(invoke_without_command=True)
+def usage(
+    ctx: typer.Context,
+    by: Annotated[str, typer.Option("--by", help=f"One of {', '.join(BY)}.")] = "model",
+    since: Annotated[str, typer.Option("--since", help="A UTC day, or how many days with today, such as 7d.")] = "30d",
+    until: Annotated[str | None, typer.Option("--until", help="The last UTC day; today where it is not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Lines with commas, for spreadsheets.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and show it anew every two seconds.")] = False,
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")
+    ] = None,
+) -> None:
+    """Show what calls used and what they cost, from the sums by day. A call counts once under each of its tags."""
+    if ctx.invoked_subcommand is not None:
+        return
+    if by not in BY:
+        fail(f"Usage cannot be divided by {by!r}; it can by {', '.join(BY)}.")
+    if as_json + as_csv + watch > 1:
+        fail("Say one of --json, --csv and --watch.")
+    while True:
+        views, totals, selection = _read(env_file, by, since, until)
+        if as_json:
+            show_json({"by": by, **_period(selection), "groups": views, "totals": totals})
+        elif as_csv:
+            _show_csv([*views])
+        else:
+            if watch and sys.stdout.isatty():
+                typer.echo(_CLEAR, nl=False)
+            _show(by, views, totals, selection)
+        if not watch:
+            return
+        try:
+            time.sleep(WATCH_S)
+        except KeyboardInterrupt:
+            return
+
+
+def _read(env_file: Path | None, by: str, since: str, until: str | None) -> "tuple[list[View], View, Selection]":
+    from app.metering.reports import Reports
+
+    selection = _select(since, until)
+    return (*on_database(env_file, lambda db: _views(Reports(db), by, selection)), selection)
+
+
+async def _views(reports: "Reports", by: str, selection: "Selection") -> tuple[list[View], View]:
+    if by == "day":
+        days = await reports.by_day(selection)
+        totals = await reports.summary(selection)
+        return [{"key": day.isoformat()} | _view(each) for day, each in days], _view(totals)
+    groups, totals = await reports.by(by, selection)
+    return [{"key": group.key, **group.labels} | _view(group.totals) for group in groups], _view(totals)
+
+
+def _select(since: str, until: str | None) -> "Selection":
+    from app.metering.reports import select
+
+    end = None if until is None else _day(until, "--until")
+    number = since.removesuffix("d")
+    if since.endswith("d") and number.isdecimal():
+        last = end or datetime.now(UTC).date()
+        if not 0 < int(number) <= 3660:
+            fail(f"--since {since!r} is not a number of days from 1d to 3660d.")
+        return select(start=last - timedelta(days=int(number) - 1), end=last)
+    return select(start=_day(since, "--since"), end=end)
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(
+            f"{option} {text!r} is no day: write YYYY-MM-DD{', or a number of days such as 7d' if option == '--since' else ''}."
+        )
+
+
+def _period(selection: "Selection") -> View:
+    from app.metering.reports import day_of
+
+    return {"start": day_of(selection.first_day).isoformat(), "end": day_of(selection.last_day).isoformat()}
+
+
+def _view(totals: "Totals") -> View:
+    """The keys are those of the JSON output."""
+    from app.metering.reports import usd
+
+    return {
+        "calls": totals.calls,
+        "helper_calls": totals.helper_calls,
+        "errors": totals.errors,
+        "cache_hits": totals.cache_hits,
+        "prompt_tokens": totals.prompt_tokens,
+        "completion_tokens": totals.completion_tokens,
+        "total_tokens": totals.total_tokens,
+        "cost": usd(totals.cost),
+        "unpriced": totals.unpriced,
+        "estimated": totals.estimated,
+        "average_ms": totals.average_ms,
+    }
+
+
+def _show_csv(views: list[View]) -> None:
+    if views:
+        writer = csv.DictWriter(sys.stdout, fieldnames=list(views[0]), extrasaction="ignore", restval="")
+        writer.writeheader()
+        writer.writerows(
+            {
+                name: f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and value else value
+                for name, value in view.items()
+            }
+            for view in views
+        )
+
+
+def _show(by: str, views: list[View], totals: View, selection: "Selection") -> None:
+    period = _period(selection)
+    typer.echo(f"{period['start']} to {period['end']}, UTC days")
+    if not views:
+        typer.echo("No calls.")
+        return
+    columns = [by, "calls", "errors", "in", "out", "USD", "ms"]
+    longest = max(15, shutil.get_terminal_size().columns - _NUMBERS_WIDTH) if sys.stdout.isatty() else 1000
+    rows = [_cells(_name(view, longest), view) for view in views]
+    show_table(columns, [*rows, _cells("all", totals)], right=range(1, len(columns)), total=True)
+    if totals["unpriced"]:
+        typer.echo(f"~ For {totals['unpriced']:,} calls no price is known: costs with ~ lack theirs.")
+    if by == "tag":
+        typer.echo("A call counts once under each of its tags, and once in all.")
+
+
+def _cells(name: str, view: View) -> list[str]:
+    return [
+        name,
+        f"{view['calls']:,}",
+        f"{view['errors']:,}" if view["errors"] else "-",
+        _short(view["prompt_tokens"]),
+        _short(view["completion_tokens"]),
+        f"{'~' if view['unpriced'] else ''}{_money(view['cost'])}",
+        "-" if view["average_ms"] is None else f"{view['average_ms']:,.0f}",
+    ]
+
+
+def _name(view: View, longest: int) -> str:
+    """As long as the window has room for, with the end that tells one from another."""
+    key = "".join(character if character.isprintable() else "?" for character in view["key"]) or "(none)"
+    label = view.get("hostname") or view.get("username")
+    name = f"{key} {label}" if label else key
+    head = longest // 2
+    return name if len(name) <= longest else f"{name[: head - 1]}…{name[head - longest :]}"
+
+
+def _short(count: int) -> str:
+    for limit, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**4, "k")):
+        if count >= limit:
+            return f"{count / (1000 if unit == 'k' else limit):,.1f}{unit}"
+    return f"{count:,}"
+
+
+def _money(cost: str) -> str:
+    """Cents, or where that is nothing, two digits that are not zeros."""
+    amount = Decimal(cost)
+    if amount == 0 or abs(amount) >= Decimal("0.1"):
+        return f"{amount:,.2f}"
+    return f"{amount:.2g}" if abs(amount) < Decimal("0.000001") else f"{Decimal(f'{amount:.2g}'):f}"

@@ -165,6 +165,11 @@ class Reports:
             for period in range(first, last + 1)
         ]
 
+    async def by_day(self, selection: Selection) -> list[tuple[date, Totals]]:
+        """All that was used on each day on which there was any, the earliest first."""
+        rows = await read_sums(self._db, selection, ("day",))
+        return [(day_of(int(day)), totals_of(sums)) for (day,), sums in sorted(rows, key=lambda row: int(row[0][0]))]
+
     async def values(self, selection: Selection) -> dict[str, list[str]]:
         """What can be filtered by in that period: the values by the name of their filter."""
         values = await read_values(self._db, selection)

@@ -6,7 +6,7 @@ from typing import Any
 from app.core.call import Target
 from app.metering.prices import Prices
 from app.metering.rows import read_usage_columns
-from app.store.costs import FIRST, ChangeCosts, Changed, change_batch, no_sums
+from app.store.costs import FIRST, Changed, change_batch
 from app.store.db import Database
 
 # As many as the writer inserts at a time: it and others wait while a batch is under way.
@@ -14,7 +14,7 @@ BATCH_ROWS = 500
 
 
 async def reprice(
-    db: Database, prices: Prices, since: int, until: int, *, dry_run: bool = False, change_sums: ChangeCosts = no_sums
+    db: Database, prices: Prices, since: int, until: int, *, dry_run: bool = False
 ) -> AsyncIterator[Changed]:
     """Price the calls of a period anew, a batch at a time; both ends in milliseconds since 1970, the second excluded.
 
@@ -23,7 +23,7 @@ async def reprice(
     place = FIRST
     while True:
         batch = await change_batch(
-            db, (since, until), place, BATCH_ROWS, lambda row: repriced(row, prices), change_sums, writes=not dry_run
+            db, (since, until), place, BATCH_ROWS, lambda row: repriced(row, prices), writes=not dry_run
         )
         if batch.last is None:
             return

@@ -1,18 +1,16 @@
 """Changes the costs of logged calls, and the sums over them, together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from app.store.db import Database
 from app.store.requests import from_pico_usd, to_pico_usd
+from app.store.rollups import change_costs
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
 Row = dict[str, Any]
-
-ChangeCosts = Callable[[Statements, Sequence[tuple[Row, int | None, int | None]]], None]
-"""Takes rows of `request_logs` with their old and new cost in pico-USD, None for unknown, and puts the difference into the sums."""
 
 Place = tuple[int, str]
 """Of a row in the order of arrival: its `received_at` and id."""
@@ -65,7 +63,6 @@ async def change_batch(
     after: Place,
     most: int,
     reprice: Callable[[Row], Row],
-    change_sums: ChangeCosts,
     *,
     writes: bool = True,
 ) -> Changed:
@@ -74,7 +71,6 @@ async def change_batch(
     Args:
         after: the place after which they come.
         reprice: gives a row with what it costs now, `cost` as a Decimal in USD or None, and `price_version`.
-        change_sums: puts the differences into the sums.
         writes: False only looks.
     """
     values = {"since": period[0], "until": period[1], "at": after[0], "id": after[1], "most": most}
@@ -91,7 +87,7 @@ async def change_batch(
                 _UPDATE,
                 [{"id": row["id"], "cost": new["cost"], "version": new["price_version"]} for row, new in changed],
             )
-            change_sums(statements, [(row, row["cost"], new["cost"]) for row, new in changed])
+            change_costs(statements, [(row, row["cost"], new["cost"]) for row, new in changed])
         return Changed(
             (rows[-1]["received_at"], rows[-1]["id"]),
             len(rows),
@@ -102,10 +98,6 @@ async def change_batch(
         )
 
     return await db.transact(work, writes=writes)
-
-
-def no_sums(_statements: Statements, _changes: Sequence[tuple[Row, int | None, int | None]]) -> None:
-    """Where there are no sums to change."""
 
 
 def _with_decimals(row: Row) -> Row:

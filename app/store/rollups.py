@@ -5,7 +5,6 @@ each other crosswise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
@@ -61,19 +60,8 @@ Sums = dict[tuple[int, int], Amounts]
 """By period and id of the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostChange:
-    """A call that is to have another cost.
-
-    Attributes:
-        row: its row of `request_logs`, with at least `id`, `received_at`, `cost` and all of `KEY`, as they are stored.
-        cost: in pico-USD; None where no price is known any more.
-        price_version: by which prices.
-    """
-
-    row: Mapping[str, Any]
-    cost: int | None
-    price_version: str | None
+Change = tuple[Mapping[str, Any], int | None, int | None]
+"""A row of `request_logs` with at least `received_at` and all of `KEY`, its old and its new cost in pico-USD; None for unknown."""
 
 
 def _marks(count: int) -> str:
@@ -94,9 +82,6 @@ _INSERT_KEY = (
 )
 _ADD_HOUR = _upsert("usage_hours", "hour")
 _ADD_DAY = _upsert("usage_days", "day")
-# Costs are told apart by a number, for a NULL equals nothing: no cost is as small.
-_NO_COST = -(2**63) + 1
-_SET_COST = f"UPDATE request_logs SET cost = :cost, price_version = :price_version WHERE id = :id AND coalesce(cost, {_NO_COST}) = :old RETURNING id"  # noqa: S608 - a number of ours
 
 _ERROR_STATUS = 400
 
@@ -110,33 +95,16 @@ def add_calls(statements: Statements, rows: Sequence[Mapping[str, Any]]) -> None
     _add(statements, keys, hours)
 
 
-def change_costs(statements: Statements, changes: Iterable[CostChange]) -> int:
-    """Give calls another cost, in their rows and in the sums; how many that were.
-
-    A row whose cost is not any more what `row` says was changed by somebody else, and is left alone.
-    """
-    changed = [
-        change
-        for change in sorted(changes, key=lambda change: change.row["id"])
-        if statements.rows(
-            _SET_COST,
-            {
-                "id": change.row["id"],
-                "cost": change.cost,
-                "price_version": change.price_version,
-                "old": _NO_COST if change.row["cost"] is None else change.row["cost"],
-            },
-        )
-    ]
+def change_costs(statements: Statements, changes: Iterable[Change]) -> None:
+    """Put the difference of costs that rows were given into the sums."""
     hours: Sums = {}
-    for change in changed:
-        where = change.row["received_at"] // MS_PER_HOUR, key_id(key_of(change.row))
+    for row, old, new in changes:
+        where = row["received_at"] // MS_PER_HOUR, key_id(key_of(row))
         amounts = dict.fromkeys(SUMS, 0)
-        amounts["unpriced"] = (change.cost is None) - (change.row["cost"] is None)
-        amounts["cost"] = (change.cost or 0) - (change.row["cost"] or 0)
+        amounts["unpriced"] = (new is None) - (old is None)
+        amounts["cost"] = (new or 0) - (old or 0)
         hours[where] = tuple(map(int.__add__, hours.get(where, (0,) * len(SUMS)), amounts.values()))
     _add(statements, {}, hours)
-    return len(changed)
 
 
 def sum_up(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, Key], Sums]:

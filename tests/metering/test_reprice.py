@@ -1,6 +1,5 @@
 """Costs of logged calls change together with the sums over them."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +14,7 @@ from app.metering.bundled import Bundled
 from app.metering.prices import Prices, PriceSource
 from app.metering.reprice import reprice
 from app.metering.rows import insert_records
-from app.store.costs import Row
+from app.store import costs as costs_module
 from app.store.db import Database
 from app.store.prices import set_price
 from app.store.statements import Statements
@@ -60,21 +59,22 @@ async def insert(
     await insert_records(database, [record])
 
 
-class Sums:
-    """In the place of the tables of sums: what they were told."""
-
-    def __init__(self) -> None:
-        self.changes: list[tuple[str, int | None, int | None]] = []
-
-    def __call__(self, _statements: Statements, changes: Sequence[tuple[Row, int | None, int | None]]) -> None:
-        self.changes += [(row["id"], old, new) for row, old, new in changes]
-
-
-async def run(database: Database, sums: Any, *, dry_run: bool = False) -> list[Any]:
+async def run(database: Database, *, dry_run: bool = False) -> list[Any]:
     prices = Prices(database, {"acme": PriceSource("https://acme")}, load=lambda: Bundled([], "made 1"))
     await prices.load()
     await prices.refresh()
-    return [each async for each in reprice(database, prices, *PERIOD, dry_run=dry_run, change_sums=sums)]
+    return [each async for each in reprice(database, prices, *PERIOD, dry_run=dry_run)]
+
+
+async def sums(database: Database) -> tuple[int, int]:
+    """Cost and number of calls without one, over all days; the sums of the rows are the same."""
+    of_rows = "SELECT sum(coalesce(cost, 0)), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END) FROM request_logs"
+    of_days = "SELECT sum(cost), sum(unpriced) FROM usage_days"
+    (rows,), (days,) = await database.transact(
+        lambda statements: (statements.rows(of_rows, {}), statements.rows(of_days, {})), writes=False
+    )
+    assert tuple(rows) == tuple(days)
+    return int(days[0]), int(days[1])
 
 
 async def costs(database: Database) -> dict[str, tuple[int | None, str | None]]:
@@ -89,20 +89,16 @@ async def test_rows_and_sums_change_by_the_same(database: Database) -> None:
     await insert(database, "dearer", cost="3", input=1_000_000)
     await insert(database, "unknown", input=1_000_000, output=1_000_000)
     await insert(database, "batch", input=1_000_000, tier="batch")
-    sums = Sums()
+    assert await sums(database) == (3 * USD, 2)
 
-    (batch,) = await run(database, sums)
+    (batch,) = await run(database)
 
     assert await costs(database) == {
         "dearer": (5 * USD, "admin 1"),
         "unknown": (15 * USD, "admin 1"),
         "batch": (1 * USD, "admin 1"),
     }
-    assert sorted(sums.changes) == [
-        ("batch", None, 1 * USD),
-        ("dearer", 3 * USD, 5 * USD),
-        ("unknown", None, 15 * USD),
-    ]
+    assert await sums(database) == (21 * USD, 0)
     assert (batch.rows, batch.changed, batch.old, batch.new, batch.unknown) == (3, 3, 3 * USD, 21 * USD, 0)
 
 
@@ -113,27 +109,26 @@ async def test_what_no_price_decides_stays(database: Database) -> None:
     await insert(database, "nobody", cost="0", provider=None, input=1_000_000)
     await insert(database, "other", cost="2", provider="gone", input=1_000_000)
     await insert(database, "class", cost="2", searches=1)
-    before = await costs(database)
-    sums = Sums()
+    before, summed = await costs(database), await sums(database)
 
-    await run(database, sums)
+    await run(database)
 
     after = await costs(database)
     assert after.pop("reported") == (7 * USD, "provider")
     assert after.items() <= before.items()
-    assert sums.changes == [("reported", 7 * USD, 7 * USD)]
+    assert await sums(database) == summed
 
 
 async def test_dry_run_only_looks(database: Database) -> None:
     await set_price(database, "acme", "m", {"input": "5"})
     await insert(database, "one", cost="3", input=1_000_000)
-    before, sums = await costs(database), Sums()
+    before, summed = await costs(database), await sums(database)
 
-    (batch,) = await run(database, sums, dry_run=True)
+    (batch,) = await run(database, dry_run=True)
 
     assert (batch.changed, batch.new) == (1, 5 * USD)
     assert await costs(database) == before
-    assert sums.changes == []
+    assert await sums(database) == summed
 
 
 async def test_all_batches_are_done_each_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,22 +136,22 @@ async def test_all_batches_are_done_each_once(database: Database, monkeypatch: p
     await set_price(database, "acme", "m", {"input": "5"})
     for number in range(10):  # all at the same moment
         await insert(database, f"call-{number}", input=1_000_000)
-    sums = Sums()
 
-    batches = await run(database, sums)
+    batches = await run(database)
 
     assert [each.rows for each in batches] == [3, 3, 3, 1]
-    assert sorted(name for name, _, _ in sums.changes) == [f"call-{number}" for number in range(10)]
+    assert await sums(database) == (50 * USD, 0)
 
 
-async def test_sums_that_fail_leave_the_rows_as_they_were(database: Database) -> None:
+async def test_sums_that_fail_leave_the_rows_as_they_were(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await set_price(database, "acme", "m", {"input": "5"})
     await insert(database, "one", cost="3", input=1_000_000)
 
     def fail(_statements: Statements, _changes: object) -> None:
         raise RuntimeError("no")
 
+    monkeypatch.setattr(costs_module, "change_costs", fail)
     with pytest.raises(RuntimeError):
-        await run(database, fail)
+        await run(database)
 
     assert await costs(database) == {"one": (3 * USD, "before")}

@@ -1,0 +1,101 @@
+"""`llm-relay usage`, as an operator runs it."""
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from app.store.db import open_database
+from app.store.requests import insert_calls
+from app.store.schema import upgrade
+from cli.usage import BY
+from tests.store.test_requests import make_row
+
+PERIOD = ("--since", "2026-09-20", "--until", "2026-09-22")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two calls with two tags on 21 September 2026, and one without any and without a price."""
+    path = tmp_path_factory.mktemp("usage") / "relay.db"
+
+    async def fill() -> None:
+        database = open_database(f"sqlite:///{path}")
+        await upgrade(database)
+        free = make_row("c", tags="", cost=None, model="=cmd", username="bob", status=500)
+        await insert_calls(database, [make_row("a", cost=Decimal("0.00125")), make_row("b"), free])
+        await database.aclose()
+
+    asyncio.run(fill())
+    return path
+
+
+def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "usage", *options],
+        env={"DATABASE_URL": f"sqlite:///{file}", "PATH": "/usr/bin:/bin"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("by", BY)
+def test_all_divisions_have_the_same_totals(file: Path, by: str) -> None:
+    document = json.loads(run(file, "--by", by, "--json", *PERIOD).stdout)
+
+    assert (document["by"], document["start"], document["end"]) == (by, "2026-09-20", "2026-09-22")
+    assert (document["totals"]["calls"], document["totals"]["cost"], document["totals"]["unpriced"]) == (
+        3,
+        "0.01355",
+        1,
+    )
+    assert sum(group["calls"] for group in document["groups"]) == (5 if by == "tag" else 3)
+
+
+def test_table_tells_what_lacks_a_price_and_how_tags_count(file: Path) -> None:
+    done = run(file, "--by", "tag", *PERIOD)
+
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["a", "2", "-", "54", "56", "0.014", "9"] in lines
+    assert ["all", "3", "1", "81", "84", "~0.014", "9"] in lines
+    assert "For 1 calls no price is known" in done.stdout
+    assert "A call counts once under each of its tags" in done.stdout
+
+
+def test_csv_is_safe_to_open(file: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(file, "--by", "name", "--csv", *PERIOD).stdout, newline="")))
+    models = list(csv.DictReader(io.StringIO(run(file, "--by", "model", "--csv", *PERIOD).stdout, newline="")))
+
+    assert [(row["key"], row["calls"], row["cost"]) for row in rows] == [("gpt", "3", "0.01355")]
+    assert {row["model"] for row in models} == {"gpt-5", "'=cmd"}
+
+
+def test_period_without_calls_is_told(file: Path) -> None:
+    done = run(file, "--since", "1d", "--until", "2020-01-01")
+
+    assert done.stdout == "2020-01-01 to 2020-01-01, UTC days\nNo calls.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--by", "colour"), "'colour'"),
+        (("--since", "soon"), "YYYY-MM-DD"),
+        (("--since", "0d"), "3660d"),
+        (("--since", "2026-09-20", "--until", "2026-09-19"), "after"),
+        (("--json", "--csv"), "--json, --csv and --watch"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_words(file: Path, options: tuple[str, ...], words: str) -> None:
+    done = run(file, *options)
+
+    assert done.returncode == 1
+    assert words in done.stderr
