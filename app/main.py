@@ -24,6 +24,7 @@ from app.api.front import Asgi, Front
 from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_routes
 from app.api.health import health_router
 from app.api.listing import identifier
+from app.api.metrics import metrics_router
 from app.api.ollama import ollama_router
 from app.api.openai import models_router
 from app.api.openapi import describe
@@ -54,6 +55,7 @@ from app.metering.rows import insert_records
 from app.metering.sealing import KEY_FILE, ensure_key, parse_key
 from app.metering.webhook import AlertWebhook
 from app.metering.writer import Writer
+from app.observation import all_of, open_metrics
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
@@ -110,7 +112,6 @@ def create_app(
         if hostnames is not None:
             hostnames.note(record.client for record in records)
 
-    writer = Writer(insert, calls.write, journal, ledger.bury)
     body_log = BodyLog(database, lambda: bodies_key(settings))
     retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
     transport = transport or open_transport(
@@ -118,6 +119,16 @@ def create_app(
     )
     registry = Registry(files.config, files.secret, transport, files.overrides)
     alerts = Alerts(database)
+    board = Board()
+    routes: list[RelayRoute] = []
+    metrics, exposition = open_metrics(
+        settings,
+        registry,
+        board,
+        under_way=lambda: sum(route.under_way for route in routes),
+        backlog_bytes=lambda: journal.size,
+    )
+    writer = Writer(insert, all_of(calls.write, metrics.observe), journal, ledger.bury)
     background = [
         tokens.run,
         quota.run,
@@ -130,10 +141,11 @@ def create_app(
     ]
     if hostnames is not None:
         background.append(hostnames.run)
+    if settings.metrics_dir is not None:
+        background.append(exposition.run)
     if settings.alert_webhook_url and settings.alert_webhook_secret:
         send = webhook_sender(transport, settings.alert_webhook_url)
         background.append(AlertWebhook(database, send, settings.alert_webhook_secret).run)
-    board = Board()
     read_address = address_reader(settings.trusted_proxies)
 
     def apply(new: Files) -> None:
@@ -178,6 +190,8 @@ def create_app(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
 
+    authorise = authoriser(guard, read_address)
+
     def admin_routers() -> list[APIRouter]:
         # Imported with the first request for them: their models take longer than all else that is imported here.
         from app.api.admin.alerts import alerts_router
@@ -187,7 +201,6 @@ def create_app(
         from app.metering.reports import Reports
         from app.metering.requests import Requests
 
-        authorise = authoriser(guard, read_address)
         return [
             usage_router(authorise, Reports(database), Requests(database)),
             tokens_router(authorise, TokenDesk(database)),
@@ -200,7 +213,7 @@ def create_app(
     handler = build_pipeline(registry, writer, board, open_rescue, prices, limits)
 
     def relay(surface: Surface) -> RelayRoute:
-        return RelayRoute(
+        route = RelayRoute(
             surface,
             guard=guard,
             handler=handler,
@@ -211,7 +224,10 @@ def create_app(
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,
             body_log=body_log,
+            note_refusal=metrics.refuse,
         )
+        routes.append(route)
+        return route
 
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
@@ -222,6 +238,7 @@ def create_app(
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
     app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
+    app.include_router(metrics_router(exposition.render, authorise, read_address, settings.metrics_cidrs))
     app.router.routes += gemini_other_routes()
     app.router.routes.append(Route("/admin/api/{path:path}", admin))
     app.add_exception_handler(RelayError, on_relay_error)

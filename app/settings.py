@@ -49,6 +49,7 @@ class Settings:
         dns_resolution: names of clients' addresses are looked up.
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         bodies_key: by which bodies are encrypted; None for one that is made.
+        metrics_dir: where the workers of one gateway leave what they counted, as `serve` says; None where there is but one.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -80,6 +81,7 @@ class Settings:
     retention_days: int = 90
     bodies_retention_days: int = 7
     bodies_key: str | None = field(default=None, repr=False)
+    metrics_dir: Path | None = None
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -136,6 +138,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         retention_days=_integer(env, "RETENTION_DAYS", 90, 0, MOST_DAYS),
         bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
         bodies_key=_key(env, "BODIES_KEY"),
+        metrics_dir=_path(env, "RELAY_METRICS_DIR"),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )

@@ -54,6 +54,8 @@ def serve(
         _open_log(settings)
         _try_address(settings)
         asyncio.run(_prepare_database(settings))
+        if workers > 1:
+            os.environ["RELAY_METRICS_DIR"] = str(_empty_metrics(settings))
     except (InvalidSettings, InvalidConfig, UnusableDatabase) as exc:
         typer.echo(f"LLM Relay cannot start:\n{exc}", err=True)
         raise typer.Exit(1) from None
@@ -89,6 +91,20 @@ async def _prepare_database(settings: Settings) -> None:
         await upgrade(database)
     finally:
         await database.aclose()
+
+
+def _empty_metrics(settings: Settings) -> Path:
+    """Where the workers are to leave what they counted; what those of before left there is gone."""
+    folder = settings.data_dir / "metrics" / f"{settings.host}-{settings.port}".replace(":", "_")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            path.unlink()
+    except OSError as exc:
+        raise InvalidSettings(
+            f"The folder {str(folder)!r} cannot be written: {exc.strerror}. Setting: RELAY_DATA_DIR."
+        ) from exc
+    return folder
 
 
 def _run(settings: Settings, workers: int, *, reload: bool) -> int:

@@ -80,6 +80,7 @@ class RelayRoute:
         call_timeout_s: float | None = None,
         body_log: BodyLog | None = None,
         ping_s: float = PING_S,
+        note_refusal: Callable[[RelayError], None] = lambda _error: None,
     ) -> None:
         self._surface = surface
         self._guard = guard
@@ -92,7 +93,13 @@ class RelayRoute:
         self._call_timeout_s = call_timeout_s
         self._body_log = body_log
         self._rounds = Rounds(ping_s)
+        self._note_refusal = note_refusal
         self._ids = _count_ids()
+
+    @property
+    def under_way(self) -> int:
+        """How many calls have not ended yet."""
+        return len(self._rounds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -155,6 +162,7 @@ class RelayRoute:
                 self._guard.give_back(admission)
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
+            self._note_refusal(exc)
             await client.fail(exc)
         except asyncio.CancelledError:  # the gateway is shut down, and waits no longer
             if not client.begun:

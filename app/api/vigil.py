@@ -32,6 +32,10 @@ class Rounds:
         self._is_going = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    def __len__(self) -> int:
+        """How many calls are live."""
+        return len(self._vigils)
+
     def begin(self, receive: Receive, ping: Ping | None) -> "Vigil":
         """Look after the call that the current task serves, until `Vigil.end`; with `ping` where it is a stream."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
