@@ -55,7 +55,7 @@ from app.metering.rows import insert_records
 from app.metering.sealing import KEY_FILE, ensure_key, parse_key
 from app.metering.webhook import AlertWebhook
 from app.metering.writer import Writer
-from app.observation import all_of, open_metrics
+from app.observation import all_of, open_metrics, open_telemetry
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
@@ -128,7 +128,9 @@ def create_app(
         under_way=lambda: sum(route.under_way for route in routes),
         backlog_bytes=lambda: journal.size,
     )
-    writer = Writer(insert, all_of(calls.write, metrics.observe), journal, ledger.bury)
+    telemetry = open_telemetry(settings, registry, metrics.label)
+    observe = all_of(calls.write, metrics.observe, *([telemetry.observe] if telemetry else []))
+    writer = Writer(insert, observe, journal, ledger.bury)
     background = [
         tokens.run,
         quota.run,
@@ -183,6 +185,8 @@ def create_app(
                 yield
         finally:
             await _stop(writer, body_log, ledger, quota, database)
+            if telemetry is not None:
+                await telemetry.aclose()
             await transport.aclose()
             calls.close()
 
@@ -225,6 +229,7 @@ def create_app(
             call_timeout_s=settings.call_timeout_s,
             body_log=body_log,
             note_refusal=metrics.refuse,
+            is_traced=telemetry is not None,
         )
         routes.append(route)
         return route

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from app.core.record import CallRecord
 from app.metering.exposition import Exposition
@@ -12,9 +13,13 @@ from app.pipeline.board import Board
 from app.providers.registry import Registry
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.metering.telemetry import Telemetry
+
 log = logging.getLogger(__name__)
 
 Observe = Callable[[Sequence[CallRecord]], None]
+Label = Callable[[str, str], Name]
 
 
 def all_of(*observers: Observe) -> Observe:
@@ -50,6 +55,15 @@ def open_metrics(
     return metrics, Exposition(metrics, gauges, settings.metrics_dir)
 
 
+def open_telemetry(settings: Settings, registry: Registry, label: Label) -> "Telemetry | None":
+    """What tells a collector of finished calls; None where there is no collector."""
+    if not settings.has_collector:
+        return None
+    from app.metering.telemetry import Telemetry
+
+    return Telemetry(settings.environ, label, registry.base_url)
+
+
 def listed_targets(registry: Registry) -> Callable[[], Collection[Name]]:
     """Gives the function that tells which targets are listed; it looks at the list anew only where that is another."""
     seen: object = None
@@ -65,11 +79,11 @@ def listed_targets(registry: Registry) -> Callable[[], Collection[Name]]:
     return listed
 
 
-def _breakers(board: Board, label: Callable[[str, str], Name]) -> dict[Labels, float]:
+def _breakers(board: Board, label: Label) -> dict[Labels, float]:
     states: Counter[Labels] = Counter(_states(board, label))
     return {labels: float(count) for labels, count in states.items()}
 
 
-def _states(board: Board, label: Callable[[str, str], Name]) -> Iterable[Labels]:
+def _states(board: Board, label: Label) -> Iterable[Labels]:
     for target, health in board.healths().items():
         yield (*label(target.provider, target.model), health.state)

@@ -50,6 +50,7 @@ class Settings:
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         bodies_key: by which bodies are encrypted; None for one that is made.
         metrics_dir: where the workers of one gateway leave what they counted, as `serve` says; None where there is but one.
+        has_collector: OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -82,6 +83,7 @@ class Settings:
     bodies_retention_days: int = 7
     bodies_key: str | None = field(default=None, repr=False)
     metrics_dir: Path | None = None
+    has_collector: bool = False
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -139,6 +141,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
         bodies_key=_key(env, "BODIES_KEY"),
         metrics_dir=_path(env, "RELAY_METRICS_DIR"),
+        has_collector=_has_collector(env),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
     )
@@ -359,6 +362,35 @@ def _is_webhook_secret(secret: str) -> bool:
         return prefix == "whsec" and 24 <= len(b64decode(key, validate=True)) <= 64
     except ValueError:
         return False
+
+
+def _has_collector(env: Mapping[str, str]) -> bool:
+    """Whether there is one, and it can be told of calls."""
+    endpoint = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if not endpoint or env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if not endpoint.startswith(("http://", "https://")):
+        raise InvalidSettings("OTEL_EXPORTER_OTLP_ENDPOINT is no address: write http://HOST:4318.")
+    protocol = env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip() or "http/protobuf"
+    if protocol != "http/protobuf":
+        raise InvalidSettings(
+            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}; the gateway speaks http/protobuf, which collectors take at port 4318."
+        )
+    if not _is_installed("opentelemetry-sdk") or not _is_installed("opentelemetry-exporter-otlp-proto-http"):
+        raise InvalidSettings(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the packages for it are not installed: pip install 'llm-relay[otel]'."
+        )
+    return True
+
+
+def _is_installed(distribution: str) -> bool:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:

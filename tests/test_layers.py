@@ -70,6 +70,7 @@ DOORS = {
     "starlette": ["app.api", "app.main"],
     "prometheus_client": ["app.metering"],
     "standardwebhooks": ["app.metering"],
+    "opentelemetry": ["app.metering.telemetry"],
     "orjson": ["app.core.jsonio"],
     "uvicorn": ["cli"],
     "typer": ["cli"],

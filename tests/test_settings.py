@@ -1,5 +1,6 @@
 """The environment and `.env`, read into settings; what cannot be used is named."""
 
+import importlib.metadata
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -349,3 +350,29 @@ def test_networks_that_read_metrics_are_read() -> None:
 
     assert settings.metrics_cidrs == (ip_network("10.0.0.0/8"), ip_network("::1"))
     assert load_settings(environ={}).metrics_cidrs == ()
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_collector"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_SDK_DISABLED": "TRUE"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://h:4318", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, True),
+    ],
+)
+def test_collector_is_told_where_one_is_named(environ: dict[str, str], has_collector: bool) -> None:
+    assert load_settings(environ=environ).has_collector is has_collector
+
+
+def test_collector_that_cannot_be_told_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}
+
+    assert "http://HOST:4318" in fault_of(OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317")
+    assert "http/protobuf" in fault_of(**endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+
+    def without(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    assert "pip install 'llm-relay[otel]'" in fault_of(**endpoint)

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # Proxies and browsers close what is silent for a minute; half of their half is safe.
 PING_S = 15.0
 _MOST_TIMEOUT_MS = 86_400_001
+# That of today has 55; later versions may add to it.
+_LONGEST_TRACEPARENT = 128
 
 Scope = Mapping[str, Any]
 CheckName = Callable[[str, Principal], Awaitable[None]]
@@ -81,6 +83,7 @@ class RelayRoute:
         body_log: BodyLog | None = None,
         ping_s: float = PING_S,
         note_refusal: Callable[[RelayError], None] = lambda _error: None,
+        is_traced: bool = False,
     ) -> None:
         self._surface = surface
         self._guard = guard
@@ -94,6 +97,7 @@ class RelayRoute:
         self._body_log = body_log
         self._rounds = Rounds(ping_s)
         self._note_refusal = note_refusal
+        self._is_traced = is_traced
         self._ids = _count_ids()
 
     @property
@@ -157,6 +161,9 @@ class RelayRoute:
             if principal.log_bodies and self._body_log is not None:
                 collected = self._body_log.begin(call_id, body)
                 client.send = _heard_by(collected, client.send)
+            if self._is_traced:
+                parent = headers.get(b"traceparent", b"")[:_LONGEST_TRACEPARENT]
+                call.trace.traceparent = parent.decode("latin-1") or None
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None and not error.charged and admission is not None:
                 self._guard.give_back(admission)

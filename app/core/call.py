@@ -90,6 +90,7 @@ class Trace:
         tags: of the names that it came through.
         failures: what went wrong with attempts.
         holds: what was reserved of limits.
+        traceparent: where in a trace the client is (W3C Trace Context); None also where nobody is told of traces.
     """
 
     target: Target | None = None
@@ -103,6 +104,7 @@ class Trace:
     tags: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     holds: tuple[Hold, ...] = ()
+    traceparent: str | None = None
 
 
 @frozen

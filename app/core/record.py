@@ -96,6 +96,7 @@ class CallRecord:
         warnings: the names of parameters that its target could not take.
         failures: of attempts, also of those after which another one went well.
         holds: what it reserved.
+        traceparent: where in a trace its client is (W3C Trace Context); None also where nobody is told of traces.
     """
 
     id: str
@@ -131,3 +132,4 @@ class CallRecord:
     warnings: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     holds: tuple[Hold, ...] = ()
+    traceparent: str | None = None

@@ -93,6 +93,7 @@ class Metering:
                 price_version=priced.version,
                 failures=trace.failures,
                 holds=trace.holds,
+                traceparent=trace.traceparent,
             )
         )
 

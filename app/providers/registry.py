@@ -119,6 +119,11 @@ class Registry:
         by_secret = self._now.providers.get(key) or self._retired[key]
         return by_secret[secret % len(by_secret)]  # a reload may have left fewer
 
+    def base_url(self, key: str) -> str | None:
+        """Where the provider with that key is; None where there is none, or it is inside of the gateway."""
+        entry = self._now.config.providers.get(key)
+        return None if entry is None else entry.base_url
+
     @property
     def states(self) -> Sequence[ProviderState]:
         """All providers of the configuration, with those that cannot be used and why."""

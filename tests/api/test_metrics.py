@@ -4,21 +4,13 @@ from ipaddress import ip_network
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 
-from app.api.admin.authority import administrators
 from app.api.client_address import address_reader
 from app.api.errors import on_relay_error
 from app.api.metrics import metrics_router
-from app.core.errors import AuthenticationFailed, RelayError
-from app.core.principal import Principal
-
-
-async def identify(request: Request) -> Principal:
-    name = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not name:
-        raise AuthenticationFailed("who?")
-    return Principal(token_id="a", username=name, daily_limit=1, admin=name == "root")
+from app.core.errors import RelayError
+from tests.api.named import authorise_by_name
 
 
 async def render(accept: str) -> tuple[bytes, str]:
@@ -28,7 +20,7 @@ async def render(accept: str) -> tuple[bytes, str]:
 async def ask(address: str, token: str = "", cidrs: tuple[str, ...] = ("10.0.0.0/8",)) -> httpx.Response:
     networks = [ip_network(each) for each in cidrs]
     app = FastAPI()
-    app.include_router(metrics_router(render, administrators(identify), address_reader(()), networks))
+    app.include_router(metrics_router(render, authorise_by_name(), address_reader(()), networks))
     app.add_exception_handler(RelayError, on_relay_error)
     transport = httpx.ASGITransport(app, client=(address, 1))
     headers = {"accept": "text/plain"} | ({"authorization": f"Bearer {token}"} if token else {})

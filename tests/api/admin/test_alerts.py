@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.api.admin.alerts import alerts_router
-from app.api.admin.authorise import authoriser
 from app.api.errors import on_relay_error
-from app.auth.guard import Guard
-from app.core.errors import AuthenticationFailed, RelayError
-from app.core.principal import Principal
+from app.core.errors import RelayError
 from app.core.record import Failure
 from app.metering.alerts import Alerts
 from app.metering.rows import insert_records
 from app.store.db import Database
+from tests.api.named import authorise_by_name
 from tests.calls import make_record
 
 NOW = 1_790_000_000_000
@@ -27,21 +25,10 @@ DOWN = Failure("server_error", "xai", "grok", 503, "Overloaded.")
 DISMISSAL = {"provider_id": "openai", "model_id": "gpt-x", "status_code": 401, "error_type": "auth_error"}
 
 
-class Guarding:
-    """Knows callers by the user's name alone."""
-
-    async def identify(self, authorization: str | None, _client: str) -> Principal:
-        name = (authorization or "").removeprefix("Bearer ")
-        if not name:
-            raise AuthenticationFailed("who?")
-        return Principal(token_id="a", username=name, daily_limit=1, admin=name == "root")
-
-
 @pytest.fixture
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    authorise = authoriser(cast(Guard, Guarding()), lambda _scope: "127.0.0.1")
-    app.include_router(alerts_router(authorise, Alerts(database, clock=lambda: NOW)))
+    app.include_router(alerts_router(authorise_by_name(), Alerts(database, clock=lambda: NOW)))
     app.add_exception_handler(RelayError, on_relay_error)
     await insert_records(
         database,
