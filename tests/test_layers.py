@@ -24,7 +24,7 @@ ALLOWED = {
     "app.providers": ["app.core", "app.dialects", "app.config", "app.overrides", "app.__version__"],
     "app.store": ["app.core"],
     "app.auth": ["app.core", "app.store"],
-    "app.metering": ["app.core", "app.store", "app.faults"],
+    "app.metering": ["app.core", "app.store", "app.faults", "app.__version__"],
     "app.monitors": ["app.core", "app.store", "app.providers.transport"],
     "app.web": ["app.core", "app.providers.transport"],
     "app.pipeline": ["app.core"],
