@@ -98,7 +98,8 @@ def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
     @router.post(
         "/dismiss",
         summary="Hide an alert for a day, and after that until it happens again",
-        responses=_REFUSALS | {404: {"description": "There is no such alert."}},
+        responses=_REFUSALS
+        | {400: {"description": "The body is no JSON."}, 404: {"description": "There is no such alert."}},
     )
     async def dismiss(which: Dismissal) -> Dismissed:
         key = AlertKey(which.error_type, which.provider_id, which.model_id, which.status_code)
