@@ -24,7 +24,7 @@ CALLS = 500
 WORKERS = 2
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
 async def test_worker_that_is_killed_in_the_midst_of_calls_loses_no_record(tmp_path: Path, kills: int) -> None:
     with before_load(tmp_path, workers=WORKERS) as (gateway, _):
