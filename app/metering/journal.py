@@ -1,6 +1,5 @@
 """Keeps every finished call in a file of its worker until the database has it, so that `kill -9` loses none."""
 
-import contextlib
 import errno
 import fcntl
 import logging
@@ -9,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.core.record import CallRecord
-from app.metering.lock import SUFFIX as LOCK_SUFFIX
+from app.metering.dead import DeadWorker, adopt
 from app.metering.lock import WorkerLock
-from app.metering.segment import SUFFIX, Segment, name_of, worker_of, write_line
+from app.metering.segment import Segment, find, name_of, size_of, worker_of, write_line
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +53,20 @@ class Journal:
         self._fault: str | None = None
 
     @property
+    def own_size(self) -> int:
+        """Bytes of this worker that the database does not have yet."""
+        return self._own_bytes
+
+    @property
     def size(self) -> int:
-        """Bytes that the database does not have yet, those of all workers of this folder; of the others, when `look` saw them."""
+        """The same of all workers of this folder; of the others, when `look` saw them."""
         return self._own_bytes + self._others_bytes
 
     def look(self) -> None:
         """See how things are: what others have, whether the disk takes more, and whether calls may begin."""
         try:
             self._own_lock().reserve()
-            self._others_bytes = sum(_size_of(path) for path in self._segments() if worker_of(path) != self.worker_id)
+            self._others_bytes = sum(size_of(path) for path in find(self._folder) if worker_of(path) != self.worker_id)
             self._fault = None
         except OSError as exc:
             self._fault = _words(exc)
@@ -129,17 +133,9 @@ class Journal:
         except OSError as exc:
             log.error("no, it is not, but here: %s: %s", exc.strerror, line.decode(errors="replace"))
 
-    def adopt(self) -> "Iterator[DeadWorker]":
-        """The workers of this folder that are no more, each held until it is closed; so several may share the work."""
-        try:
-            locks = {path.stem for path in self._folder.glob(f"*{LOCK_SUFFIX}")}
-            segments = {worker_of(path) for path in self._segments()}
-        except OSError as exc:
-            log.warning("the journal's folder cannot be read: %s", exc.strerror)
-            return
-        for worker_id in sorted((locks | segments) - {self.worker_id}):
-            if (dead := self._take(worker_id, make=worker_id in segments)) is not None:
-                yield dead
+    def adopt(self) -> Iterator[DeadWorker]:
+        """The other workers of this folder that are no more."""
+        return adopt(self._folder, self.worker_id)
 
     def close(self) -> None:
         """Let go of everything; what is left is adopted by whoever comes next."""
@@ -147,7 +143,7 @@ class Journal:
         self._sealed.clear()
         lock, self._lock = self._lock, None
         if lock is not None:
-            lock.close(remove=not any(worker_of(path) == self.worker_id for path in self._segments()))
+            lock.close(remove=not any(worker_of(path) == self.worker_id for path in find(self._folder)))
 
     def _write(self, line: bytes) -> None:
         segment = self._open
@@ -195,56 +191,6 @@ class Journal:
             log.error("calls are refused, as their records could not be kept: %s", self.refusal)
         elif before is not None and self.refusal is None:
             log.info("the journal takes records again")
-
-    def _segments(self) -> Iterator[Path]:
-        return self._folder.glob(f"*{SUFFIX}")
-
-    def _take(self, worker_id: str, *, make: bool) -> "DeadWorker | None":
-        try:
-            lock = WorkerLock.take(self._folder, worker_id, make=make)
-        except OSError as exc:
-            log.warning("%s of the journal's folder cannot be taken over: %s", worker_id, exc.strerror)
-            return None
-        if lock is None:
-            return None
-        paths = sorted(path for path in self._segments() if worker_of(path) == worker_id)
-        if any(map(_is_locked, paths)):  # somebody removed the lock of a worker that lives
-            lock.close(remove=True)
-            return None
-        return DeadWorker(worker_id, [Segment(path, _size_of(path)) for path in paths], lock)
-
-
-class DeadWorker:
-    """A worker that ended without a word, and what it left. Whoever has it closes it."""
-
-    def __init__(self, worker_id: str, segments: list[Segment], lock: WorkerLock) -> None:
-        self.worker_id = worker_id
-        self.segments = segments
-        self._lock = lock
-
-    def close(self, *, remove: bool) -> None:
-        """Give it back, to be taken again, or `remove` it where nothing of it is left."""
-        self._lock.close(remove=remove)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _size_of(path: Path) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_size
-    return 0
 
 
 def _words(error: OSError) -> str:

@@ -40,6 +40,19 @@ class Segment:
                     set_aside(text)
 
 
+def find(folder: Path) -> Iterator[Path]:
+    """Those of all workers of a folder, in no order."""
+    return folder.glob(f"*{SUFFIX}")
+
+
+def size_of(path: Path) -> int:
+    """Bytes; 0 where it has just been dropped."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def write_line(record: CallRecord) -> bytes:
     """`record` as a line of a segment.
 

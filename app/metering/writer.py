@@ -3,19 +3,19 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.core.errors import Unavailable
 from app.core.record import CallRecord
-from app.metering.journal import DeadWorker, Journal, JournalFull
+from app.metering.dead import DeadWorker
+from app.metering.inserter import Insert, Inserter
+from app.metering.journal import Journal, JournalFull
 from app.metering.segment import Segment, write_line
 
 log = logging.getLogger(__name__)
 
 # Long enough to make one transaction of what many calls leave, short enough for an operator who looks.
 BATCH_S = 0.2
-BATCH_RECORDS = 500
 RETRY_S = 1.0
 # How soon calls may begin again when the disk has room again, or other workers have emptied their part of the journal.
 LOOK_S = 1.0
@@ -24,8 +24,9 @@ ADOPT_S = 60.0
 READOPT_S = 5.0
 # More than come between two batches as a rule; what is beyond is logged at once.
 UNLOGGED_RECORDS = 2000
+HELD_RECORDS = 500
+"""What of those that the journal did not take is inserted at once."""
 
-Insert = Callable[[Sequence[CallRecord]], Awaitable[None]]
 WriteLines = Callable[[Sequence[CallRecord]], None]
 OnDeadWorker = Callable[[str], Awaitable[None]]
 
@@ -37,8 +38,7 @@ class Writer:
     it is dropped when the database has it. While the database is away, it is read from the segments again.
 
     Args:
-        insert: into the database; a record that is there already is left as it is. Raises `Unavailable` where the same records may
-            be tried again.
+        insert: into the database.
         write_lines: to the log.
         on_dead_worker: called with the id of a worker that ended without a word, when all that it left is in the database.
             It may be called more than once for the same worker.
@@ -47,7 +47,7 @@ class Writer:
     def __init__(
         self, insert: Insert, write_lines: WriteLines, journal: Journal, on_dead_worker: OnDeadWorker | None = None
     ) -> None:
-        self._insert = insert
+        self._inserter = Inserter(insert, journal.set_aside)
         self._write_lines = write_lines
         self._journal = journal
         self._on_dead_worker = on_dead_worker
@@ -114,7 +114,7 @@ class Writer:
             try:
                 await self.flush()
             except Unavailable as exc:
-                log.warning("%d bytes of call records wait for the database: %s", self.backlog_bytes, exc)
+                log.warning("%d bytes of call records wait for the database: %s", self._journal.own_size, exc)
                 await asyncio.sleep(RETRY_S)
 
     async def run_adoption(self) -> None:
@@ -150,7 +150,7 @@ class Writer:
             if self._held:
                 self.look()
             self._write_log()
-            if backlog := self.backlog_bytes:
+            if backlog := self._journal.own_size:
                 log.error("%d bytes of call records stay in the journal until the next start", backlog)
             for record in self._held:
                 log.error("neither the disk nor the database took this call record: %s", write_line(record).decode())
@@ -168,13 +168,13 @@ class Writer:
             self._write_lines(records)
 
     async def _insert_held(self) -> None:
-        while held := self._held[:BATCH_RECORDS]:
-            await self._insert_batch(held)
+        while held := self._held[:HELD_RECORDS]:
+            await self._inserter.insert(held)
             del self._held[: len(held)]
 
     async def _insert_sealed(self) -> None:
         for segment in self._journal.sealed:
-            if await self._insert_segment(segment):
+            if await self._inserter.insert_segment(segment):
                 self._journal.drop(segment)
             else:
                 self._journal.leave(segment)
@@ -195,43 +195,8 @@ class Writer:
         return is_done
 
     async def _adopt(self, segment: Segment) -> bool:
-        if not await self._insert_segment(segment):
+        if not await self._inserter.insert_segment(segment):
             return False
         self._journal.drop(segment)
         log.info("%s, left by a worker that is no more, is in the database", segment.path.name)
         return True
-
-    async def _insert_segment(self, segment: Segment) -> bool:
-        """False where its file cannot be read."""
-        if segment.records is not None:
-            await self._insert_all(segment.records)
-            return True
-        try:
-            await self._insert_all(segment.read(self._journal.set_aside))
-        except OSError:
-            log.exception("%s cannot be read and is left", segment.path)
-            return False
-        return True
-
-    async def _insert_all(self, records: Iterable[CallRecord]) -> None:
-        each = iter(records)
-        while batch := list(islice(each, BATCH_RECORDS)):
-            await self._insert_batch(batch)
-
-    async def _insert_batch(self, batch: Sequence[CallRecord]) -> None:
-        """Insert `batch`. A record that the database will never take must not keep all others waiting: it is set aside.
-
-        Raises:
-            Unavailable: the database is away; the same batch may be tried again.
-        """
-        try:
-            await self._insert(batch)
-        except Unavailable:
-            raise
-        except Exception:
-            if len(batch) > 1:
-                for record in batch:
-                    await self._insert_batch([record])
-            else:
-                log.exception("the record of %s is refused by the database", batch[0].id)
-                self._journal.set_aside(write_line(batch[0]).strip())

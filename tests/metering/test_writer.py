@@ -115,7 +115,7 @@ async def test_records_that_come_together_are_one_batch_and_leave_no_file(rig: R
 
 
 async def test_batches_are_bounded_and_in_order(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "BATCH_RECORDS", 8)
+    monkeypatch.setattr("app.metering.inserter.BATCH_RECORDS", 8)
     rig.record(names(20))
 
     await rig.writer.flush()
@@ -175,7 +175,7 @@ async def test_records_are_read_from_the_files_when_the_database_is_back(rig: Ri
 async def test_database_that_fails_in_the_midst_of_a_segment_gets_no_record_twice(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "BATCH_RECORDS", 2)
+    monkeypatch.setattr("app.metering.inserter.BATCH_RECORDS", 2)
     rig.record(names(6))
     taken = rig.database.insert
 
@@ -184,10 +184,10 @@ async def test_database_that_fails_in_the_midst_of_a_segment_gets_no_record_twic
             raise Unavailable("away")
         await taken(records)
 
-    monkeypatch.setattr(rig.writer, "_insert", insert_two_and_fail)
+    monkeypatch.setattr(rig.writer._inserter, "_insert", insert_two_and_fail)
     with pytest.raises(Unavailable):
         await rig.writer.flush()
-    monkeypatch.setattr(rig.writer, "_insert", taken)
+    monkeypatch.setattr(rig.writer._inserter, "_insert", taken)
     await rig.writer.flush()
 
     assert rig.database.ids == names(6)
@@ -254,6 +254,19 @@ async def test_what_the_database_did_not_take_before_the_close_is_taken_at_the_n
     assert rig.log == names(3)
     assert following.database.ids == names(3)
     assert list(rig.folder.iterdir()) == []
+
+
+async def test_close_does_not_tell_of_what_others_have(
+    rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.record(names(3))
+    ending = Rig(tmp_path, "w2")
+    ending.writer.look()
+
+    await ending.writer.aclose()
+
+    assert "stay in the journal" not in caplog.text
+    assert rig.files != []
 
 
 async def test_loop_that_is_stopped_in_the_midst_of_a_batch_loses_nothing(rig: Rig) -> None:
