@@ -42,6 +42,7 @@ from app.config import Config, load_config
 from app.core.errors import RelayError
 from app.core.record import CallRecord
 from app.dialects.estimate import estimate
+from app.dialects.receipt import open_receipt
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
 from app.metering.alerts import Alerts
@@ -214,7 +215,7 @@ def create_app(
     admin = Admin(admin_routers)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     names = Names(registry)
-    handler = build_pipeline(registry, writer, board, open_rescue, prices, limits)
+    handler = build_pipeline(registry, writer, board, open_rescue, prices, limits, open_receipt)
 
     def relay(surface: Surface) -> RelayRoute:
         route = RelayRoute(

@@ -14,7 +14,9 @@ _EXPOSED = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
     "x-relay-attempts",
+    "x-relay-cost",
     "x-relay-provider",
+    "x-relay-usage",
     "x-relay-warnings",
     "x-request-id",
 )

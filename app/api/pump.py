@@ -202,7 +202,7 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early, and nothing may come after the end
     _tell(reply, client, Outcome.OK)
-    await client.finish()
+    await client.finish(b"" if reply.closing is None else reply.closing())
 
 
 def _tell(

@@ -20,6 +20,7 @@ from app.core.call import Call
 from app.core.errors import Headers, InvalidRequest, RelayError, Unavailable
 from app.core.ports import Handler
 from app.core.principal import Principal
+from app.core.receipt import ReceiptForm
 from app.dialects.dialect import Asked
 from app.metering.bodies import BodyLog, Collected
 
@@ -30,6 +31,7 @@ PING_S = 15.0
 _MOST_TIMEOUT_MS = 86_400_001
 # That of today has 55; later versions may add to it.
 _LONGEST_TRACEPARENT = 128
+_RECEIPTS: Mapping[bytes, ReceiptForm] = {b"comment": "comment", b"chunk": "chunk", b"none": "none"}
 
 Scope = Mapping[str, Any]
 CheckName = Callable[[str, Principal], Awaitable[None]]
@@ -136,6 +138,9 @@ class RelayRoute:
             self._check_recorder()
             client.model = asked.name
             deadline = self._deadline(headers.get(b"x-relay-timeout-ms"), started_at)
+            receipt = _RECEIPTS.get(headers.get(b"x-relay-receipt", b"comment"))
+            if receipt is None:
+                raise InvalidRequest("The header x-relay-receipt must be comment, chunk or none.")
             if not self._surface.free:
                 admission = await self._guard.admit(principal)
                 client.headers += _raw(admission.headers())
@@ -157,6 +162,7 @@ class RelayRoute:
                 deadline=deadline,
                 tags=tags,
                 end_user=end_user,
+                receipt=receipt,
             )
             if principal.log_bodies and self._body_log is not None:
                 collected = self._body_log.begin(call_id, body)

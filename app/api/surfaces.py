@@ -48,9 +48,15 @@ def _empty_line(enclose: Enclose) -> Callable[[str], bytes]:
     return write
 
 
+def _line_end(_model: str) -> bytes:
+    """Between events a blank line says nothing, also to those who do not know comments."""
+    return b"\n"
+
+
 def _voice(dialect: str, write_ping: Callable[[str], bytes] = _comment) -> Voice:
     own = DIALECTS[dialect]
-    return Voice(own.write_error, own.write_error_event, own.stream_type.encode(), write_ping)
+    ping = write_ping if own.has_comments else _line_end
+    return Voice(own.write_error, own.write_error_event, own.stream_type.encode(), ping)
 
 
 def _load_reply(

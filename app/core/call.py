@@ -7,7 +7,9 @@ from typing import Literal
 from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.principal import Principal
+from app.core.receipt import ReceiptForm
 from app.core.record import Failure, Hold
+from app.core.usage import Usage
 
 Strategy = Literal["order", "weighted", "fastest"]
 
@@ -77,6 +79,25 @@ class Route:
         return tuple(choice for choice in self.choices if choice.target.is_for(principal))
 
 
+@frozen
+class Broken:
+    """A part of a stream that broke off before another target carried it on.
+
+    Attributes:
+        target: whose it was.
+        began_at, ended_at: on the monotonic clock, in seconds.
+        error: why.
+        warnings: as of a record.
+    """
+
+    target: Target
+    usage: Usage
+    began_at: float
+    ended_at: float
+    error: str
+    warnings: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Trace:
     """What happened to a call, noted as it happens and shared by all its copies; read once, at the end.
@@ -91,6 +112,9 @@ class Trace:
         failures: what went wrong with attempts.
         holds: what was reserved of limits.
         traceparent: where in a trace the client is (W3C Trace Context); None also where nobody is told of traces.
+        warnings: the names of parameters that the target could not take.
+        broken: the parts of its stream that others carried on.
+        used: by the target, where it was asked and no reply came of it.
     """
 
     target: Target | None = None
@@ -105,6 +129,9 @@ class Trace:
     failures: tuple[Failure, ...] = ()
     holds: tuple[Hold, ...] = ()
     traceparent: str | None = None
+    warnings: tuple[str, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    used: Usage | None = None
 
 
 @frozen
@@ -130,6 +157,7 @@ class Call:
         tags: those of the client and of its token; sorted, each once.
         end_user: who the client says that it asks for.
         deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
+        receipt: where the client wants to be told what the call cost.
     """
 
     id: str
@@ -152,6 +180,7 @@ class Call:
     free: bool = False
     tags: tuple[str, ...] = ()
     end_user: str | None = None
+    receipt: ReceiptForm = "comment"
 
     def routed(self, route: Route) -> "Call":
         """The same call, with what its name stands for."""
@@ -184,4 +213,5 @@ class Call:
             self.free,
             self.tags,
             self.end_user,
+            self.receipt,
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 from app.core.call import Call, Route, Target
 from app.core.frozen import frozen
 from app.core.limits import Ask, Reservation
+from app.core.receipt import Bill
 from app.core.record import CallRecord
 from app.core.reply import Reply
 from app.core.usage import Usage
@@ -142,6 +143,26 @@ class Ledger(Protocol):
         Raises:
             Unavailable: it cannot be known now whether there is room. Nothing is reserved.
         """
+
+
+class Receipt(Protocol):
+    """Tells the client of one stream what it cost.
+
+    Attributes:
+        in_chunks: it has to see all bytes by `feed`; otherwise only `close` is called.
+    """
+
+    in_chunks: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """The client's bytes for `data`; what is not complete waits."""
+
+    def close(self) -> bytes:
+        """The client's last bytes."""
+
+
+OpenReceipt = Callable[[Call, str, Callable[[], Bill]], Receipt | None]
+"""By the stream's media type and what tells the bill up to now. None where such a stream has no place for it."""
 
 
 class Recorder(Protocol):

@@ -110,6 +110,7 @@ class Reply:
         headers: what the client is told beside, in lower case.
         ending: of a stream.
         is_told: the taps have heard of the end.
+        closing: of a stream, gives what comes after its last chunk; called once, when all else has gone out.
     """
 
     status: int
@@ -123,6 +124,7 @@ class Reply:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     ending: Ending = _UNSEEN
     is_told: bool = False
+    closing: Callable[[], bytes] | None = None
 
     def tell(self, end: End) -> None:
         """Let every tap hear of the end."""

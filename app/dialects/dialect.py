@@ -125,6 +125,7 @@ class Dialect:
         client_only: requests are never written in it; to providers that have it too they pass as they came.
         form_of: the dialect that has the same requests, and the same replies but for the form of streams; to its providers they pass.
         frame: what puts their streams into the form of this one.
+        has_comments: clients skip comments in its streams. Google's SDK for Python takes each for a piece of JSON, and fails.
     """
 
     name: str
@@ -142,3 +143,4 @@ class Dialect:
     client_only: bool = False
     form_of: str | None = None
     frame: Callable[[], Frame] | None = None
+    has_comments: bool = True

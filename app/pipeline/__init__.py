@@ -1,6 +1,6 @@
 """The stages that a call goes through, from the client to the provider; their order stands here and nowhere else."""
 
-from app.core.ports import Directory, Handler, OpenRescue, PriceList, Recorder
+from app.core.ports import Directory, Handler, OpenReceipt, OpenRescue, PriceList, Recorder
 from app.pipeline.board import Board
 from app.pipeline.failover import Failover
 from app.pipeline.metering import REPORTED, Metering
@@ -16,11 +16,17 @@ def build_pipeline(
     open_rescue: OpenRescue,
     prices: PriceList = REPORTED,
     limits: Stage | None = None,
+    open_receipt: OpenReceipt = lambda _call, _media_type, _bill: None,
 ) -> Handler:
     """The handler of every call. Smart stages take their place between names and limits.
 
     Args:
         limits: the stage of limits; None where tokens have none but calls a day.
     """
-    stages: list[Stage | None] = [Metering(recorder, prices), Names(directory), limits, Failover(board, open_rescue)]
+    stages: list[Stage | None] = [
+        Metering(recorder, prices, open_receipt),
+        Names(directory),
+        limits,
+        Failover(board, open_rescue),
+    ]
     return chain([stage for stage in stages if stage is not None], Send(directory))

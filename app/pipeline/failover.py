@@ -144,8 +144,10 @@ class Failover:
     async def _ask(self, call: Call, target: Target, ticket: Ticket, call_next: Handler) -> Reply:
         """One attempt, told to the board, and where it fails, noted in the trace."""
         board, asked_at = self._board, time.monotonic()
-        call.trace.target = target
-        call.trace.attempts += 1
+        trace = call.trace
+        trace.target = target
+        trace.attempts += 1
+        trace.warnings = ()
         try:
             reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
         except UpstreamFailure as exc:

@@ -1,13 +1,15 @@
-"""The outermost stage: sees to it that each call ends in exactly one record, whatever the way it ends."""
+"""The outermost stage: sees to it that each call ends in exactly one record, whatever the way it ends, and that its client is told."""
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 
-from app.core.call import Call, Target
+from app.core.call import Broken, Call, Target
 from app.core.errors import RelayError
-from app.core.ports import Handler, Priced, PriceList, Recorder
-from app.core.record import CallRecord
+from app.core.ports import Handler, OpenReceipt, Priced, PriceList, Receipt, Recorder
+from app.core.receipt import Bill
+from app.core.record import CallRecord, helper_holds
 from app.core.redaction import redact
 from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
 from app.core.usage import NO_USAGE, Usage
@@ -34,33 +36,85 @@ REPORTED = Reported()
 
 
 class Metering:
-    """Records every call at its end."""
+    """Records every call at its end.
 
-    def __init__(self, recorder: Recorder, prices: PriceList = REPORTED) -> None:
+    Args:
+        open_receipt: for streams; whole replies tell of their cost in headers.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        prices: PriceList = REPORTED,
+        open_receipt: OpenReceipt = lambda _call, _media_type, _bill: None,
+    ) -> None:
         self._recorder = recorder
         self._prices = prices
+        self._open_receipt = open_receipt
 
     async def handle(self, call: Call, call_next: Handler) -> Reply:
         """Pass the call on; record it here if it fails, else when its reply ends."""
         try:
             reply = await call_next(call)
         except RelayError as exc:
-            self._record(call, _failed(exc.status, exc.message), charged=exc.charged)
+            self._record(call, _failed(call, exc.status, exc.message), charged=exc.charged)
             raise
         except asyncio.CancelledError as exc:
             left = exc.args == (CLIENT_LEFT,)
-            self._record(call, _left() if left else _failed(503, "the gateway was shut down"), charged=left)
+            self._record(call, _left(call) if left else _failed(call, 503, "the gateway was shut down"), charged=left)
             raise
         except Exception as exc:
-            self._record(call, _failed(500, type(exc).__name__), charged=False)
+            self._record(call, _failed(call, 500, type(exc).__name__), charged=False)
             raise
-        reply.taps.append(_RecordAtEnd(self, call, time.monotonic()))
+        metered = _Metered(self, call, reply, time.monotonic())
+        reply.taps.append(metered)
+        if call.receipt != "none":
+            self._tell(call, reply, metered)
         return reply
 
-    def _record(self, call: Call, end: End, *, charged: bool, first_byte_at: float | None = None) -> None:
+    def price(self, call: Call, usage: Usage) -> Priced:
+        """What `usage` of the target that `call` went to costs."""
+        target = call.trace.target
+        if target is None or (call.free and not usage.is_any):
+            return _NOTHING_TO_PAY
+        return self._prices.price(target, usage, call.received_at)
+
+    def bill(self, call: Call, usage: Usage, priced: Priced) -> Bill:
+        """That, and what those parts of its stream used that others carried on: the sum of all its records."""
+        cost = priced.cost
+        for part in call.trace.broken:
+            usage += part.usage
+            more = self._prices.price(part.target, part.usage, call.received_at).cost
+            cost = None if cost is None or more is None else cost + more
+        return Bill(usage, cost)
+
+    def _tell(self, call: Call, reply: Reply, metered: "_Metered") -> None:
+        if not call.streamed:
+            reply.headers += metered.settle().headers()
+            return
+        receipt = self._open_receipt(call, reply.media_type, metered.bill)
+        if receipt is None:
+            return
+        reply.closing = receipt.close
+        if receipt.in_chunks:
+            _lead_through(reply, receipt)
+
+    def _record(
+        self,
+        call: Call,
+        end: End,
+        *,
+        charged: bool,
+        first_byte_at: float | None = None,
+        priced: Priced | None = None,
+    ) -> None:
         trace = call.trace
         target = trace.target
-        priced = self._price(call, target, end)
+        if priced is None:
+            got_nothing = end.outcome is not Outcome.OK and not end.usage.is_any
+            priced = _NOTHING_TO_PAY if got_nothing else self.price(call, end.usage)
+        for number, part in enumerate(trace.broken, 1):
+            self._record_part(call, part, number)
         self._recorder.record(
             CallRecord(
                 id=call.id,
@@ -91,41 +145,113 @@ class Metering:
                 cache_hit=trace.cache_hit,
                 cost=priced.cost,
                 price_version=priced.version,
+                warnings=_redacted(trace.warnings),
                 failures=trace.failures,
                 holds=trace.holds,
                 traceparent=trace.traceparent,
             )
         )
 
-    def _price(self, call: Call, target: Target | None, end: End) -> Priced:
-        failed = end.outcome is not Outcome.OK or call.free
-        if target is None or (failed and not end.usage.is_any):
-            return _NOTHING_TO_PAY
-        return self._prices.price(target, end.usage, call.received_at)
+    def _record_part(self, call: Call, part: Broken, number: int) -> None:
+        """A part of a stream that another target carried on, as a call of its own: it has its own target, usage and cost."""
+        priced, trace = self._prices.price(part.target, part.usage, call.received_at), call.trace
+        self._recorder.record(
+            CallRecord(
+                id=f"{call.id}.{number}",
+                parent_id=call.id,
+                helper="broken",
+                received_at=call.received_at,
+                token_id=call.principal.token_id,
+                username=call.principal.username,
+                name=redact(call.name),
+                provider=part.target.provider,
+                model=part.target.model,
+                surface=call.surface,
+                streamed=True,
+                status=200,
+                outcome=Outcome.CUT,
+                usage=part.usage,
+                first_byte_ms=None,
+                total_ms=_ms(part.ended_at - part.began_at),
+                client=call.client,
+                charged=False,
+                error=redact(part.error) if part.error else None,
+                tags=_union(call.tags, trace.tags),
+                end_user=call.end_user,
+                alias=trace.alias,
+                router=trace.router,
+                cache=trace.cache,
+                augmentor=trace.augmentor,
+                cost=priced.cost,
+                price_version=priced.version,
+                warnings=_redacted(part.warnings),
+                holds=helper_holds(trace.holds),
+            )
+        )
 
 
-class _RecordAtEnd:
-    """The tap that waits for the end of one reply."""
+class _Metered:
+    """One reply: knows what it used and costs, and as its tap waits for its end."""
 
-    def __init__(self, metering: Metering, call: Call, first_byte_at: float) -> None:
+    __slots__ = ("_call", "_first_byte_at", "_metering", "_priced", "_reply")
+
+    def __init__(self, metering: Metering, call: Call, reply: Reply, first_byte_at: float) -> None:
         self._metering = metering
         self._call = call
+        self._reply = reply
         self._first_byte_at = first_byte_at
+        self._priced: Priced | None = None
 
     def feed(self, chunk: bytes) -> None:
         """What went by is counted by whoever read it from the provider."""
 
     def close(self, end: End) -> None:
         charged = end.begun or end.outcome is Outcome.CLIENT_GONE
-        self._metering._record(self._call, end, charged=charged, first_byte_at=self._first_byte_at)
+        self._metering._record(self._call, end, charged=charged, first_byte_at=self._first_byte_at, priced=self._priced)
+
+    def bill(self) -> Bill:
+        """What was used up to now."""
+        usage = self._reply.read_usage()
+        return self._metering.bill(self._call, usage, self._metering.price(self._call, usage))
+
+    def settle(self) -> Bill:
+        """The same of a whole reply, of which no more comes: this is what will be recorded."""
+        usage = self._reply.read_usage()
+        self._reply.read_usage = lambda: usage
+        self._priced = self._metering.price(self._call, usage)
+        return self._metering.bill(self._call, usage, self._priced)
 
 
-def _left() -> End:
-    return End(Outcome.CLIENT_GONE, STATUS_CLIENT_GONE, NO_USAGE, time.monotonic())
+def _lead_through(reply: Reply, receipt: Receipt) -> None:
+    """Let `receipt` see all bytes of `reply`."""
+    rest, aclose = reply.rest, reply.aclose
+
+    async def read() -> AsyncGenerator[bytes, None]:
+        async for data in rest:
+            if out := receipt.feed(data):
+                yield out
+
+    async def close() -> None:
+        try:
+            await pieces.aclose()
+        finally:
+            await aclose()
+
+    pieces = read()
+    reply.first, reply.rest, reply.aclose = receipt.feed(reply.first), pieces, close
 
 
-def _failed(status: int, error: str) -> End:
-    return End(Outcome.ERROR, status, NO_USAGE, time.monotonic(), error)
+def _left(call: Call) -> End:
+    return End(Outcome.CLIENT_GONE, STATUS_CLIENT_GONE, call.trace.used or NO_USAGE, time.monotonic())
+
+
+def _failed(call: Call, status: int, error: str) -> End:
+    return End(Outcome.ERROR, status, call.trace.used or NO_USAGE, time.monotonic(), error)
+
+
+def _redacted(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Where somebody put a token into the name of a parameter."""
+    return tuple(map(redact, names)) if names else names
 
 
 def _ms(seconds: float) -> int:

@@ -1,8 +1,13 @@
 """The last stage: hands the call to its provider."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 from app.core.call import Call
 from app.core.ports import Directory
 from app.core.reply import Reply
+from app.core.usage import Usage
 
 
 class Send:
@@ -16,4 +21,12 @@ class Send:
         target = call.target
         if target is None:
             raise ValueError("a call is sent before its name is resolved")
-        return await self._directory.provider(target.provider, target.secret).send(call, target)
+        reply = await self._directory.provider(target.provider, target.secret).send(call, target)
+        if not call.free:
+            reply.read_usage = partial(_answered, reply.read_usage)
+        return reply
+
+
+def _answered(read_usage: Callable[[], Usage]) -> Usage:
+    """What was used, and that it was one request."""
+    return replace(read_usage(), requests=1)

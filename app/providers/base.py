@@ -36,6 +36,8 @@ _MAX_LIST_BYTES = 32 * 1024 * 1024
 _CONTROLS = bytes((*range(0x20), 0x7F))
 # Of providers that name the model in the path there is an address a model; clients can make names up.
 _MAX_ADDRESSES = 1024
+_MOST_NAMES = 20
+_MOST_NAME_CHARACTERS = 60
 
 FindRules = Callable[[str], Rules | None]
 """From the provider's own name for a model to what its calls must keep to."""
@@ -96,6 +98,7 @@ class HttpProvider:
         dialect = self._ways.choose(call)
         additions, rules = self._ways.by_dialect[dialect].additions, self._rules_of(target.model)
         sent = outgoing(call, target.model, additions, dialect=dialect, rules=rules)
+        reading: Incoming | None = None
         headers = self._judge(call, target, sent.unsupported) if sent.unsupported else []
         try:
             answer = await self._post(dialect, target.model, call.streamed)(
@@ -103,14 +106,14 @@ class HttpProvider:
             )
         except httpx.TransportError as exc:
             raise self._failures.of_transport(exc, before_first_byte=True) from exc
+        except asyncio.CancelledError:
+            call.trace.used = self._open_reading(call, target, dialect).read_usage()
+            raise
         try:
             # Transcriptions by some models are no streams, whatever was asked for.
             if answer.status != 200 or (call.streamed and not _is_stream(answer) and dialect not in FORMS):
                 raise await self._failures.read(answer, dialect, call.dialect)
-            mender = self.mender(call, target.model) if self.mender and dialect == "openai" else None
-            reading = incoming(
-                call, provider=self.name, model=target.model, dialect=dialect, secret=self._secret, mender=mender
-            )
+            reading = self._open_reading(call, target, dialect)
             chunks = answer.chunks()
             pieces = self._read(chunks, answer, reading)
             if not call.streamed:
@@ -124,7 +127,9 @@ class HttpProvider:
                     headers=headers,
                 )
             first = await anext(pieces, b"")
-        except BaseException:
+        except BaseException as exc:
+            if isinstance(exc, asyncio.CancelledError) and reading is not None:
+                call.trace.used = reading.read_usage()
             await answer.body.aclose()
             raise
 
@@ -193,6 +198,12 @@ class HttpProvider:
             return None
         return described if isinstance(described, dict) else None
 
+    def _open_reading(self, call: Call, target: Target, dialect: str) -> Incoming:
+        mender = self.mender(call, target.model) if self.mender and dialect == "openai" else None
+        return incoming(
+            call, provider=self.name, model=target.model, dialect=dialect, secret=self._secret, mender=mender
+        )
+
     async def _read_list(self, answer: Answer) -> bytes:
         body = bytearray()
         async for data in answer.chunks():
@@ -226,6 +237,8 @@ class HttpProvider:
                 code="unsupported_parameter",
             )
         log.info("%s: %s cannot take %s", call.id, target, names)
+        # A client can make up as many as it likes, and as long.
+        call.trace.warnings = tuple(name[:_MOST_NAME_CHARACTERS] for name in unsupported[:_MOST_NAMES])
         if self._unsupported == "drop":
             return []
         words = f"{target} cannot take: {names}"

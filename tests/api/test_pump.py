@@ -177,7 +177,13 @@ async def test_whole_reply_goes_out_with_its_length() -> None:
     assert await exchange.run() is None
 
     assert (exchange.status, exchange.body, exchange.is_finished) == (200, b'{"a":1}', True)
-    assert exchange.headers == {"content-length": "7", "content-type": "application/json", "x-request-id": "req_1"}
+    assert exchange.headers == {
+        "content-length": "7",
+        "content-type": "application/json",
+        "x-request-id": "req_1",
+        "x-relay-cost": "0",
+        "x-relay-usage": "input=3, output=4",
+    }
 
 
 async def test_stream_goes_out_as_it_comes() -> None:
@@ -190,6 +196,24 @@ async def test_stream_goes_out_as_it_comes() -> None:
     assert exchange.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert exchange.headers["x-accel-buffering"] == "no"
     assert exchange.headers["cache-control"] == "no-cache"
+
+
+async def test_what_closes_a_stream_is_asked_for_when_all_else_has_gone_out_and_goes_with_its_end() -> None:
+    read: list[bytes] = []
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield B
+        read.append(DONE)
+        yield DONE
+
+    async def handler(_call: Call) -> Reply:
+        return make_reply(A, rest=rest(), closing=lambda: b": " + b"".join(read))
+
+    exchange = Exchange(handler)
+    await exchange.run()
+
+    assert [message["body"] for message in exchange.sent[1:]] == [A, B, DONE, b": " + DONE]
+    assert exchange.is_finished
 
 
 @pytest.mark.parametrize("streamed", [True, False])

@@ -97,7 +97,7 @@ async def test_next_target_goes_on_where_the_stream_broke_off() -> None:
     assert text == b"ONE TWO THREE."
     assert (reply.media_type, reply.status) == ("text/shout", 200)
     assert providers.asked[1] == (TWO, b"one two ")
-    assert reply.read_usage() == Usage(output=7)
+    assert reply.read_usage() == Usage(output=5)
     assert (call.trace.target, call.trace.attempts, call.trace.rescued) == (TWO, 2, True)
     assert ends[0].outcomes == [Outcome.CUT]
     assert ends[1].outcomes == []
@@ -122,12 +122,88 @@ async def test_error_that_the_provider_reports_in_its_stream_is_carried_on_too()
 
 
 async def test_stream_may_break_off_as_often_as_there_are_targets() -> None:
-    providers = Providers({ONE: streamed(b"a", CUT), TWO: streamed(b"b", CUT), THREE: streamed(b"c", tokens=4)})
+    providers = Providers(
+        {ONE: streamed(b"a", CUT, tokens=2), TWO: streamed(b"b", CUT, tokens=3), THREE: streamed(b"c", tokens=4)}
+    )
+    call = call_for(ONE, TWO, THREE)
 
-    reply = await Failover(Board(), UpperCase).handle(call_for(ONE, TWO, THREE), providers)
+    reply = await Failover(Board(), UpperCase).handle(call, providers)
 
     assert await read(reply) == b"ABC."
-    assert reply.read_usage() == Usage(output=6)
+    assert reply.read_usage() == Usage(output=4)
+    assert [(part.target, part.usage, part.error) for part in call.trace.broken] == [
+        (ONE, Usage(output=2), "cut"),
+        (TWO, Usage(output=3), "cut"),
+    ]
+    assert call.trace.target == THREE
+
+
+async def test_part_that_broke_off_has_its_own_time_and_warnings() -> None:
+    now = time.monotonic()
+    first = streamed(b"a", CUT)
+
+    async def send(call: Call) -> Reply:
+        call.trace.warnings = (f"told to {call.target}",)
+        return first if call.target == ONE else streamed(b"b")
+
+    call = call_for(ONE, TWO)
+    await read(await Failover(Board(), UpperCase).handle(call, send))
+
+    (part,) = call.trace.broken
+    assert now <= part.began_at <= part.ended_at <= time.monotonic()
+    assert part.warnings == ("told to one/m",)
+    assert call.trace.warnings == ("told to two/m",)
+
+
+async def test_what_the_client_got_is_no_part_where_nobody_carried_it_on() -> None:
+    call = call_for(ONE, TWO)
+    providers = Providers({ONE: streamed(b"a", CUT, tokens=2), TWO: UpstreamError("down", status=503)})
+    reply = await Failover(Board(), UpperCase).handle(call, providers)
+
+    with pytest.raises(UpstreamCut):
+        await read(reply)
+
+    assert (call.trace.broken, call.trace.used, reply.read_usage()) == ((), None, Usage(output=2))
+
+
+async def test_reply_that_broke_off_before_anything_of_it_went_out_is_a_part_though_the_next_failed() -> None:
+    call = call_for(ONE, TWO)
+    providers = Providers({ONE: streamed(b"", CUT, tokens=2), TWO: UpstreamError("down", status=503)})
+
+    with pytest.raises(UpstreamCut):
+        await Failover(Board(), UpperCase).handle(call, providers)
+
+    assert [(part.target, part.usage) for part in call.trace.broken] == [(ONE, Usage(output=2))]
+    assert (call.trace.target, call.trace.used) == (TWO, None)
+
+
+@pytest.mark.parametrize("broke", [CUT, asyncio.CancelledError(CLIENT_LEFT)], ids=["cut", "client-left"])
+async def test_only_target_whose_reply_gave_the_client_nothing_has_used_what_it_counted(broke: BaseException) -> None:
+    call = call_for(ONE)
+    first = streamed(b"", broke, tokens=2)
+    first.taps.append(Ends())
+
+    with pytest.raises(type(broke)):
+        await Failover(Board(), UpperCase).handle(call, Providers({ONE: first}))
+
+    assert (call.trace.target, call.trace.used) == (ONE, Usage(output=2))
+
+
+async def test_client_that_leaves_while_the_next_is_asked_leaves_a_part_for_that_one_too() -> None:
+    async def send(call: Call) -> Reply:
+        if call.target == ONE:
+            return streamed(b"a", CUT, tokens=2)
+        call.trace.used = Usage(input=9, estimated=True)
+        raise asyncio.CancelledError(CLIENT_LEFT)
+
+    call = call_for(ONE, TWO)
+    reply = await Failover(Board(), UpperCase).handle(call, send)
+
+    with pytest.raises(asyncio.CancelledError):
+        await read(reply)
+
+    assert (call.trace.target, reply.read_usage()) == (ONE, Usage(output=2))
+    assert [(part.target, part.usage) for part in call.trace.broken] == [(TWO, Usage(input=9, estimated=True))]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from app.core.errors import (
     UpstreamUnreachable,
 )
 from app.core.reply import Reply
+from app.core.usage import Usage
 from app.providers import base, failures
 from app.providers.base import HttpProvider
 from tests.calls import make_call
@@ -705,6 +706,28 @@ async def test_parameters_that_a_model_does_not_take_are_left_out_and_named_thou
     assert dict(reply.headers)[b"x-relay-warnings"] == b"acme/Acme-1 cannot take: temperature, top_p"
 
 
+@pytest.mark.parametrize("policy", ["warn", "drop"])
+async def test_parameters_that_are_left_out_are_noted_also_where_the_client_is_not_told(policy: str) -> None:
+    provider, _ = keeping(Rules(unsupported=("temperature", "top_p")), unsupported_parameters=policy)
+    call = make_call(SAMPLED)
+
+    reply = await provider.send(call, TARGET)
+
+    assert call.trace.warnings == ("temperature", "top_p")
+    assert bool(reply.headers) == (policy == "warn")
+
+
+async def test_names_that_a_client_makes_up_are_noted_up_to_a_bound() -> None:
+    provider, _ = keeping(Rules(unsupported=("temperature",)), api_format="anthropic")
+    call = make_call({f"made-up-{number}-{'x' * 100}": 1 for number in range(30)})
+
+    await_failure = provider.send(call, TARGET)
+    with pytest.raises(UpstreamInvalid):  # the stand-in answers in another dialect
+        await await_failure
+
+    assert (len(call.trace.warnings), max(map(len, call.trace.warnings))) == (20, 60)
+
+
 async def test_control_characters_of_a_models_name_stay_out_of_the_warning() -> None:
     provider, _ = keeping(Rules(unsupported=("temperature",)))
 
@@ -846,3 +869,55 @@ async def test_end_is_known_where_the_stream_is_translated() -> None:
 
     assert [b"message_stop" in piece for piece, _ in pieces] == [ended for _, ended in pieces]
     assert pieces[-1][1]
+
+
+# What a call used that nobody waited for.
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+async def test_call_that_is_cancelled_before_its_reply_has_used_its_request(*, answered: bool, streamed: bool) -> None:
+    asked = asyncio.Event()
+
+    class Silent(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            asked.set()
+            await asyncio.Event().wait()
+            yield b""
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        if not answered:
+            asked.set()
+            await asyncio.Event().wait()
+        return httpx.Response(200, stream=Silent([]), headers=EVENTS if streamed else {})
+
+    provider = HttpProvider("acme", ProviderConfig(base_url="https://acme.test/v1"), None, httpx.MockTransport(answer))
+    call = make_call({"stream": streamed, "messages": [{"role": "user", "content": "x" * 40}]})
+    task = asyncio.create_task(provider.send(call, TARGET))
+    await asked.wait()
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert call.trace.used == Usage(input=10, estimated=True)
+
+
+async def test_call_that_is_cancelled_while_an_error_is_read_has_used_nothing() -> None:
+    asked = asyncio.Event()
+
+    class Silent(Body):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            asked.set()
+            await asyncio.Event().wait()
+            yield b""
+
+    call = make_call()
+    task = asyncio.create_task(answering(429, stream=Silent([])).provider().send(call, TARGET))
+    await asked.wait()
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert call.trace.used is None

@@ -22,4 +22,5 @@ GEMINI = Dialect(
     read_error=read_error,
     write_error=write_error,
     write_error_event=write_error_event,
+    has_comments=False,
 )
