@@ -1,6 +1,7 @@
 """What a client is told of what its call used and cost."""
 
 from decimal import Decimal
+from operator import attrgetter
 from typing import Literal
 
 from app.core.frozen import frozen
@@ -11,6 +12,7 @@ ReceiptForm = Literal["comment", "chunk", "none"]
 
 # A call is one request; that is no news.
 _TOLD = tuple(name for name in COUNTS if name != "requests")
+_read_told = attrgetter(*_TOLD)
 
 
 @frozen
@@ -33,7 +35,7 @@ class Bill:
 
 def write_usage(usage: Usage) -> str:
     """The classes that are not 0, by their names, as `input=10, cache_read=5, output=7, reasoning=3`."""
-    told = [f"{name}={count}" for name in _TOLD if (count := getattr(usage, name))]
+    told = [f"{name}={count}" for name, count in zip(_TOLD, _read_told(usage), strict=True) if count]
     if usage.tier and told:
         told.append(f"tier={usage.tier}")
     if usage.estimated and told:

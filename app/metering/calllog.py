@@ -10,6 +10,18 @@ from app.core.jsonio import Json, dumps
 from app.core.record import CallRecord
 from app.core.usage import Usage
 
+# By their columns in `request_logs`.
+_SELDOM = {
+    "cache_write_1h_tokens": "cache_write_1h",
+    "input_audio_tokens": "input_audio",
+    "input_image_tokens": "input_image",
+    "output_audio_tokens": "output_audio",
+    "output_image_tokens": "output_image",
+    "images": "images",
+    "searches": "searches",
+    "audio_ms": "audio_ms",
+}
+
 
 class CallLog:
     """Writes lines to standard output and, where one is set, to a file.
@@ -73,7 +85,7 @@ def console_line(record: CallRecord) -> bytes:
     time = datetime.fromtimestamp(record.received_at).astimezone().strftime("%H:%M:%S")
     to = f"{record.provider}/{record.model}" if record.provider else record.name
     usage = record.usage
-    tokens = f"{'~' if usage.estimated else ''}{usage.total - usage.output - usage.reasoning}→{usage.output + usage.reasoning} tokens"
+    tokens = f"{'~' if usage.estimated else ''}{usage.prompt}→{usage.completion} tokens"
     first = "–" if record.first_byte_ms is None else str(record.first_byte_ms)
     parts = [
         time,
@@ -94,12 +106,14 @@ def console_line(record: CallRecord) -> bytes:
 
 
 def _tokens(usage: Usage) -> dict[str, Json]:
+    """The classes that most calls have, and of the others those that this one has."""
     return {
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
         "cache_write_tokens": usage.cache_write,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
+        **{column: count for column, name in _SELDOM.items() if (count := getattr(usage, name))},
         "usage_estimated": usage.estimated,
     }
 

@@ -1,13 +1,8 @@
 """The last stage: hands the call to its provider."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-
 from app.core.call import Call
 from app.core.ports import Directory
 from app.core.reply import Reply
-from app.core.usage import Usage
 
 
 class Send:
@@ -23,10 +18,6 @@ class Send:
             raise ValueError("a call is sent before its name is resolved")
         reply = await self._directory.provider(target.provider, target.secret).send(call, target)
         if not call.free:
-            reply.read_usage = partial(_answered, reply.read_usage)
+            read_usage = reply.read_usage
+            reply.read_usage = lambda: read_usage().answered()
         return reply
-
-
-def _answered(read_usage: Callable[[], Usage]) -> Usage:
-    """What was used, and that it was one request."""
-    return replace(read_usage(), requests=1)

@@ -219,7 +219,7 @@ def usage_of(read: Read) -> dict[str, Any] | None:
 
 
 def cost_in_pico_usd(usage: Mapping[str, Any]) -> int | None:
-    """What OpenRouter, Perplexity and xAI report, in the unit of `request_logs`."""
+    """What OpenRouter, Perplexity and xAI report, in the unit of `request_logs`; a key of one's own is charged beside."""
     if (ticks := usage.get("cost_in_usd_ticks")) is not None:
         return int(ticks) * 100
     cost = usage.get("cost")

@@ -245,7 +245,8 @@ def test_a_stream_tells_its_request_id_and_what_is_left_of_the_day(sdk: OpenAI, 
     assert headers["x-request-id"].startswith("req_")
     assert headers["x-ratelimit-limit-requests"] == "1000"
     assert headers["content-type"].startswith("text/event-stream")
-    assert lines[-2:] == ["data: [DONE]", ""]
+    told = "input=5, cache_read=16, output=5, reasoning=4"
+    assert lines[-4:] == ["data: [DONE]", "", f": x-relay-usage {told}", ""]
 
 
 def test_a_call_leaves_one_row_with_its_tokens_by_class(sdk: OpenAI, gateway: Gateway, standin: StandIn) -> None:

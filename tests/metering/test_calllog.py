@@ -177,3 +177,12 @@ def test_output_that_is_closed_is_no_trouble_of_the_calls(tmp_path: Path, monkey
     calls.close()
 
     assert b'"a"' in (tmp_path / "relay.log").read_bytes()
+
+
+def test_classes_that_few_calls_have_are_logged_where_there_are_any() -> None:
+    plain = json.loads(json_line(make_record()))
+    heard = json.loads(json_line(make_record(usage=Usage(input_audio=3, audio_ms=9000, cache_write_1h=2, searches=1))))
+
+    assert not {"input_audio_tokens", "audio_ms", "searches", "images"} & plain.keys()
+    told = ("input_audio_tokens", "audio_ms", "cache_write_1h_tokens", "searches")
+    assert [heard[key] for key in told] == [3, 9000, 2, 1]

@@ -1,6 +1,6 @@
 """OpenAI's `usage` object, and what its many compatible providers make of it, read into classes that do not overlap."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from app.core.jsonio import InvalidJson, Json, dumps
@@ -10,6 +10,16 @@ from app.dialects.reported import count_in, object_in, read_count, read_tier, re
 CHARACTERS_A_TOKEN = 4
 """The rule of thumb for English text, used where a provider reports nothing."""
 
+# What OpenAI itself tells, which is neither costs nor searches.
+_PLAIN = frozenset(
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    }
+)
 # xAI's `cost_in_usd_ticks`: 10^10 ticks are one dollar.
 _TICK = Decimal("1e-10")
 
@@ -27,24 +37,27 @@ def read_usage(reported: Json, tier: Json = None) -> Usage | None:
         return None
     given, made = object_in(reported, "prompt_tokens_details"), object_in(reported, "completion_tokens_details")
     completion, reasoning = _tell_reasoning(reported, made, prompt, completion)
-    prompt += count_in(reported, "citation_tokens")
+    is_plain = reported.keys() <= _PLAIN
+    if not is_plain:
+        prompt += count_in(reported, "citation_tokens")
     cache_read, cache_write, input_audio, input_image, rest = _share_prompt(reported, given, prompt)
-    output_audio, output_image, output = share(
-        completion, count_in(made, "audio_tokens"), count_in(made, "image_tokens")
-    )
+    output_audio, output_image, output = 0, 0, completion
+    if made.get("audio_tokens") or made.get("image_tokens"):
+        parts = count_in(made, "audio_tokens"), count_in(made, "image_tokens")
+        output_audio, output_image, output = share(completion, *parts)
     return Usage(
         input=rest,
         cache_read=cache_read,
         cache_write=cache_write,
         output=output,
         reasoning=reasoning,
-        cost=read_cost(reported),
+        cost=None if is_plain else read_cost(reported),
         input_audio=input_audio,
         input_image=input_image,
         output_audio=output_audio,
         output_image=output_image,
-        searches=_read_searches(reported),
-        tier=read_tier(tier),
+        searches=0 if is_plain else _read_searches(reported),
+        tier=read_tier(tier) if tier else "",
     )
 
 
@@ -132,7 +145,7 @@ def _tell_reasoning(
     return completion - reasoning, reasoning + untold
 
 
-def _share_prompt(reported: Mapping[str, Json], given: Mapping[str, Json], prompt: int) -> list[int]:
+def _share_prompt(reported: Mapping[str, Json], given: Mapping[str, Json], prompt: int) -> Sequence[int]:
     """Cached, written, audio, images, and the rest. What of audio and images was cached is told by few."""
     # DeepSeek says `prompt_cache_hit_tokens`, Together `cached_tokens` of the usage itself.
     cached = (
@@ -141,11 +154,14 @@ def _share_prompt(reported: Mapping[str, Json], given: Mapping[str, Json], promp
         or count_in(reported, "cached_tokens")
     )
     audio, image = count_in(given, "audio_tokens"), count_in(given, "image_tokens")
+    written = count_in(given, "cache_write_tokens")
+    if not (cached or audio or image or written):
+        return 0, 0, 0, 0, prompt
     if cached and (audio or image):
         of_cached = object_in(given, "cached_tokens_details")
         audio -= count_in(of_cached, "audio_tokens")
         image -= count_in(of_cached, "image_tokens")
-    return share(prompt, cached, count_in(given, "cache_write_tokens"), audio, image)
+    return share(prompt, cached, written, audio, image)
 
 
 def _read_searches(reported: Mapping[str, Json]) -> int:
