@@ -252,6 +252,10 @@ async def test_stream_that_breaks_off_is_carried_on_where_the_name_says_so(rig: 
     row = await rig.row(answer)
     assert (row["outcome"], row["rescued"], row["attempts"], row["provider"]) == ("ok", 1, 2, "two")
     assert row["output_tokens"] > 0
+    (part,) = [each for each in await asyncio.to_thread(rig.gateway.rows) if each["parent_id"] == row["id"]]
+    assert (part["id"], part["helper"], part["provider"]) == (f"{row['id']}.1", "broken", "one")
+    assert (part["outcome"], part["charged"], part["requests"], row["requests"]) == ("cut", 0, 1, 1)
+    assert part["output_tokens"] > 0
 
 
 async def test_rescue_that_fails_ends_with_the_error_event(rig: Rig) -> None:
