@@ -1,7 +1,8 @@
 """Queries on limits: what is reserved of them before a call, and settled with its row.
 
-`limit_uses.reserved` is the sum of `limit_holds.amount` at the end of every transaction. All of them lock the rows of
-`limit_uses` first, in the order of their keys, so that nobody waits for another crosswise.
+`limit_uses.reserved` is the sum of `limit_holds.amount` at the end of every transaction. All of them write `limit_holds` first,
+where each call has rows of its own, and `limit_uses` last, in the order of the keys: nobody waits for another crosswise, and a row
+that many calls wait for is locked for as short as can be.
 """
 
 from collections import defaultdict
@@ -45,14 +46,13 @@ _HOLD = (
     " VALUES (:call_id, :subject, :limit, :period, :worker_id, :amount)"
 )
 _STATE = f"SELECT used, reserved FROM limit_uses WHERE {_KEY}"  # noqa: S608 - our words
-_USE = (
+_SETTLE = (
     'INSERT INTO limit_uses (subject, "limit", period, used, reserved) VALUES (:subject, :limit, :period, :used, 0)'
-    ' ON CONFLICT (subject, "limit", period) DO UPDATE SET used = limit_uses.used + :used'
+    ' ON CONFLICT (subject, "limit", period) DO UPDATE'
+    " SET used = limit_uses.used + :used, reserved = limit_uses.reserved - :freed"
 )
-_LOCK = f"UPDATE limit_uses SET reserved = reserved WHERE {_KEY}"  # noqa: S608
-_FREE = f"UPDATE limit_uses SET reserved = reserved - :amount WHERE {_KEY}"  # noqa: S608
-_LET_GO = 'DELETE FROM limit_holds WHERE {which} RETURNING subject, "limit", period, amount'
-_KEYS = 'SELECT DISTINCT subject, "limit", period FROM limit_holds WHERE '
+_LET_GO = "DELETE FROM limit_holds WHERE "
+_GIVING = ' RETURNING subject, "limit", period, amount'
 _OF_WORKER = "worker_id = :worker_id"
 _STALE = f"{_KEY} AND worker_id NOT IN (SELECT worker_id FROM limit_workers WHERE beat_at > :alive_since)"  # noqa: S608
 _BEAT = (
@@ -96,19 +96,20 @@ async def reserve(
     ordered = sorted(asks, key=lambda ask: _key_of(ask))
 
     def work(statements: Statements) -> Reservation:
+        if not is_wanted():
+            return Reservation(False, ())
         standings: list[Standing] = []
-        for ask in ordered if is_wanted() else ():
-            values = {**_values(_key_of(ask)), "amount": ask.amount, "most": ask.cap.most}
+        holds = [{**_values(_key_of(ask)), "amount": ask.amount} for ask in ordered]
+        statements.many(_HOLD, [{**hold, "call_id": call_id, "worker_id": worker_id} for hold in holds])
+        for ask, hold in zip(ordered, holds, strict=True):
             # Where there is no row yet, it is made without a look at the limit.
-            rows = statements.rows(_RESERVE, values) if ask.amount <= ask.cap.most else ()
+            fits = ask.amount <= ask.cap.most
+            rows = statements.rows(_RESERVE, {**hold, "most": ask.cap.most}) if fits else ()
             if not rows:
                 rest = (_stand(statements, other) for other in ordered[len(standings) :])
                 raise _Refused((*standings, *rest))
             standings.append(Standing(ask, rows[0][0], rows[0][1] - ask.amount))
-        if standings:
-            holds = [{**_values(_key_of(ask)), "amount": ask.amount} for ask in ordered]
-            statements.many(_HOLD, [{**hold, "call_id": call_id, "worker_id": worker_id} for hold in holds])
-        return Reservation(bool(standings), tuple(standings))
+        return Reservation(True, tuple(standings))
 
     try:
         return await db.transact(work)
@@ -123,8 +124,7 @@ def settle(statements: Statements, calls: Sequence[Settled]) -> None:
         for hold in call.holds:
             used[hold.subject, hold.limit, hold.period] += _used_of(call, hold)
     if used:
-        statements.many(_USE, [{**_values(key), "used": used[key]} for key in sorted(used)])
-        _let_go(statements, *_of_calls([call.call_id for call in calls]))
+        _let_go(statements, *_of_calls([call.call_id for call in calls]), used)
 
 
 async def release_calls(db: Database, call_ids: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ async def release_calls(db: Database, call_ids: Sequence[str]) -> None:
     Raises:
         DatabaseUnavailable: do it again.
     """
-    await db.transact(lambda statements: _release(statements, *_of_calls(call_ids)))
+    await db.transact(lambda statements: _let_go(statements, *_of_calls(call_ids)))
 
 
 async def release_worker(db: Database, worker_id: str) -> None:
@@ -144,7 +144,7 @@ async def release_worker(db: Database, worker_id: str) -> None:
     """
 
     def work(statements: Statements) -> None:
-        _release(statements, _OF_WORKER, {"worker_id": worker_id})
+        _let_go(statements, _OF_WORKER, {"worker_id": worker_id})
         statements.rows(_FORGET_WORKER, {"worker_id": worker_id})
 
     await db.transact(work)
@@ -157,7 +157,7 @@ async def release_places(db: Database, subject: str, now: int) -> None:
         DatabaseUnavailable: do it again.
     """
     values = {**_values((subject, MAX_CONCURRENT, 0)), "alive_since": now - LIVE_MS}
-    await db.transact(lambda statements: _release(statements, _STALE, values))
+    await db.transact(lambda statements: _let_go(statements, _STALE, values))
 
 
 async def beat(db: Database, worker_id: str, now: int) -> None:
@@ -189,7 +189,7 @@ async def tidy(db: Database, now: float) -> None:
 
     def work(statements: Statements) -> None:
         for (worker_id,) in statements.rows(_SILENT, silent):
-            _release(statements, _OF_WORKER, {"worker_id": worker_id})
+            _let_go(statements, _OF_WORKER, {"worker_id": worker_id})
         statements.rows(_FORGET_WORKERS, silent)
         kept = [{"limit": limit, "period": period_of(limit, now - _KEPT_S)} for limit in LIMITS]
         statements.many(_FORGET_USES, [each for each in kept if each["period"]])
@@ -233,16 +233,14 @@ def _of_calls(call_ids: Sequence[str]) -> tuple[str, dict[str, object]]:
     return f"call_id IN ({', '.join(f':{name}' for name in names)})", dict(zip(names, call_ids, strict=True))
 
 
-def _release(statements: Statements, which: str, values: Mapping[str, object]) -> None:
-    """Release the holds for which `which` holds true."""
-    if keys := sorted((row[0], row[1], row[2]) for row in statements.rows(_KEYS + which, values)):
-        statements.many(_LOCK, [_values(key) for key in keys])
-        _let_go(statements, which, values)
-
-
-def _let_go(statements: Statements, which: str, values: Mapping[str, object]) -> None:
+def _let_go(
+    statements: Statements, which: str, values: Mapping[str, object], used: Mapping[Key, int] | None = None
+) -> None:
+    """Release the holds for which `which` is true, and count what was `used`."""
     freed: defaultdict[Key, int] = defaultdict(int)
-    for subject, limit, period, amount in statements.rows(_LET_GO.format(which=which), values):
+    for subject, limit, period, amount in statements.rows(_LET_GO + which + _GIVING, values):
         freed[subject, limit, period] += amount
-    if freed:
-        statements.many(_FREE, [{**_values(key), "amount": freed[key]} for key in sorted(freed)])
+    used = used or {}
+    keys = sorted(used.keys() | freed.keys())
+    if keys:
+        statements.many(_SETTLE, [{**_values(key), "used": used.get(key, 0), "freed": freed[key]} for key in keys])
