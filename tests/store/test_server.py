@@ -75,12 +75,13 @@ async def test_server_that_refuses_us_says_why_and_no_secret_is_told(database_ur
     wrong_password = database_url.replace(ESCAPED_PASSWORD, "wr0ng")
     no_database = database_url.rpartition("/")[0] + "/nowhere"
     unknown_option = f"{database_url}?channel_binding=require"
+    wrong_option = f"{database_url}?sslmode=nonsense"
     nobody_there = f"postgresql://relay:{ESCAPED_PASSWORD}@127.0.0.1:1/relay"
 
-    said = [await refusal(url) for url in (wrong_password, no_database, unknown_option, nobody_there)]
+    said = [await refusal(url) for url in (wrong_password, no_database, unknown_option, wrong_option, nobody_there)]
 
-    words = ["password authentication failed", "does not exist", '"channel_binding"', "Connect call failed"]
-    assert [word in text for word, text in zip(words, said, strict=True)] == [True] * 4
+    words = ["password authentication failed", "does not exist", '"channel_binding"', "sslmode", "Connect call failed"]
+    assert [word in text for word, text in zip(words, said, strict=True)] == [True] * 5
     assert f"Cannot use the database postgresql://127.0.0.1:{postgres.port}/" in said[0]
     assert not any(secret in text for text in said for secret in ("wr0ng", PASSWORD, ESCAPED_PASSWORD))
 
@@ -138,16 +139,18 @@ async def test_row_that_another_holds_for_too_long_makes_the_database_unavailabl
 
 @postgresql_only
 @pytest.mark.parametrize("crash", [False, True], ids=["stop", "crash"])
+@pytest.mark.parametrize("asked", [False, True], ids=["unnoticed", "noticed"])
 async def test_server_that_was_restarted_is_used_again_without_a_failure(
-    database: Database, postgres: Postgres, crash: bool
+    database: Database, postgres: Postgres, crash: bool, asked: bool
 ) -> None:
     await asyncio.gather(*(database.ping() for _ in range(5)))  # several connections, all stale soon
 
     await asyncio.to_thread(postgres.stop, crash=crash)
-    with pytest.raises(DatabaseUnavailable):
-        await database.ping()
-    with pytest.raises(DatabaseUnavailable):
-        await database.transact(lambda statements: statements.rows("SELECT 1", {}))
+    if asked:
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+        with pytest.raises(DatabaseUnavailable):
+            await database.transact(lambda statements: statements.rows("SELECT 1", {}))
     await asyncio.to_thread(postgres.start)
 
     await asyncio.gather(*(database.ping() for _ in range(5)))
