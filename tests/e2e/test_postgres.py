@@ -47,7 +47,8 @@ async def machines(
         yield made
     finally:
         await asyncio.gather(*(asyncio.to_thread(machine.stop) for machine in made))
-    assert not any(PASSWORD in text for machine in made for text in (machine.output(), machine.log_file.read_text()))
+    texts = [text for machine in made for text in (machine.output(), machine.log_file.read_text())]
+    assert not any(PASSWORD in text or "Deadlock" in text for text in texts)
 
 
 async def call(machine: Gateway, token: str) -> int:
