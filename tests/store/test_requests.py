@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import StatementError
 
 from app.store.db import Database
 from app.store.requests import from_pico_usd, insert_calls, to_pico_usd
@@ -120,6 +119,19 @@ async def test_row_that_comes_again_is_neither_kept_nor_counted_again(database: 
 
 
 @pytest.mark.usefixtures("token")
+async def test_of_many_rows_those_that_are_new_are_counted(database: Database) -> None:
+    await insert_calls(database, [make_row(str(n)) for n in range(0, 300, 3)])
+
+    again = [make_row(str(n), status=500) for n in [7, *range(300)]]
+    await insert_calls(database, again)
+
+    rows = await read_rows(database)
+    assert sorted(int(row["id"]) for row in rows) == list(range(300))
+    assert sum(row["status"] == 200 for row in rows) == 100
+    assert (await lifetime(database))[0] == 300
+
+
+@pytest.mark.usefixtures("token")
 async def test_late_record_does_not_turn_the_last_use_back(database: Database) -> None:
     await insert_calls(database, [make_row("a")])
 
@@ -160,7 +172,7 @@ async def test_row_that_lacks_a_column_is_told_and_nothing_is_written(database: 
     row = make_row("a")
     del row["client"]
 
-    with pytest.raises((sqlite3.ProgrammingError, StatementError), match="client"):
+    with pytest.raises((sqlite3.ProgrammingError, KeyError), match="client"):
         await insert_calls(database, [make_row("b"), row])
 
     assert await read_rows(database) == []
