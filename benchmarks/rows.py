@@ -2,18 +2,24 @@
 
 import argparse
 import asyncio
+import contextlib
 import random
+import sqlite3
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
+from app.metering.reports import Reports
+from app.metering.requests import Requests, want
 from app.store.db import open_database
 from app.store.requests import insert_calls
 from app.store.schema import upgrade
+from app.store.selection import Selection
 
 DAYS = 90
 LAST_DAY = 20_760
@@ -84,10 +90,10 @@ def habits(chance: random.Random, tokens: int = 200) -> tuple[list[Habit], list[
     return found, weights
 
 
-def rows(count: int) -> Iterator[dict[str, object]]:
+def rows(count: int, tokens: int = 200) -> Iterator[dict[str, object]]:
     """So many calls in the order of their arrival, the same with each run."""
     chance = random.Random(4)
-    each, weights = habits(chance)
+    each, weights = habits(chance, tokens)
     moments = sorted(
         (LAST_DAY - DAYS + 1 + chance.randrange(DAYS)) * 86_400
         + chance.choices(range(24), _HOURS)[0] * 3600
@@ -160,11 +166,11 @@ def _row(chance: random.Random, call_id: str, moment: float, habit: Habit, paren
     }
 
 
-async def fill(path: Path, count: int) -> float:
+async def fill(path: Path, count: int, tokens: int) -> float:
     """Write so many calls to the database at `path`, as the gateway does; the CPU time of one in µs."""
     database = open_database(f"sqlite:///{path}")
     await upgrade(database)
-    spent, left = 0.0, rows(count)
+    spent, left = 0.0, rows(count, tokens)
     while batch := list(islice(left, 500)):
         begun = time.process_time()
         await insert_calls(database, batch)
@@ -173,9 +179,69 @@ async def fill(path: Path, count: int) -> float:
     return spent / count * 1e6
 
 
-if __name__ == "__main__":
+async def measure(path: Path) -> dict[str, tuple[float, float]]:
+    """Milliseconds of each read, by the clock and of CPU time; the medians of five after one that warms up."""
+    database = open_database(f"sqlite:///{path}")
+    reports, requests = Reports(database), Requests(database)
+    month, quarter = (Selection(LAST_DAY - days + 1, LAST_DAY) for days in (30, DAYS))
+    tagged, rare = replace(month, filters={"tags": ("production",)}), replace(month, filters={"tokens": ("00000150",)})
+    deep = (await requests.page(want(Selection(month.first_day, LAST_DAY - 25)), limit=50)).next_cursor
+    reads: dict[str, Callable[[], Awaitable[object]]] = {
+        "summary, 30 days": lambda: reports.summary(month),
+        "summary, 90 days": lambda: reports.summary(quarter),
+        "summary with a tag, 30 days": lambda: reports.summary(tagged),
+        "by model, 30 days": lambda: reports.by("model", month),
+        "series by day, 30 days": lambda: reports.timeseries(month, "day"),
+        "series by day, 90 days": lambda: reports.timeseries(quarter, "day"),
+        "series by hour, 7 days": lambda: reports.timeseries(Selection(LAST_DAY - 6, LAST_DAY), "hour"),
+        "series by hour, 30 days": lambda: reports.timeseries(month, "hour"),
+        "first page": lambda: requests.page(want(quarter)),
+        "first page with total": lambda: requests.page(want(quarter), with_total=True),
+        "page far down": lambda: requests.page(want(month), cursor=deep),
+        "page with a tag": lambda: requests.page(want(tagged)),
+        "page of a token that calls seldom": lambda: requests.page(want(rare)),
+        "page of errors": lambda: requests.page(want(month, status="error")),
+        "page by cost, 30 days": lambda: requests.page(want(month, sort="cost")),
+        "page by tokens, 90 days": lambda: requests.page(want(quarter, sort="input_tokens")),
+    }
+    try:
+        return {name: await _median_ms(read) for name, read in reads.items()}
+    finally:
+        await database.aclose()
+
+
+async def _median_ms(read: Callable[[], Awaitable[object]]) -> tuple[float, float]:
+    await read()
+    took, spent = [], []
+    for _ in range(5):
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        await read()
+        took.append(time.perf_counter() - begun)
+        spent.append(time.process_time() - begun_cpu)
+    return statistics.median(took) * 1000, statistics.median(spent) * 1000
+
+
+def sizes(path: Path, count: int) -> dict[str, float]:
+    """Bytes a call of each table and index, by SQLite's own account."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name HAVING sum(pgsize) > 100000")
+        return {name: size / count for name, size in rows}
+
+
+def main() -> None:
+    """Fill a file, unless it is there, and print all figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--tokens", type=int, default=200, help="each with some three habits; sums grow with them")
     parser.add_argument("--file", type=Path, default=Path(tempfile.gettempdir()) / "relay-rows.db")
     given = parser.parse_args()
-    print(f"{asyncio.run(fill(given.file, given.rows)):.1f} µs a call")
+    if not given.file.exists():
+        print(f"{asyncio.run(fill(given.file, given.rows, given.tokens)):8.1f} µs of CPU to write a call")
+    for name, size in sizes(given.file, given.rows).items():
+        print(f"{size:8.1f} bytes a call: {name}")
+    for name, (took, spent) in asyncio.run(measure(given.file)).items():
+        print(f"{took:8.1f} ms, {spent:6.1f} of CPU: {name}")
+
+
+if __name__ == "__main__":
+    main()
