@@ -45,7 +45,7 @@ from app.dialects.estimate import estimate
 from app.dialects.receipt import open_receipt
 from app.dialects.rescue import open_rescue
 from app.logs import set_up_logging, wants_json
-from app.metering.alerts import Alerts
+from app.metering.alerts import Alerts, watch_backlog
 from app.metering.bodies import BodyLog
 from app.metering.calllog import CallLog
 from app.metering.hostnames import Hostnames, ask_dns
@@ -133,6 +133,7 @@ def create_app(
     observe = all_of(calls.write, metrics.observe, *([telemetry.observe] if telemetry else []))
     writer = Writer(insert, observe, journal, ledger.bury)
     background = [
+        lambda: watch_backlog(alerts.note, lambda: journal.size),
         tokens.run,
         quota.run,
         ledger.run,
