@@ -22,6 +22,7 @@ from app.metering.hostnames import (
 )
 from app.store.db import Database
 from app.store.hosts import read_hosts
+from tests.databases import sqlite_only
 
 NOW = 1_767_225_600.0
 
@@ -218,6 +219,7 @@ def test_memory_is_bounded() -> None:
     assert len(hostnames._waiting) == len(hostnames._again_at) == MAX_REMEMBERED
 
 
+@sqlite_only  # a server says of tables that are missing that we are wrong, not that it is away
 async def test_database_that_is_away_is_asked_again_later(open_another: Callable[[str], Database]) -> None:
     hostnames = Hostnames(open_another("without-tables.db"), Asked(), clock=Clock())
 
