@@ -123,7 +123,7 @@ class Metering:
                 username=call.principal.username,
                 name=redact(call.name),  # where somebody put a token
                 provider=target.provider if target else None,
-                model=target.model if target else None,
+                model=redact(target.model) if target else None,
                 surface=call.surface,
                 streamed=call.streamed,
                 status=end.status,
@@ -165,7 +165,7 @@ class Metering:
                 username=call.principal.username,
                 name=redact(call.name),
                 provider=part.target.provider,
-                model=part.target.model,
+                model=redact(part.target.model),
                 surface=call.surface,
                 streamed=True,
                 status=200,

@@ -10,6 +10,7 @@ from app.core.call import Broken, Call, Target
 from app.core.errors import InvalidRequest, QuotaExceeded, RelayError, UpstreamError, UpstreamTimeout
 from app.core.ports import Priced
 from app.core.record import CallRecord
+from app.core.redaction import MARK
 from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, End, Outcome, Reply
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.receipt import open_receipt
@@ -118,6 +119,21 @@ async def test_call_that_never_found_its_target_is_recorded_without() -> None:
         await Metering(records).handle(make_call(), failing)
 
     assert (records[0].provider, records[0].model) == (None, None)
+
+
+async def test_key_in_the_place_of_a_model_is_recorded_nowhere() -> None:
+    target = Target("acme", "lr_Ab3dEf9h_0123456789")
+    records = Records()
+
+    async def failing(call: Call) -> Reply:
+        call.trace.target, call.trace.broken = target, (Broken(target, NO_USAGE, 1.0, 1.5, "cut"),)
+        raise InvalidRequest(f"No {target}")
+
+    with pytest.raises(InvalidRequest):
+        await Metering(records).handle(make_call({"model": str(target)}), failing)
+
+    assert [record.model for record in records] == [MARK, MARK]
+    assert target.model not in repr(records)
 
 
 async def test_client_that_leaves_before_the_reply_is_recorded_as_gone() -> None:
