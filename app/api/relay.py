@@ -17,7 +17,7 @@ from app.api.tagging import Rename, SplitName, is_tagged, read_end_user, read_ta
 from app.api.vigil import Rounds
 from app.auth.guard import Guard
 from app.core.call import Call
-from app.core.errors import Headers, InvalidRequest, RelayError, Unavailable
+from app.core.errors import Headers, InvalidRequest, LimitReached, RelayError, Unavailable
 from app.core.ports import Handler
 from app.core.principal import Principal
 from app.core.receipt import ReceiptForm
@@ -171,8 +171,11 @@ class RelayRoute:
                 parent = headers.get(b"traceparent", b"")[:_LONGEST_TRACEPARENT]
                 call.trace.traceparent = parent.decode("latin-1") or None
             error = await pump(call, self._handler, client, receive, self._rounds)
-            if error is not None and not error.charged and admission is not None:
-                self._guard.give_back(admission)
+            if error is not None:
+                if isinstance(error, LimitReached):
+                    self._note_refusal(error)
+                if not error.charged and admission is not None:
+                    self._guard.give_back(admission)
         except RelayError as exc:
             log.info("%s refused %s: %d %s", call_id, address, exc.status, exc.message)
             self._note_refusal(exc)

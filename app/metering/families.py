@@ -44,7 +44,7 @@ FAILED_ATTEMPTS = Family(
     "counter", "failed_attempts", "Attempts that failed, also where another one went well.", (*_TARGET, "kind")
 )
 CACHE_HITS = Family("counter", "cache_hits", "Calls that a cache answered.", ("cache",))
-REFUSALS = Family("counter", "refusals", "Requests that were not admitted.", ("reason",))
+REFUSALS = Family("counter", "refusals", "Calls that the gateway turned away.", ("reason",))
 UNDER_WAY = Family("gauge", "calls_under_way", "Calls that have not ended yet.")
 BREAKERS = Family(
     "gauge",

@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from app.core.errors import (
     AuthenticationFailed,
+    BudgetExhausted,
     InvalidRequest,
+    LimitReached,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -54,6 +56,8 @@ _CLASSES: tuple[tuple[str, Callable[[Usage], int]], ...] = (
 # An error is by the nearest of its kinds.
 _REASONS: Mapping[type, str] = {
     QuotaExceeded: "quota",
+    LimitReached: "limit",
+    BudgetExhausted: "budget",
     RateLimited: "rate_limit",
     AuthenticationFailed: "authentication",
     PermissionDenied: "permission",
@@ -106,7 +110,7 @@ class Metrics:
                 counters[FAILED_ATTEMPTS.name][*failed, failure.kind] += 1
 
     def refuse(self, error: RelayError) -> None:
-        """Count a request that was not admitted."""
+        """Count a call that was turned away."""
         reason = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
         self._counters[REFUSALS.name][(reason,)] += 1
 

@@ -92,6 +92,15 @@ def test_names_that_a_client_makes_up_are_no_labels(gateway: Gateway) -> None:
     assert "made-up" not in read(gateway).text
 
 
+def test_refusals_by_a_limit_are_counted_beside_the_calls(gateway: Gateway) -> None:
+    token = gateway.add_token(requests_per_minute=1)
+
+    statuses = [call(gateway, token) for _ in range(4)]
+
+    assert statuses.count(429) >= 2, "all but one, and one more where a minute began in between"
+    wait_for(gateway, statuses.count(429), "llm_relay_refusals_total", reason="limit")
+
+
 def test_nobody_else_may_read(gateway: Gateway) -> None:
     answer = read(gateway, "198.51.100.7")
 

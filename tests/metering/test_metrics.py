@@ -8,7 +8,9 @@ import pytest
 from app.core.errors import (
     AuthenticationFailed,
     BodyTooLarge,
+    BudgetExhausted,
     InvalidRequest,
+    LimitReached,
     PermissionDenied,
     QuotaExceeded,
     RateLimited,
@@ -121,6 +123,8 @@ def test_hits_of_caches_and_attempts_that_failed_are_counted(metrics: Metrics) -
     ("error", "reason"),
     [
         (QuotaExceeded("no"), "quota"),
+        (LimitReached("no"), "limit"),
+        (BudgetExhausted("no"), "budget"),
         (RateLimited("no"), "rate_limit"),
         (AuthenticationFailed("no"), "authentication"),
         (PermissionDenied("no"), "permission"),
