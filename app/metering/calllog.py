@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core.jsonio import Json, dumps
+from app.core.receipt import write_usd
 from app.core.record import CallRecord
 from app.core.usage import Usage
 
@@ -21,6 +22,7 @@ _SELDOM = {
     "searches": "searches",
     "audio_ms": "audio_ms",
 }
+_SELDOM_FIELDS = ("parent_id", "helper", "end_user", "alias", "router", "cache", "augmentor", "error")
 
 
 class CallLog:
@@ -61,6 +63,7 @@ def json_line(record: CallRecord) -> bytes:
         "request_id": record.id,
         "username": record.username,
         "token_id": record.token_id,
+        "tags": list(record.tags),
         "client": record.client,
         "surface": record.surface,
         "name": record.name,
@@ -72,11 +75,11 @@ def json_line(record: CallRecord) -> bytes:
         "attempts": record.attempts,
         "rescued": record.rescued,
         **_tokens(record.usage),
+        "cost": None if record.cost is None else write_usd(record.cost),
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,
+        **{name: value for name in _SELDOM_FIELDS if (value := getattr(record, name)) is not None},
     }
-    if record.error is not None:
-        line["error"] = record.error
     return dumps(line) + b"\n"
 
 
@@ -87,13 +90,15 @@ def console_line(record: CallRecord) -> bytes:
     usage = record.usage
     tokens = f"{'~' if usage.estimated else ''}{usage.prompt}→{usage.completion} tokens"
     first = "–" if record.first_byte_ms is None else str(record.first_byte_ms)
+    cost = "no price" if record.cost is None else f"{write_usd(record.cost)} USD"
     parts = [
         time,
         str(record.status),
         record.outcome.ljust(11),
-        record.username,
+        f"{record.username} [{','.join(record.tags)}]" if record.tags else record.username,
         to,
         tokens,
+        cost,
         f"{first}/{record.total_ms} ms",
         record.id,
     ]

@@ -30,6 +30,7 @@ def test_line_for_machines_has_these_fields() -> None:
         "request_id": "req_0123456789",
         "username": "alice",
         "token_id": "Ab3dEf9h",
+        "tags": [],
         "client": "192.0.2.7",
         "surface": "chat",
         "name": "GPT-X:latest",
@@ -46,6 +47,7 @@ def test_line_for_machines_has_these_fields() -> None:
         "output_tokens": 7,
         "reasoning_tokens": 3,
         "usage_estimated": False,
+        "cost": None,
         "first_byte_ms": 120,
         "total_ms": 340,
     }
@@ -55,8 +57,18 @@ def test_error_is_a_field_where_there_is_one() -> None:
     assert parsed(error="It broke off.", outcome=Outcome.CUT)["error"] == "It broke off."
 
 
-def test_cost_does_not_break_the_line() -> None:
-    assert parsed(usage=Usage(1, cost=Decimal("0.1")))["input_tokens"] == 1
+def test_cost_is_the_call_s_as_a_text_without_an_exponent() -> None:
+    line = parsed(usage=Usage(1, cost=Decimal("0.1")), cost=Decimal("1E-7"))
+
+    assert line["cost"] == "0.0000001"
+
+
+def test_tags_and_what_else_few_calls_have_are_fields() -> None:
+    line = parsed(tags=("a", "b"), end_user="u1", alias="fast", parent_id="req_1", helper="broken")
+
+    told = ("tags", "end_user", "alias", "parent_id", "helper")
+    assert [line[name] for name in told] == [["a", "b"], "u1", "fast", "req_1", "broken"]
+    assert "router" not in line
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "\ud800", "\u2028", "\x00", '"'])
@@ -68,8 +80,15 @@ def test_line_for_people_has_columns() -> None:
     line = console_line(make_record()).decode()
 
     assert line.split()[1:] == (
-        ["200", "ok", "alice", "openai/gpt-x", "15\u219210", "tokens", "120/340", "ms", "req_0123456789"]
+        ["200", "ok", "alice", "openai/gpt-x", "15\u219210", "tokens", "no", "price", "120/340", "ms", "req_0123456789"]
     )
+
+
+def test_line_for_people_has_tags_and_cost() -> None:
+    line = console_line(make_record(tags=("a", "b"), cost=Decimal("0.00012"))).decode()
+
+    assert "  alice [a,b]  " in line
+    assert "  0.00012 USD  " in line
 
 
 def test_line_for_people_marks_an_estimate() -> None:
