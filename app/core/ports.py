@@ -168,5 +168,8 @@ OpenReceipt = Callable[[Call, str, Callable[[], Bill]], Receipt | None]
 class Recorder(Protocol):
     """Where finished calls go."""
 
-    def record(self, record: CallRecord) -> None:
-        """Take one record; never waits. When it returns, the record survives the end of the process."""
+    def record(self, *records: CallRecord) -> None:
+        """Take the records of one call, its own first; never waits. When it returns, they survive the end of the process.
+
+        A process that ends before leaves none of them.
+        """

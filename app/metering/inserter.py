@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from itertools import islice
 
 from app.core.errors import Unavailable
 from app.core.record import CallRecord
@@ -44,13 +43,18 @@ class Inserter:
         return True
 
     async def insert(self, records: Iterable[CallRecord]) -> None:
-        """Insert records, in batches and in their order.
+        """Insert records, in batches and in their order; those that were made for a call are in the same batch as it.
 
         Raises:
             Unavailable: the database is away; the same records may be tried again.
         """
-        each = iter(records)
-        while batch := list(islice(each, BATCH_RECORDS)):
+        batch: list[CallRecord] = []
+        for record in records:
+            if len(batch) >= BATCH_RECORDS and record.parent_id is None:
+                await self._insert_batch(batch)
+                batch = []
+            batch.append(record)
+        if batch:
             await self._insert_batch(batch)
 
     async def _insert_batch(self, batch: Sequence[CallRecord]) -> None:

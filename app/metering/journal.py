@@ -30,8 +30,8 @@ class JournalFull(Exception):
 class Journal:
     """The segments of one worker, in a folder that it shares with others of its machine.
 
-    A record is one `write` to a file opened for appending: when `append` has returned, the record outlives the process,
-    though not the machine's power. While the database is away, it is kept here alone and not in memory.
+    The records of a call are one `write` to a file opened for appending: when `append` has returned, they outlive the process,
+    though not the machine's power. While the database is away, they are kept here alone and not in memory.
 
     Attributes:
         worker_id: of this process and this start, unlike any other.
@@ -72,23 +72,23 @@ class Journal:
             self._fault = _words(exc)
         self._judge()
 
-    def append(self, record: CallRecord) -> None:
-        """Keep one record.
+    def append(self, *records: CallRecord) -> None:
+        """Keep records of which none is of use without the others.
 
         Raises:
-            JournalFull: the disk did not take it.
+            JournalFull: the disk did not take them.
         """
-        line = write_line(record)
+        lines = b"".join(map(write_line, records))
         try:
-            self._write(line)
+            self._write(lines)
         except OSError as exc:
             self._fault = _words(exc)
             self._judge()
-            self._write_to_reserve(line)
+            self._write_to_reserve(lines)
         segment = self._open
-        if segment is not None and (records := segment.records) is not None:
-            records.append(record)
-            if len(records) > REMEMBERED_RECORDS:
+        if segment is not None and (remembered := segment.records) is not None:
+            remembered += records
+            if len(remembered) > REMEMBERED_RECORDS:
                 segment.records = None
         if self._own_bytes + self._others_bytes >= self._max_bytes:
             self._judge()
@@ -145,21 +145,21 @@ class Journal:
         if lock is not None:
             lock.close(remove=not any(worker_of(path) == self.worker_id for path in find(self._folder)))
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: bytes) -> None:
         segment = self._open
         if segment is None or segment.size >= SEGMENT_BYTES:
             segment = self._begin()
-        written = os.write(self._descriptor, line)
+        written = os.write(self._descriptor, lines)
         segment.size += written
         self._own_bytes += written
-        if written < len(line):
+        if written < len(lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _write_to_reserve(self, line: bytes) -> None:
+    def _write_to_reserve(self, lines: bytes) -> None:
         try:
             if self._lock is not None:
                 self._lock.give_up_reserve()
-            self._write(line)
+            self._write(lines)
         except OSError as exc:
             raise JournalFull(exc.strerror) from exc
 

@@ -86,16 +86,16 @@ class Writer:
         if self._held and not self._writing.locked():
             held, self._held = self._held, []
             for record in held:
-                self._keep(record)
+                self._keep([record])
 
-    def record(self, record: CallRecord) -> None:
-        """Keep one record for the next batch."""
-        self._keep(record)
-        self._unlogged.append(record)
+    def record(self, *records: CallRecord) -> None:
+        """Keep the records of one call for the next batch."""
+        self._keep(records)
+        self._unlogged += records
         if len(self._unlogged) >= UNLOGGED_RECORDS:
             self._write_log()
         self._came.set()
-        if record.holds:
+        if any(record.holds for record in records):
             self._is_urgent.set()  # until it is written, other calls find no room
 
     async def run(self) -> None:
@@ -156,11 +156,11 @@ class Writer:
                 log.error("neither the disk nor the database took this call record: %s", write_line(record).decode())
             self._journal.close()
 
-    def _keep(self, record: CallRecord) -> None:
+    def _keep(self, records: Sequence[CallRecord]) -> None:
         try:
-            self._journal.append(record)
+            self._journal.append(*records)
         except JournalFull:
-            self._held.append(record)
+            self._held += records
 
     def _write_log(self) -> None:
         records, self._unlogged = self._unlogged, []

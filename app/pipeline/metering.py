@@ -113,8 +113,7 @@ class Metering:
         if priced is None:
             got_nothing = end.outcome is not Outcome.OK and not end.usage.is_any
             priced = _NOTHING_TO_PAY if got_nothing else self.price(call, end.usage)
-        for number, part in enumerate(trace.broken, 1):
-            self._record_part(call, part, number)
+        parts = [self._part(call, part, number) for number, part in enumerate(trace.broken, 1)]
         self._recorder.record(
             CallRecord(
                 id=call.id,
@@ -149,44 +148,43 @@ class Metering:
                 failures=trace.failures,
                 holds=trace.holds,
                 traceparent=trace.traceparent,
-            )
+            ),
+            *parts,
         )
 
-    def _record_part(self, call: Call, part: Broken, number: int) -> None:
+    def _part(self, call: Call, part: Broken, number: int) -> CallRecord:
         """A part of a stream that another target carried on, as a call of its own: it has its own target, usage and cost."""
         priced, trace = self._prices.price(part.target, part.usage, call.received_at), call.trace
-        self._recorder.record(
-            CallRecord(
-                id=f"{call.id}.{number}",
-                parent_id=call.id,
-                helper="broken",
-                received_at=call.received_at,
-                token_id=call.principal.token_id,
-                username=call.principal.username,
-                name=redact(call.name),
-                provider=part.target.provider,
-                model=redact(part.target.model),
-                surface=call.surface,
-                streamed=True,
-                status=200,
-                outcome=Outcome.CUT,
-                usage=part.usage,
-                first_byte_ms=None,
-                total_ms=_ms(part.ended_at - part.began_at),
-                client=call.client,
-                charged=False,
-                error=redact(part.error) if part.error else None,
-                tags=_union(call.tags, trace.tags),
-                end_user=call.end_user,
-                alias=trace.alias,
-                router=trace.router,
-                cache=trace.cache,
-                augmentor=trace.augmentor,
-                cost=priced.cost,
-                price_version=priced.version,
-                warnings=_redacted(part.warnings),
-                holds=helper_holds(trace.holds),
-            )
+        return CallRecord(
+            id=f"{call.id}.{number}",
+            parent_id=call.id,
+            helper="broken",
+            received_at=call.received_at,
+            token_id=call.principal.token_id,
+            username=call.principal.username,
+            name=redact(call.name),
+            provider=part.target.provider,
+            model=redact(part.target.model),
+            surface=call.surface,
+            streamed=True,
+            status=200,
+            outcome=Outcome.CUT,
+            usage=part.usage,
+            first_byte_ms=None,
+            total_ms=_ms(part.ended_at - part.began_at),
+            client=call.client,
+            charged=False,
+            error=redact(part.error) if part.error else None,
+            tags=_union(call.tags, trace.tags),
+            end_user=call.end_user,
+            alias=trace.alias,
+            router=trace.router,
+            cache=trace.cache,
+            augmentor=trace.augmentor,
+            cost=priced.cost,
+            price_version=priced.version,
+            warnings=_redacted(part.warnings),
+            holds=helper_holds(trace.holds),
         )
 
 

@@ -58,8 +58,8 @@ class Exchange:
     blocked: asyncio.Event | None = None
     blocked_at: int | None = None
 
-    def record(self, record: CallRecord) -> None:
-        self.records.append(record)
+    def record(self, *records: CallRecord) -> None:
+        self.records.extend(records)
 
     async def run(self) -> RelayError | None:
         call = make_call({"stream": self.streamed})

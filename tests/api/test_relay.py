@@ -97,8 +97,8 @@ class Served:
         model, _, tag = name.rpartition("@")
         return model, tag
 
-    def record(self, record: CallRecord) -> None:
-        self.records.append(record)
+    def record(self, *records: CallRecord) -> None:
+        self.records.extend(records)
 
     @property
     def body(self) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -122,6 +123,27 @@ async def test_batches_are_bounded_and_in_order(rig: Rig, monkeypatch: pytest.Mo
 
     assert [len(batch) for batch in rig.database.batches] == [8, 8, 4]
     assert rig.database.ids == rig.log == names(20)
+
+
+async def test_records_of_one_call_are_one_write_and_one_batch(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    write = os.write
+
+    def note(descriptor: int, data: bytes) -> int:
+        written.append(data)
+        return write(descriptor, data)
+
+    monkeypatch.setattr("app.metering.inserter.BATCH_RECORDS", 2)
+    monkeypatch.setattr(os, "write", note)
+
+    rig.record(["req_0"])
+    rig.writer.record(make_record(id="req_1"), *(make_record(id=f"req_1.{n}", parent_id="req_1") for n in (1, 2)))
+    rig.record(["req_2"])
+    await rig.writer.flush()
+
+    assert [lines.count(b"\n") for lines in written] == [1, 3, 1]
+    assert rig.database.batches == [["req_0", "req_1", "req_1.1", "req_1.2"], ["req_2"]]
+    assert rig.log == rig.database.ids
 
 
 async def test_record_is_in_a_file_before_anything_is_awaited(rig: Rig) -> None:

@@ -21,8 +21,8 @@ from tests.calls import make_call, make_reply
 class Records(list[CallRecord]):
     """A recorder."""
 
-    def record(self, record: CallRecord) -> None:
-        self.append(record)
+    def record(self, *records: CallRecord) -> None:
+        self.extend(records)
 
 
 async def fail_with(error: BaseException, call: Call | None = None) -> CallRecord:
@@ -288,7 +288,7 @@ async def test_parts_that_others_carried_on_are_recorded_beside_the_call() -> No
     reply, records = await metered(call, broken=(ONE, TWO), media_type=EVENT_STREAM_TYPE)
     end(reply)
 
-    first, second, parent = records
+    parent, first, second = records
     assert (parent.id, parent.parent_id, parent.helper, parent.usage) == (call.id, None, None, Usage(input=1000))
     assert (parent.cost, parent.charged) == (Decimal("0.001"), True)
     assert [(part.id, part.parent_id, part.helper) for part in (first, second)] == [
@@ -332,8 +332,8 @@ async def test_parts_are_recorded_also_of_a_call_that_failed_in_the_end() -> Non
         await Metering(records, Prices()).handle(call, failing)
 
     assert [(record.id, record.usage, record.cost) for record in records] == [
-        (f"{call.id}.1", ONE.usage, Decimal("0.0005")),
         (call.id, NO_USAGE, Decimal(0)),
+        (f"{call.id}.1", ONE.usage, Decimal("0.0005")),
     ]
 
 
