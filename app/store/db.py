@@ -19,6 +19,9 @@ from app.store.statements import BUSY_TIMEOUT_S, PRAGMAS, ServerStatements, Sqli
 
 T = TypeVar("T")
 
+# No right to it, no such table, no such column (PostgreSQL, appendix A). SQLite says so by the class of all that passes.
+_MENDABLE = frozenset({"42501", "42P01", "42703"})
+
 ANSWER_S = 10.0
 """For how long a transaction on a server may go on. A server that hangs, or is cut off, says nothing at all."""
 
@@ -208,8 +211,14 @@ async def _translated() -> AsyncIterator[None]:
 
 
 def is_defect(exc: DBAPIError) -> bool:
-    """Whether the same statement with the same values would fail at any time."""
+    """Whether the same statement with the same values would fail at any time.
+
+    A table that is not there or a right that we have lost is no such thing: an administrator mends that, and what is to be
+    written has to wait for it.
+    """
     state: str = getattr(exc.orig, "sqlstate", None) or ""
+    if state in _MENDABLE:
+        return False
     # Class 22 is a value that no column takes; asyncpg looks at some before it sends them.
     return (
         isinstance(exc, IntegrityError | ProgrammingError)

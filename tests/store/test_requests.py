@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.store.db import Database
+from app.store.db import Database, DatabaseUnavailable
 from app.store.requests import from_pico_usd, insert_calls, to_pico_usd
 from app.store.tokens import StoredToken, find_token, insert_tokens
 
@@ -176,6 +176,25 @@ async def test_row_that_lacks_a_column_is_told_and_nothing_is_written(database: 
         await insert_calls(database, [make_row("b"), row])
 
     assert await read_rows(database) == []
+
+
+@pytest.mark.parametrize(
+    ("away", "back"),
+    [
+        ("ALTER TABLE request_logs RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO request_logs"),
+        ("ALTER TABLE request_logs RENAME surface TO face", "ALTER TABLE request_logs RENAME face TO surface"),
+    ],
+    ids=["table", "column"],
+)
+async def test_what_an_administrator_can_mend_is_waited_for(database: Database, away: str, back: str) -> None:
+    await database.transact(lambda statements: statements.rows(away, {}))
+    with pytest.raises(DatabaseUnavailable):
+        await insert_calls(database, [make_row("a")])
+    await database.transact(lambda statements: statements.rows(back, {}))
+
+    await insert_calls(database, [make_row("a")])
+
+    assert [row["id"] for row in await read_rows(database)] == ["a"]
 
 
 async def test_nothing_is_written_for_no_rows(database: Database) -> None:

@@ -243,7 +243,7 @@ async def test_who_is_patient_is_not_limited(database: Database, monkeypatch: py
         "INSERT INTO revisions VALUES (repeat('x', 65), 1)",
         "INSERT INTO revisions VALUES ('x', 9223372036854775807 + 1)",
         "INSERT INTO revisions VALUES ('x', NULL)",
-        "INSERT INTO nothing VALUES (1)",
+        "INSERT INTO revisions VALUE (1)",
     ],
 )
 async def test_statement_that_would_always_fail_is_no_matter_of_waiting(database: Database, insert: str) -> None:
