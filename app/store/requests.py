@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from app.store.db import Database
 from app.store.limits import Settled, settle
-from app.store.rollups import add_calls
+from app.store.rollups import CLASSES, add_calls
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
@@ -19,10 +20,13 @@ Row = dict[str, Any]
 Also = Callable[[Statements, Sequence[str]], None]
 
 _MAX_BIGINT = 2**63 - 1
-# Of one call: 100,000 USD, or as many tokens. What is more is nonsense of a provider's, and the sums must have room for it.
+# Of one call: 100,000 USD, and a million times as many tokens as any model takes. What is more is nonsense of a provider's,
+# and the sums must have room for it.
 _MOST = 10**17
+_MOST_COUNTED = 10**12
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
 _TOKENS = tuple(name for name in _COLUMNS if name.endswith("_tokens"))
+_read_counts = itemgetter(*CLASSES)
 _INSERT = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
@@ -158,7 +162,11 @@ def _stored(row: Mapping[str, Any]) -> Row:
     costs = {
         name: None if row[name] is None else _bounded(to_pico_usd(row[name])) for name in ("cost", "reported_cost")
     }
-    return {**row, "received_at": int(row["received_at"] * 1000), **costs}
+    stored = {**row, "received_at": int(row["received_at"] * 1000), **costs}
+    counts = _read_counts(row)
+    if min(counts) < 0 or max(counts) > _MOST_COUNTED:
+        stored |= {name: max(0, min(_MOST_COUNTED, row[name])) for name in CLASSES}
+    return stored
 
 
 def _mended(row: Row) -> Row:

@@ -151,13 +151,15 @@ async def test_call_of_a_deleted_token_is_kept(database: Database) -> None:
     [
         ({"name": "a\ud800b"}, {"name": "a?b"}),
         ({"name": "\ud800", "error": "nul \0"}, {"name": "?", "error": "nul ?"}),
-        ({"output_tokens": 2**80}, {"output_tokens": 10**17}),
+        ({"output_tokens": 2**80}, {"output_tokens": 10**12}),
+        ({"output_tokens": 2**62}, {"output_tokens": 10**12}),
+        ({"audio_ms": 10**12 + 1, "searches": -1}, {"audio_ms": 10**12, "searches": 0, "output_tokens": 4}),
         ({"cost": Decimal("1e99")}, {"cost": 10**17}),
         ({"cost": Decimal("NaN")}, {"cost": 0}),
     ],
 )
 @pytest.mark.usefixtures("token")
-async def test_value_that_no_database_takes_is_mended_and_loses_no_record(
+async def test_value_that_no_database_takes_or_no_sum_has_room_for_is_mended_and_loses_no_record(
     database: Database, given: dict[str, object], kept: dict[str, object]
 ) -> None:
     await insert_calls(database, [make_row("a"), make_row("b", **given)])
