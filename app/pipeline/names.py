@@ -25,6 +25,7 @@ class Names:
         route = await self._find(call.name)
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
         call.trace.target = route.choices[0].target
+        call.trace.alias = route.name
         if route.tags:
             call.trace.tags += route.tags
         if call.principal.models:

@@ -166,7 +166,7 @@ def test_all_ways_make_one_list(relay: Gateway, standin: StandIn) -> None:
     assert answer.status_code == 200
     row = row_after(relay, answer)
     assert row["tags"] == "a,b,c,d,of-the-name,of-the-token,shared,z"
-    assert row["name"] == "fast"
+    assert (row["name"], row["alias"]) == ("fast", "fast")
     assert standin.posts[0].json == {"model": "m", "messages": HELLO, "metadata": {"trace": "t"}}
     assert "x-proxy-tag" not in standin.posts[0].headers
 

@@ -218,6 +218,16 @@ async def test_tags_of_a_name_come_to_those_of_names_before_it() -> None:
     assert call.trace.tags == ("z", "a", "b")
 
 
+@pytest.mark.parametrize(("name", "alias"), [("FAST:latest", "fast"), ("gpt-x", None)])
+async def test_name_of_the_configuration_is_noted_as_the_calls_alias(name: str, alias: str | None) -> None:
+    entry = NameConfig.model_validate({"targets": ["acme/gpt-x"]}, strict=False)
+    call = make_call({"model": name})
+
+    await resolve(call, registry("gpt-x", names={"fast": entry}))
+
+    assert call.trace.alias == alias
+
+
 async def test_name_with_an_at_sign_waits_for_lists_that_are_on_their_way() -> None:
     class Late(Registry):
         async def settled(self) -> None:
