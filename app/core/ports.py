@@ -112,6 +112,9 @@ class PriceList(Protocol):
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
         """The most that a call of so many tokens can cost in USD; None where no price is known."""
 
+    async def settled(self) -> None:
+        """Return when the prices that are on their way after the start are there, or have had their time."""
+
 
 @frozen
 class Estimate:

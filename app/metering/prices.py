@@ -1,6 +1,7 @@
 """What targets cost: the provider's own figure, or else the operator's prices, a list that he took over, or the bundled ones."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,8 @@ _POLL_S = 1.0
 _LOAD_AFTER_S = 0.5
 # A gateway meets some hundred models; clients can make names up.
 _MOST_REMEMBERED = 2048
+# How long a call with a budget waits for prices that are still on their way after the start.
+_SETTLE_S = 5.0
 _STRONGEST_LAST = (LITELLM, ADMIN)
 
 
@@ -106,6 +109,7 @@ class Prices:
         self._loading = asyncio.Lock()
         self._bundled: Bundled | None = None
         self._failed = False
+        self._loaded = asyncio.Event()
         self._sources: Mapping[str, PriceSource] = sources
         self._revision = -1
         self._stored: dict[tuple[str, str], Found] = {}
@@ -203,8 +207,15 @@ class Prices:
                     log.exception("The bundled prices cannot be loaded; calls have the cost that other prices give.")
                     self._failed = True
                 self._found = {}
+                self._loaded.set()
                 self._warn_of_lists()
         return self._bundled
+
+    async def settled(self) -> None:
+        """Return when the bundled prices are loaded or cannot be, at the latest after some seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                await self._loaded.wait()
 
     async def run(self) -> None:
         """Load what is bundled, and read what changed once a second, for ever. It outlives a database that does not answer."""

@@ -56,7 +56,7 @@ class Limits:
         # A call made for another one, by its trace, counts with that one.
         if not call.principal.caps or call.free or call.trace.holds:
             return await call_next(call)
-        asks = self._asks(call)
+        asks = await self._asks(call)
         reservation = await self._ledger.reserve(call.id, asks, call.deadline)
         now = self._clock()
         if not reservation.granted:
@@ -66,16 +66,17 @@ class Limits:
         reply.headers += _told(reservation.standings, now)
         return reply
 
-    def _asks(self, call: Call) -> list[Ask]:
-        caps, now = call.principal.caps, self._clock()
+    async def _asks(self, call: Call) -> list[Ask]:
+        caps = call.principal.caps
         limits = {cap.limit for cap in caps}
         tokens = cost = 0
         if not limits.isdisjoint(_BY_SIZE):
             estimate = self._estimate(call)
             output = self._output_of(call, estimate)
             tokens = estimate.input_tokens + output
-            cost = 0 if limits.isdisjoint(BUDGETS) else self._cost_of(call, estimate.input_tokens, output)
+            cost = 0 if limits.isdisjoint(BUDGETS) else await self._cost_of(call, estimate.input_tokens, output)
         amounts = dict.fromkeys(limits, 1) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
+        now = self._clock()
         return [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
 
     def _output_of(self, call: Call, estimate: Estimate) -> int:
@@ -84,15 +85,18 @@ class Limits:
             said = max(self._ceiling(target) or self._output_ceiling for target in _targets(call))
         return said * estimate.replies
 
-    def _cost_of(self, call: Call, input_tokens: int, output_tokens: int) -> int:
+    async def _cost_of(self, call: Call, input_tokens: int, output_tokens: int) -> int:
         """The most that any of the call's targets may cost, in pico-USD."""
         most = Decimal(0)
         for target in _targets(call):
             cost = self._prices.most(target, input_tokens, output_tokens)
             if cost is None:
+                await self._prices.settled()
+                cost = self._prices.most(target, input_tokens, output_tokens)
+            if cost is None:
                 raise PermissionDenied(
                     f"This token has a budget, and the price of {str(target)!r} is not known here. The gateway's operator can"
-                    " set one, or lift the budget.",
+                    f" set one (llm-relay models price set {target} --input … --output …), or lift the budget.",
                     param="model",
                     code="price_unknown",
                 )

@@ -31,6 +31,9 @@ class Reported:
         """Nothing is known before."""
         return None
 
+    async def settled(self) -> None:
+        """None are on their way."""
+
 
 REPORTED = Reported()
 

@@ -159,6 +159,24 @@ async def test_most_is_by_the_prices_of_now(database: Database) -> None:
     assert prices.most(ACME, 3 * MILLION, 0) == 3
 
 
+async def test_who_needs_a_price_can_wait_for_the_bundled_ones_but_not_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = Prices(database, SOURCES, load=bundled, clock=lambda: AT)
+    monkeypatch.setattr(module, "_SETTLE_S", 0.01)
+    await prices.settled()
+    assert prices.most(ACME, MILLION, 0) is None
+
+    monkeypatch.setattr(module, "_SETTLE_S", 60)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(prices.settled())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        group.create_task(prices.load())
+
+    assert prices.most(ACME, MILLION, 0) == 1
+
+
 async def test_cost_waits_for_nothing_and_is_put_in_later(database: Database) -> None:
     prices = Prices(database, SOURCES, load=bundled)
     pending = prices.price(ACME, USAGE, AT)

@@ -46,6 +46,21 @@ class Prices:
         tokens = Decimal(input_tokens + output_tokens)
         return {CHEAP: tokens / 10**6, DEAR: tokens / 10**5}.get(target)
 
+    async def settled(self) -> None:
+        """All are there."""
+
+
+class LatePrices(Prices):
+    """Of which none is there at first."""
+
+    late = True
+
+    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
+        return None if self.late else super().most(target, input_tokens, output_tokens)
+
+    async def settled(self) -> None:
+        self.late = False
+
 
 def make_stage(book: Book, estimate: Estimate | None = None, **options: Any) -> Limits:
     estimated = estimate or Estimate(100, 50)
@@ -152,7 +167,17 @@ async def test_target_whose_price_nobody_knows_is_refused_under_a_budget_only() 
     await make_stage(book).handle(call_of(Said(tokens_per_day=10**6), None, UNKNOWN), answer)
 
     assert (raised.value.code, raised.value.charged) == ("price_unknown", False)
+    assert "llm-relay models price set openai/unknown --input" in raised.value.message
     assert [ask.cap.limit for ask in book.asked] == ["tokens_per_day"]
+
+
+async def test_budget_waits_for_prices_that_are_on_their_way() -> None:
+    book = Book()
+    stage = Limits(book, lambda _call: Estimate(100, 50), LatePrices(), clock=lambda: NOW)
+
+    await stage.handle(call_of(Said(budget_per_day=Decimal(1)), None, CHEAP), answer)
+
+    assert book.asked[0].amount == 150 * PICO_USD // 10**6
 
 
 async def refused(limits: Said, book: Book, user_limits: Said | None = None) -> LimitReached:

@@ -202,6 +202,9 @@ class Prices:
     def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
         return None
 
+    async def settled(self) -> None:
+        """All are there."""
+
 
 class Counter:
     """A provider's reading: each look at it tells of more."""
