@@ -102,6 +102,7 @@ def _as_override(model: StoredModel) -> Override:
         disabled=None if model.enabled is None else not model.enabled,
         reason="an administrator switched it off" if model.enabled is False else None,
         context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
         capabilities=None
         if model.capabilities is None
         else tuple(each for each in _CAPABILITIES if each in model.capabilities),

@@ -104,7 +104,6 @@ def create_app(
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     nothing_to_pay = {Demo.key: PriceSource("", FREE)}
     prices = Prices(database, nothing_to_pay | sources_of(files.config.providers))
-    limits = Limits(ledger, estimate, prices, output_ceiling=settings.output_ceiling)
     hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
 
     async def insert(records: Sequence[CallRecord]) -> None:
@@ -118,7 +117,8 @@ def create_app(
     transport = transport or open_transport(
         ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
     )
-    registry = Registry(files.config, files.secret, transport, files.overrides)
+    registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
+    limits = Limits(ledger, estimate, prices, ceiling=registry.output_ceiling, output_ceiling=settings.output_ceiling)
     alerts = Alerts(database)
     board = Board()
     routes: list[RelayRoute] = []
@@ -155,12 +155,17 @@ def create_app(
     def apply(new: Files) -> None:
         nonlocal files
         config = catalog.config(new.config)
-        registry.reload(config, new.secret, catalog.overrides(new.overrides))
+        registry.reload(config, new.secret, catalog.overrides(new.overrides).over(prices.known))
         prices.reload(nothing_to_pay | sources_of(config.providers))
         files = new
         warn_of_names()
 
     catalog = Catalog(database, lambda: apply(files))
+
+    async def look_up_bundled() -> None:
+        await prices.loaded.wait()
+        await registry.look_up_bundled()
+        await asyncio.Event().wait()
 
     def warn_of_names() -> None:
         for name, why in registry.unusable.items():
@@ -183,7 +188,7 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            async with running(*background, registry.run, catalog.run, prices.run, reloader.run):
+            async with running(*background, registry.run, catalog.run, prices.run, look_up_bundled, reloader.run):
                 yield
         finally:
             await _stop(writer, body_log, ledger, quota, database)

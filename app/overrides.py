@@ -3,7 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from fnmatch import translate
 from functools import lru_cache
@@ -15,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.config_values import NonEmpty
 from app.core.abilities import Abilities, Capability, Known, Rules
+from app.core.family import infer_family
 from app.faults import InvalidConfig, Place, faults
 
 EVERY = "*"
@@ -64,6 +66,11 @@ class Override(BaseModel):
         description="Parameters that it does not take, in the words of Chat Completions and of OpenAI's embeddings.",
     )
     context_length: int | None = Field(None, gt=0, description="In tokens.")
+    max_output_tokens: int | None = Field(
+        None,
+        gt=0,
+        description="The most that it writes in one reply; limits reserve it where the client sets no bound.",
+    )
     capabilities: tuple[Capability, ...] | None = Field(None, description="What it can do.")
     family: NonEmpty | None = Field(None, description="Of models that it belongs to, such as llama.")
     description: NonEmpty | None = Field(
@@ -123,17 +130,35 @@ class Layer(IntEnum):
     CUSTOM = 5
     """An administrator, while the gateway runs."""
 
+    @property
+    def word(self) -> str:
+        """For people."""
+        return "provider" if self is Layer.LISTED else "file" if self is Layer.OPERATOR else self.name.lower()
+
+
+NAME, BUNDLED = "name", "bundled"
+"""Who says something where no layer does: the name of the model itself, and what comes with the gateway's prices."""
+
+LookUp = Callable[[str, str], Known]
+"""What is known by a provider's key and its own name for a model."""
+
 
 class Overrides:
-    """What all layers together say."""
+    """What all layers together say.
 
-    def __init__(self, layers: Mapping[Layer, OverrideFile] | None = None) -> None:
+    Args:
+        bundled: where context lengths and descriptions are looked up that no layer says.
+    """
+
+    def __init__(self, layers: Mapping[Layer, OverrideFile] | None = None, bundled: LookUp | None = None) -> None:
         self._files = dict(layers or {})
+        self._bundled = bundled
         self._layers = [
-            {key: _Section(said) for key, said in self._files[layer].providers.items()} for layer in sorted(self._files)
+            (layer, {key: _Section(said) for key, said in self._files[layer].providers.items()})
+            for layer in sorted(self._files)
         ]
-        self.known: Callable[[str, str], Known] = lru_cache(maxsize=_MOST_REMEMBERED)(self._look_up)
-        """By a provider's key and its own name for a model."""
+        self.known: LookUp = lru_cache(maxsize=_MOST_REMEMBERED)(self._look_up)
+        """What the layers say, by a provider's key and its own name for a model."""
 
     def rules(self, provider: str, model: str) -> Rules | None:
         """What the calls of that model must keep to."""
@@ -141,17 +166,62 @@ class Overrides:
 
     def having(self, layer: Layer, said: OverrideFile) -> "Overrides":
         """The same with `said` as that layer, in the place of what it said before."""
-        return Overrides(self._files | {layer: said})
+        return Overrides(self._files | {layer: said}, self._bundled)
+
+    def all_known(self, provider: str, model: str) -> Known:
+        """The same, and where they say nothing, what is bundled and the family that the name tells.
+
+        Not for the request path: to look up a new name may take milliseconds.
+        """
+        known = self.known(provider, model)
+        if known.family is None and (family := infer_family(model)) is not None:
+            known = replace(known, family=family)
+        length, words = known.abilities.context_length, known.description
+        if self._bundled is None or (length is not None and words is not None):
+            return known
+        more = self._bundled(provider, model)
+        abilities = replace(known.abilities, context_length=length or more.abilities.context_length)
+        return replace(known, abilities=abilities, description=words or more.description)
+
+    def over(self, bundled: LookUp) -> "Overrides":
+        """The same, with `bundled` asked where they say nothing."""
+        return Overrides(self._files, bundled)
+
+    def look_up(self, provider: str, models: Iterable[str]) -> None:
+        """Look up what is bundled of those models, which is remembered there: in a thread, where they are many."""
+        if self._bundled is not None:
+            for model in models:
+                self._bundled(provider, model)
+
+    def origins(self, provider: str, model: str) -> dict[str, str]:
+        """Who says what is known of that model: `NAME`, `BUNDLED` or the word of a layer, by the keys of `Override`."""
+        known = self.all_known(provider, model)
+        facts = {
+            "context_length": (known.abilities.context_length, BUNDLED),
+            "description": (known.description, BUNDLED),
+            "family": (known.family, NAME),
+        }
+        found = {key: origin for key, (value, origin) in facts.items() if value is not None}
+        for layer, said in self._said(provider, model):
+            found |= dict.fromkeys(said, layer.word)
+        return found
 
     def _look_up(self, provider: str, model: str) -> Known:
+        said: dict[str, Any] = {}
+        for _, each in self._said(provider, model):
+            said |= each
+        return _known(said)
+
+    def _said(self, provider: str, model: str) -> Iterator[tuple[Layer, dict[str, Any]]]:
+        """What each layer says of a model, the weakest first."""
         name = model.lower()
         names = tuple(dict.fromkeys((name.rpartition("/")[2], name)))
-        said: dict[str, Any] = {}
-        for layer in self._layers:
+        for layer, sections in self._layers:
+            said: dict[str, Any] = {}
             for key in (EVERY, provider):
-                if (section := layer.get(key)) is not None:
+                if (section := sections.get(key)) is not None:
                     section.add_to(said, names)
-        return _known(said)
+            yield layer, said
 
 
 class _Section:
@@ -178,7 +248,7 @@ def _known(said: Mapping[str, Any]) -> Known:
         unsupported=said.get("unsupported_params", ()),
     )
     return Known(
-        abilities=Abilities(said.get("context_length"), said.get("capabilities")),
+        abilities=Abilities(said.get("context_length"), said.get("capabilities"), said.get("max_output_tokens")),
         rules=None if rules == Rules() else rules,
         disabled=said.get("reason", "") if said.get("disabled") else None,
         family=said.get("family"),

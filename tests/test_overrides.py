@@ -13,6 +13,7 @@ from app.core.abilities import UNKNOWN, Abilities, Known, Rules
 from app.overrides import (
     EVERY,
     Layer,
+    OverrideFile,
     Overrides,
     load_overrides,
     overrides_schema,
@@ -312,3 +313,55 @@ def test_providers_that_refuse_to_be_asked_for_usage_are_not(provider: str) -> N
 
     assert rules is not None
     assert not rules.usage_can_be_asked
+
+
+BUNDLED_OF_M = Known(Abilities(context_length=9), description="Bundled words.")
+
+
+def layered(text: str, layer: Layer = Layer.OPERATOR) -> Overrides:
+    return Overrides({layer: parse_overrides(text)}).over(lambda _provider, _model: BUNDLED_OF_M)
+
+
+def test_what_is_bundled_counts_where_no_layer_says_anything() -> None:
+    overrides = layered("providers: {acme: {models: {m: {context_length: 5}}}}")
+
+    said, silent = overrides.all_known("acme", "M"), overrides.all_known("acme", "n")
+
+    assert (said.abilities.context_length, said.description) == (5, "Bundled words.")
+    assert (silent.abilities.context_length, silent.description) == (9, "Bundled words.")
+    assert overrides.known("acme", "n").description is None
+
+
+def test_nothing_bundled_is_looked_up_where_all_is_said() -> None:
+    asked: list[str] = []
+
+    def look_up(_provider: str, model: str) -> Known:
+        asked.append(model)
+        return BUNDLED_OF_M
+
+    said = parse_overrides("providers: {acme: {models: {m: {context_length: 5, description: Ours.}}}}")
+    overrides = Overrides({Layer.LISTED: said}).over(look_up).having(Layer.CUSTOM, OverrideFile())
+
+    overrides.all_known("acme", "m")
+    overrides.all_known("acme", "n")
+
+    assert asked == ["n"]
+
+
+def test_family_is_what_the_name_tells_where_nobody_said() -> None:
+    overrides = layered("providers: {acme: {models: {gpt-x: {family: ours}}}}")
+
+    assert [overrides.all_known("acme", name).family for name in ("gpt-x", "gpt-y", "house")] == ["ours", "gpt", None]
+
+
+def test_everything_that_is_known_has_an_origin() -> None:
+    overrides = layered("providers: {acme: {models: {gpt-x: {family: ours}}}}").having(
+        Layer.LISTED, parse_overrides("providers: {acme: {models: {gpt-x: {context_length: 7, family: theirs}}}}")
+    )
+
+    assert overrides.origins("acme", "GPT-X") == {
+        "family": "file",
+        "context_length": "provider",
+        "description": "bundled",
+    }
+    assert overrides.origins("acme", "gpt-y")["family"] == "name"

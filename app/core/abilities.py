@@ -15,10 +15,16 @@ ASK_FOR_USAGE = "stream_options"
 
 @frozen
 class Abilities:
-    """What a model can do. None where nobody said."""
+    """What a model can do. None where nobody said.
+
+    Attributes:
+        context_length: in tokens.
+        max_output_tokens: the most that it writes in one reply.
+    """
 
     context_length: int | None = None
     capabilities: tuple[Capability, ...] | None = None
+    max_output_tokens: int | None = None
 
 
 @frozen

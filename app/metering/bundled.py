@@ -5,12 +5,13 @@ Its import takes some 0.3 s and 9 MB, so that it is imported here, when `load_bu
 
 import gc
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from app.core.abilities import UNKNOWN, Abilities, Known
 from app.core.frozen import frozen
 from app.metering.rates import Price, Rates
 
@@ -41,6 +42,7 @@ _RATES = {
 }
 # Whatever of a call's circumstances comes to us as its service tier.
 _TIER_KEYS = {"service_tier", "processing", "speed"}
+_MOST_REMEMBERED = 8192
 _DATE = re.compile(r"-20\d\d-?[01]\d-?[0-3]\d$")
 
 
@@ -59,15 +61,15 @@ class Bundled:
     def __init__(self, lists: "list[Provider]", version: str) -> None:
         self._lists = {each.id: each for each in lists}
         self.version = version
+        self.list_at: Callable[[str], str | None] = lru_cache(self._list_at)
+        """The id of the list for a provider that is reached at an address."""
+        self.known: Callable[[str, str], Known] = lru_cache(maxsize=_MOST_REMEMBERED)(self._known)
+        """What the list of an id tells of a model beside its price."""
 
     @property
     def ids(self) -> list[str]:
         """Of all lists."""
         return sorted(self._lists)
-
-    def list_at(self, base_url: str) -> str | None:
-        """The id of the list for a provider that is reached there."""
-        return next((each.id for each in self._lists.values() if re.match(each.api_pattern, base_url)), None)
 
     def rates(self, list_id: str, model: str, at: float) -> Dated | None:
         """What a model costs at a moment; None where its list does not have it, or says nothing that we can count."""
@@ -80,6 +82,16 @@ class Bundled:
         own = any(found is each for each in provider.models)
         rates = Rates(_prices(found.get_prices(moment)), _variants(found, moment) if own else {})
         return Dated(rates, *_period(found, moment)) if rates.prices else None
+
+    def _list_at(self, base_url: str) -> str | None:
+        return next((each.id for each in self._lists.values() if re.match(each.api_pattern, base_url)), None)
+
+    def _known(self, list_id: str, model: str) -> Known:
+        provider = self._lists.get(list_id.lower())
+        found = provider and self._find(provider, model)
+        if not found:
+            return UNKNOWN
+        return Known(Abilities(found.context_window), description=found.description)
 
     def _find(self, provider: "Provider", model: str) -> "ModelInfo | None":
         every = list(self._lists.values())

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
+from app.core.abilities import UNKNOWN as UNKNOWN_MODEL
+from app.core.abilities import Known
 from app.core.call import Target
 from app.core.frozen import frozen
 from app.core.ports import Priced
@@ -109,7 +111,8 @@ class Prices:
         self._loading = asyncio.Lock()
         self._bundled: Bundled | None = None
         self._failed = False
-        self._loaded = asyncio.Event()
+        self.loaded = asyncio.Event()
+        """Is set when the bundled prices are there, or cannot be."""
         self._sources: Mapping[str, PriceSource] = sources
         self._revision = -1
         self._stored: dict[tuple[str, str], Found] = {}
@@ -166,6 +169,17 @@ class Prices:
         dated = list_id and self._bundled.rates(list_id, model, at)
         return Found(dated.rates, self._bundled.version, dated.since, dated.until) if dated else UNKNOWN
 
+    def known(self, provider: str, model: str) -> Known:
+        """What the bundled lists tell of a model beside its price; nothing while they are not loaded.
+
+        To look for a model the first time may take some milliseconds.
+        """
+        source = self._sources.get(provider)
+        if self._bundled is None or source is None or source.list_id == FREE:
+            return UNKNOWN_MODEL
+        list_id = source.list_id or self._bundled.list_at(source.base_url)
+        return self._bundled.known(list_id, model) if list_id else UNKNOWN_MODEL
+
     async def settle(self, records: Sequence[CallRecord]) -> Sequence[CallRecord]:
         """The same records, all with what can be known of their cost; waits for the bundled prices where one needs them."""
         if not any(record.price_version == PENDING for record in records):
@@ -207,7 +221,7 @@ class Prices:
                     log.exception("The bundled prices cannot be loaded; calls have the cost that other prices give.")
                     self._failed = True
                 self._found = {}
-                self._loaded.set()
+                self.loaded.set()
                 self._warn_of_lists()
         return self._bundled
 
@@ -215,7 +229,7 @@ class Prices:
         """Return when the bundled prices are loaded or cannot be, at the latest after some seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SETTLE_S):
-                await self._loaded.wait()
+                await self.loaded.wait()
 
     async def run(self) -> None:
         """Load what is bundled, and read what changed once a second, for ever. It outlives a database that does not answer."""

@@ -151,7 +151,26 @@ class Registry:
         """All models of providers that can be used, also those that are switched off, and what is known of each."""
         now = self._now
         targets = (Target(state.key, model) for state in now.states if state.ready for model in state.offered)
-        return [(target, now.overrides.known(*target.name)) for target in targets]
+        return [(target, now.overrides.all_known(*target.name)) for target in targets]
+
+    def known(self, target: Target) -> Known:
+        """What is known of a model, be it offered or not."""
+        return self._now.overrides.all_known(*target.name)
+
+    def output_ceiling(self, target: Target) -> int | None:
+        """The most tokens that a model writes in one reply; None where nobody said."""
+        return self._now.overrides.known(*target.name).abilities.max_output_tokens
+
+    def origins(self, target: Target) -> Mapping[str, str]:
+        """Who says each thing that is known of a model; see `Overrides.origins`."""
+        return self._now.overrides.origins(*target.name)
+
+    async def look_up_bundled(self) -> None:
+        """Look up what is bundled of all models, in a thread, and have it in the lists."""
+        for state in self._now.states:
+            await asyncio.to_thread(self._now.overrides.look_up, state.key, state.offered)
+        now = self._now
+        self._now = take_snapshot(now.config, now.overrides, now.providers, now.states)
 
     async def discover(self) -> None:
         """Ask every provider for its models once, all at the same time; for commands, which do not `run`."""
@@ -188,6 +207,7 @@ class Registry:
         """Ask one provider; the last good answer stays where it does not tell."""
         try:
             models = tuple({each.model: each for each in await provider.list_models()}.values())
+            await asyncio.to_thread(self._now.overrides.look_up, key, [each.model for each in models])
         except RelayError as exc:
             log.info("provider %s: its models are not known: %s", key, exc.message)
             return False
@@ -260,6 +280,7 @@ def _can_be_said_of(told: Told) -> bool:
 def _said(told: Told) -> Override:
     return Override(
         context_length=told.context_length,
+        max_output_tokens=told.max_output_tokens,
         capabilities=told.capabilities,
         family=told.family,
         description=told.description,

@@ -177,7 +177,7 @@ def take_snapshot(
 ) -> Snapshot:
     """Put everything together."""
     targets = [Target(state.key, model) for state in states if state.ready for model in state.offered]
-    known = {target: overrides.known(*target.name) for target in targets}
+    known = {target: overrides.all_known(*target.name) for target in targets}
     there = [target for target in targets if known[target].disabled is None]
     open_lists = frozenset(state.key for state in states if state.ready and state.models is None)
     bare = Snapshot(config, overrides, providers, tuple(states), open_lists=open_lists)
@@ -269,7 +269,7 @@ def _list_models(now: Snapshot, known: Mapping[Target, Known], routes: dict[str,
     for name in now.config.names:
         if (route := routes.get(normalise(name))) is not None:
             target = route.choices[0].target
-            yield ListedModel(name, target, route, now.overrides.known(*target.name), _formats(now, target))
+            yield ListedModel(name, target, route, now.overrides.all_known(*target.name), _formats(now, target))
     for target, each in known.items():
         bare = normalise(target.model)
         leads_here = bare not in named and routes[bare].choices[0].target == target

@@ -17,6 +17,7 @@ class Told:
     Attributes:
         model: the provider's own name for it.
         context_length: in tokens; None, as everything else, where the list does not tell.
+        max_output_tokens: the most that it writes in one reply.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Told:
     capabilities: tuple[Capability, ...] | None = None
     family: str | None = None
     description: str | None = None
+    max_output_tokens: int | None = None
 
 
 def told_by_openai(entry: Mapping[str, Json]) -> Told | None:
@@ -33,12 +35,14 @@ def told_by_openai(entry: Mapping[str, Json]) -> Told | None:
         return None
     # OpenRouter and Together, Groq, Mistral, vLLM, Anthropic.
     keys = ("context_length", "context_window", "max_context_length", "max_model_len", "max_input_tokens")
-    lengths = (_positive(entry.get(key)) for key in keys)
+    most = _positive(_object(entry.get("top_provider")).get("max_completion_tokens"))  # OpenRouter
     return Told(
         model,
-        next((length for length in lengths if length is not None), None),
+        _first_positive(entry, keys),
         _of_openrouter(entry) or _of_mistral(entry),
         description=_text(entry.get("description")),
+        # Groq, Anthropic.
+        max_output_tokens=most or _first_positive(entry, ("max_completion_tokens", "max_tokens")),
     )
 
 
@@ -52,6 +56,7 @@ def told_by_gemini(entry: Mapping[str, Json]) -> Told | None:
         _positive(entry.get("inputTokenLimit")),
         ("embedding",) if _only_embeds(entry.get("supportedGenerationMethods")) else None,
         description=_text(entry.get("description")),
+        max_output_tokens=_positive(entry.get("outputTokenLimit")),
     )
 
 
@@ -112,6 +117,10 @@ def _texts(value: Json) -> Sequence[str]:
 
 def _object(value: Json) -> Mapping[str, Json]:
     return value if isinstance(value, dict) else {}
+
+
+def _first_positive(entry: Mapping[str, Json], keys: Sequence[str]) -> int | None:
+    return next((number for key in keys if (number := _positive(entry.get(key))) is not None), None)
 
 
 def _positive(value: Json) -> int | None:

@@ -31,6 +31,7 @@ class StoredModel:
     source: str = CUSTOM
     family: str | None = None
     context_length: int | None = None
+    max_output_tokens: int | None = None
     capabilities: tuple[str, ...] | None = None
     description: str | None = None
     enabled: bool | None = None

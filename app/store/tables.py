@@ -296,6 +296,7 @@ class CatalogModel(SQLModel, table=True):
     source: str = Field(primary_key=True, max_length=16)
     family: str | None = None
     context_length: int | None = None
+    max_output_tokens: int | None = None
     capabilities: list[str] | None = Field(default=None, sa_type=JSON)
     description: str | None = None
     enabled: bool | None = None

@@ -19,6 +19,7 @@ from genai_prices.types import (
 )
 
 from app.config import load_config
+from app.core.abilities import Abilities, Known
 from app.metering.bundled import Bundled, Dated, load_bundled, spellings
 from app.metering.rates import Price, Rates
 from tests.test_layers import ROOT
@@ -187,3 +188,10 @@ def test_borrowed_model_has_the_standard_price_only() -> None:
 
     assert found
     assert found.rates == Rates({"input": Price(Decimal(2))})
+
+
+def test_list_tells_the_context_window_and_a_description_too() -> None:
+    bundled = made(context_window=4096, description="Small.", prices=ModelPrice(input_mtok=Decimal(1)))
+
+    assert bundled.known("ACME", "M-2025-01-01") == Known(Abilities(context_length=4096), description="Small.")
+    assert bundled.known("acme", "n") == bundled.known("nobody", "m") == Known()

@@ -164,6 +164,9 @@ class Known:
     def most(self, _target: Target, _input_tokens: int, _output_tokens: int) -> Decimal | None:
         return None
 
+    async def settled(self) -> None:
+        """All are there."""
+
 
 @pytest.mark.parametrize(
     ("outcome", "usage", "free", "cost"),

@@ -11,7 +11,7 @@ import pytest
 
 from app.config import Config, InvalidConfig, NameConfig, ProviderConfig
 from app.config_values import Quirks
-from app.core.abilities import Abilities
+from app.core.abilities import Abilities, Known
 from app.core.call import Choice, Route, Target
 from app.core.errors import UpstreamError
 from app.overrides import Layer, Overrides, parse_overrides
@@ -753,3 +753,21 @@ async def test_additional_models_stand_beside_those_that_the_provider_lists_and_
     assert after == ["a", "other"]
     assert registry.find("other") is not None
     assert registry.find("one/any") is None, "its list is known"
+
+
+async def test_what_is_bundled_is_in_the_lists_once_it_was_looked_up() -> None:
+    known = Known()
+    overrides = Overrides(
+        {Layer.LISTED: parse_overrides("providers: {acme: {models: {a: {max_output_tokens: 7}}}}")}
+    ).over(lambda _provider, _model: known)
+    registry = Registry(Config({"acme": provider("acme", "a")}), finder({}), Providers(), overrides)
+    target = Target("acme", "a")
+    assert (registry.output_ceiling(target), registry.output_ceiling(Target("acme", "b"))) == (7, None)
+    known = Known(Abilities(context_length=9))
+
+    await registry.look_up_bundled()
+
+    model = registry.model("a")
+    assert model is not None
+    assert model.known.abilities == Abilities(9, max_output_tokens=7) == registry.known(target).abilities
+    assert registry.origins(target) == {"max_output_tokens": "provider", "context_length": "bundled"}

@@ -277,6 +277,7 @@ def _create_tables() -> None:
         sa.Column("source", sa.String(16), nullable=False),
         sa.Column("family", sa.String(), nullable=True),
         sa.Column("context_length", sa.Integer(), nullable=True),
+        sa.Column("max_output_tokens", sa.Integer(), nullable=True),
         sa.Column("capabilities", sa.JSON(), nullable=True),
         sa.Column("description", sa.String(), nullable=True),
         sa.Column("enabled", sa.Boolean(), nullable=True),
