@@ -14,9 +14,11 @@ from cli.progress import progress
 
 if TYPE_CHECKING:
     from app.config import Config
+    from app.metering.litellm_facts import FactChange
     from app.metering.price_sync import Difference
     from app.metering.prices import Prices
     from app.settings import Settings
+    from app.store.catalog import StoredModel
     from app.store.db import Database
 
 _MAX_BYTES = 64 * 1024 * 1024  # it has some 3 MB
@@ -35,24 +37,29 @@ def sync_prices(
         Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")
     ] = None,
 ) -> None:
-    """Take over LiteLLM's prices for the providers of the configuration. Your own prices stay in force."""
+    """Take over LiteLLM's prices for the providers of the configuration, and what it knows of their models. What you said stays."""
 
     async def work(settings: "Settings", _config: "Config", db: "Database", prices: "Prices") -> None:
-        from app.metering.price_sync import rows_of
+        from app.metering import litellm_facts, price_sync
+        from app.store.catalog import apply_models
         from app.store.prices import apply_prices
 
-        found, faults = await _compare(settings, db, prices, file, url)
+        found, facts, faults = await _compare(settings, db, prices, file, url)
         for fault in faults:
             typer.echo(f"left out: {fault}", err=True)
         if not as_json:
             _show(found)
-        applied = bool(found) and not dry_run and (yes or typer.confirm(f"Apply these {len(found)} changes?"))
+            _show_facts(facts)
+        words = f"{len(found)} changes of prices and {len(facts)} of what is known of models"
+        applied = bool(found or facts) and not dry_run and (yes or typer.confirm(f"Apply these {words}?"))
         if applied:
-            await apply_prices(db, *rows_of(found, datetime.now(UTC).date().isoformat()))
+            await apply_prices(db, *price_sync.rows_of(found, datetime.now(UTC).date().isoformat()))
+            await apply_models(db, *litellm_facts.rows_of(facts))
         if as_json:
-            show_json({"applied": applied, "differences": [_view(each) for each in found]})
+            views = {"differences": [_view(each) for each in found], "facts": [_view_fact(each) for each in facts]}
+            show_json({"applied": applied, **views})
         elif applied:
-            typer.echo(f"Applied {len(found)} changes; a running server knows of them within two seconds.")
+            typer.echo(f"Applied {words}; a running server knows of them within two seconds.")
 
     if file is not None and url is not None:
         raise typer.BadParameter("Give either --file or --url.")
@@ -63,9 +70,11 @@ def sync_prices(
 
 async def _compare(
     settings: "Settings", db: "Database", prices: "Prices", file: Path | None, url: str | None
-) -> tuple[list["Difference"], list[str]]:
+) -> tuple[list["Difference"], list["FactChange"], list[str]]:
     from app.metering.litellm import URL, litellm_names, read_price_file
+    from app.metering.litellm_facts import changes
     from app.metering.price_sync import differences
+    from app.store.catalog import read_catalog
     from app.store.prices import list_prices
 
     text = _read(file) if file else await _fetch(settings, url or URL)
@@ -76,7 +85,7 @@ async def _compare(
         for difference in differences(prices, await list_prices(db), price_file, time.time()):
             found.append(difference)
             advance(1)
-    return found, price_file.faults
+    return found, list(changes((await read_catalog(db)).models, price_file.facts)), price_file.faults
 
 
 def _read(file: Path) -> bytes:
@@ -123,6 +132,35 @@ def _show(found: Sequence["Difference"]) -> None:
         for line in each.lines()
     ]
     show_table(["model", "change", "rate", "old USD", "new USD"], rows)
+
+
+def _show_facts(found: Sequence["FactChange"]) -> None:
+    if not found:
+        typer.echo("What is known of models is as in the file.")
+        return
+    typer.echo("\nWhat is known of models, where their providers do not tell:")
+    rows = [[f"{each.provider}/{each.model}", each.kind, *_facts_of(each.new)] for each in found]
+    show_table(["model", "change", "context", "output", "can"], rows)
+
+
+def _facts_of(model: "StoredModel | None") -> list[str]:
+    if model is None:
+        return ["-", "-", "-"]
+    numbers = (model.context_length, model.max_output_tokens)
+    return [*("-" if each is None else f"{each:,}" for each in numbers), ", ".join(model.capabilities or ()) or "-"]
+
+
+def _view_fact(each: "FactChange") -> dict[str, object]:
+    from app.metering.litellm_facts import FACTS
+
+    old, new = ({name: getattr(model, name, None) for name in FACTS} for model in (each.old, each.new))
+    return {
+        "provider": each.provider,
+        "model": each.model,
+        "change": each.kind,
+        "old": old if each.old else None,
+        "new": new if each.new else None,
+    }
 
 
 def _view(each: "Difference") -> dict[str, object]:

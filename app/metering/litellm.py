@@ -1,4 +1,4 @@
-"""LiteLLM's price file, `model_prices_and_context_window.json`, read into rates.
+"""LiteLLM's price file, `model_prices_and_context_window.json`, read into rates and what else it says of models.
 
 Its keys are models, mostly with their provider and a `/` before them; what each costs is in USD for one token, second or picture
 (https://docs.litellm.ai/docs/provider_registration/add_model_pricing).
@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 from app.core.jsonio import Json
 from app.metering.bundled import Bundled
+from app.metering.litellm_facts import Facts, read_facts
 from app.metering.prices import FREE, PriceSource
 from app.metering.rates import Rates
 from app.metering.rates_form import PLACES, InvalidRates, read_rates
+from app.store.catalog import StoredModel
 
 URL = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
 
@@ -74,10 +76,12 @@ class PriceFile:
     Attributes:
         prices: by the key of a provider in the configuration, and its name for a model.
         faults: a sentence for each model whose prices cannot be used.
+        facts: what it says of models beside their prices, by the same.
     """
 
     prices: Mapping[tuple[str, str], Rates]
     faults: list[str] = field(default_factory=list)
+    facts: Facts = field(default_factory=dict)
 
 
 def litellm_names(source: PriceSource, bundled: Bundled | None) -> tuple[str, ...]:
@@ -90,7 +94,7 @@ def litellm_names(source: PriceSource, bundled: Bundled | None) -> tuple[str, ..
 
 
 def read_price_file(text: str | bytes, names: Mapping[str, tuple[str, ...]]) -> PriceFile:
-    """The prices of configured providers.
+    """What it says of the models of configured providers.
 
     Of models that stand there twice, with and without the provider before them, the first counts.
 
@@ -112,10 +116,15 @@ def read_price_file(text: str | bytes, names: Mapping[str, tuple[str, ...]]) -> 
             keys.setdefault(name, []).append(key)
     prices: dict[tuple[str, str], Rates] = {}
     faults: list[str] = []
+    facts: dict[tuple[str, str], StoredModel] = {}
     for name, entry in document.items():
         provider = _provider_of(entry)
         if name == _SAMPLE or provider not in keys:
             continue
+        model = _without_prefix(name, provider)
+        for key in keys[provider]:
+            if (key, model) not in facts and (said := read_facts(key, model, entry)) is not None:
+                facts[key, model] = said
         try:
             rates = _rates_of(entry)
         except InvalidRates as exc:
@@ -123,8 +132,8 @@ def read_price_file(text: str | bytes, names: Mapping[str, tuple[str, ...]]) -> 
             continue
         if rates is not None:
             for key in keys[provider]:
-                prices.setdefault((key, _without_prefix(name, provider)), rates)
-    return PriceFile(prices, faults)
+                prices.setdefault((key, model), rates)
+    return PriceFile(prices, faults, facts)
 
 
 def _provider_of(entry: Json) -> str:

@@ -71,11 +71,20 @@ async def put_models(db: Database, models: Sequence[StoredModel]) -> None:
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         for model in models:
-            values = {name: getattr(model, name) for name in _FIELDS} | {"updated_at": now_ms()}
-            if model.capabilities is not None:
-                values["capabilities"] = list(model.capabilities)
+            values = _values(model)
             keys = {name: values.pop(name) for name in ("provider", "model", "source")}
             await _put(connection, MODELS, keys, values)
+
+
+async def apply_models(db: Database, models: Sequence[StoredModel], gone: Sequence[StoredModel]) -> None:
+    """Put in `models`, each in the place of what the same source said before, and take out `gone`; all or nothing."""
+    key = ("provider", "model", "source")
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        for model in (*models, *gone):
+            await connection.execute(delete(MODELS).filter_by(**{name: getattr(model, name) for name in key}))
+        if models:
+            await connection.execute(insert(MODELS), [_values(model) for model in models])
 
 
 async def delete_model(db: Database, provider: str, model: str, source: str = CUSTOM) -> bool:
@@ -108,6 +117,13 @@ async def _delete(db: Database, table: Table, keys: Mapping[str, object]) -> boo
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         return bool((await connection.execute(delete(table).filter_by(**keys))).rowcount)
+
+
+def _values(model: StoredModel) -> dict[str, Any]:
+    values = {name: getattr(model, name) for name in _FIELDS} | {"updated_at": now_ms()}
+    if model.capabilities is not None:
+        values["capabilities"] = list(model.capabilities)
+    return values
 
 
 def _stored(row: Row[Any]) -> StoredModel:

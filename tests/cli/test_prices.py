@@ -114,6 +114,23 @@ def test_difference_is_shown_first_and_applied_when_confirmed(relay: Relay) -> N
     assert "All prices are as in the file." in relay("sync", "prices", "--file", "prices.json").stdout
 
 
+def test_what_the_file_knows_of_models_comes_with_it(relay: Relay) -> None:
+    entry = {"litellm_provider": "openai", "mode": "chat", "max_input_tokens": 128000, "supports_vision": True}
+    Path("prices.json").write_text(json.dumps({"gpt-4o": entry}))
+    sync = ("sync", "prices", "--file", "prices.json")
+    new = {"context_length": 128000, "max_output_tokens": None, "capabilities": ["completion", "vision"]}
+    fact = {"provider": "openai", "model": "gpt-4o", "change": "new", "old": None, "new": new}
+
+    dry = json.loads(relay(*sync, "--dry-run", "--json").stdout)
+    first = relay(*sync, "--yes").stdout
+    second = json.loads(relay(*sync, "--yes", "--json").stdout)
+
+    assert (dry["applied"], dry["facts"]) == (False, [fact])
+    assert "128,000" in first
+    assert "Applied 0 changes of prices and 1 of what is known of models" in first
+    assert (second["applied"], second["facts"]) == (False, [])
+
+
 def test_dry_run_changes_nothing(relay: Relay) -> None:
     found = json.loads(relay("sync", "prices", "--file", "prices.json", "--dry-run", "--json").stdout)
 
@@ -156,7 +173,7 @@ def site() -> Iterator[str]:
 
 
 def test_file_is_fetched(relay: Relay, site: str) -> None:
-    assert "Applied 2" in relay("sync", "prices", "--url", f"{site}/moved", "--yes").stdout
+    assert "Applied 2 changes of prices" in relay("sync", "prices", "--url", f"{site}/moved", "--yes").stdout
 
 
 @pytest.mark.parametrize(
