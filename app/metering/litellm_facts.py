@@ -86,4 +86,4 @@ def _capabilities(entry: Mapping[str, Json]) -> tuple[Capability, ...] | None:
 
 def _number(value: Json | Decimal) -> int | None:
     is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return int(value) if is_number and 0 < value <= _MOST and value == int(value) else None  # type: ignore[arg-type, operator] # a number by now
+    return int(value) if is_number and 0 < value <= _MOST and value == int(value) else None
