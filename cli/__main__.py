@@ -14,15 +14,15 @@ from app import __version__
 # Each is `module:name`, a Typer application or a function; what it needs is imported when it is called.
 _COMMANDS = {
     "serve": "cli.serve:serve",
+    "doctor": "cli.doctor:doctor",
     "tokens": "cli.tokens:app",
-    "models": "cli.models:app",
+    "users": "cli.users:app",
     "providers": "cli.providers:app",
-    "db": "cli.db:app",
+    "models": "cli.models:app",
     "usage": "cli.usage:app",
     "requests": "cli.requests:app",
-    "users": "cli.users:app",
-    "doctor": "cli.doctor:doctor",
     "alerts": "cli.alerts:alerts",
+    "db": "cli.db:app",
 }
 
 
@@ -51,7 +51,10 @@ class _Commands(TyperGroup):
 # A traceback with local variables would show tokens and keys.
 _PLAIN: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False}
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, **_PLAIN)
+# Whoever comes from the predecessor writes --rate_limit.
+_SPELLINGS = {"token_normalize_func": lambda name: name.replace("_", "-")}
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, context_settings=_SPELLINGS, **_PLAIN)
 
 
 def _print_version(wanted: bool) -> None:

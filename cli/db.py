@@ -20,7 +20,6 @@ T = TypeVar("T")
 View = dict[str, Any]
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True, add_completion=False)
-app.command()(verify)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
@@ -96,6 +95,9 @@ def copy(
     show_table(["table", "rows", "equal sums"], [[one.table, f"{one.rows:,}", str(one.sums)] for one in copied])
     typer.echo(f"\nCopied to {where}. Rows, values and sums of every table are equal on both sides.")
     typer.echo("Set DATABASE_URL to it, and start the gateway.")
+
+
+app.command()(verify)
 
 
 def _target_url(to: str | None, to_file: Path | None) -> str:

@@ -17,13 +17,11 @@ _SHOWN_CHARACTERS = 70
 
 def sync_descriptions(
     update_existing: Annotated[
-        bool, typer.Option("--update-existing", "--update_existing", help="Also of models that are described already.")
+        bool, typer.Option("--update-existing", help="Also of models that are described already.")
     ] = False,
     file: Annotated[Path | None, typer.Option("--file", help="OpenRouter's list of models, as a file.")] = None,
     url: Annotated[str | None, typer.Option("--url", help="Where that list is, if not at OpenRouter's.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "--dry_run", help="Show what would change, and change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     env_file: Annotated[
         Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")

@@ -19,9 +19,7 @@ _BAR_FULL, _BAR_EMPTY = "█", "░"
 
 
 def _option(name: str, what: str) -> Any:
-    return typer.Option(
-        f"--{name.replace('_', '-')}", f"--{name}", help=f"{what}; 'none' for no limit.", metavar="N|none"
-    )
+    return typer.Option(f"--{name.replace('_', '-')}", help=f"{what}; 'none' for no limit.", metavar="N|none")
 
 
 RequestsPerMinute = Annotated[str | None, _option("requests_per_minute", "Calls a minute")]

@@ -34,10 +34,14 @@ Name = Annotated[
 ]
 Family = Annotated[str | None, typer.Option("--family", help="Of models that it belongs to, such as llama.")]
 Length = Annotated[
-    int | None, typer.Option("--context-length", "--context_length", help="In tokens.", min=1, max=1_000_000_000)
+    int | None, typer.Option("--context-length", help="In tokens.", min=1, max=1_000_000_000, metavar="N")
 ]
 Capabilities = Annotated[
-    str | None, typer.Option("--capabilities", help="With commas: completion, embedding, tools, vision, reasoning …")
+    str | None,
+    typer.Option(
+        "--capabilities",
+        help="What it can do, with commas: completion, embedding, tools, vision, reasoning, search, audio, pdf, image, insert.",
+    ),
 ]
 Description = Annotated[str | None, typer.Option("--description", help="What it is good for.")]
 Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="Whether it is offered.")]

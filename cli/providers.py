@@ -43,15 +43,11 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 @app.command()
 def add(
     key: Key,
-    base_url: Annotated[str | None, typer.Option("--base-url", "--base_url", help="As its own SDK takes it.")] = None,
-    api_key_env: Annotated[
-        str | None, typer.Option("--api-key-env", "--api_key_env", help="The variable that holds its key.")
-    ] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="As its own SDK takes it.")] = None,
+    api_key_env: Annotated[str | None, typer.Option("--api-key-env", help="The variable that holds its key.")] = None,
     api_format: Annotated[
         str | None,
-        typer.Option(
-            "--api-format", "--api_format", help="openai, responses, anthropic, gemini or ollama; several with commas."
-        ),
+        typer.Option("--api-format", help="openai, responses, anthropic, gemini or ollama; several with commas."),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="For people.")] = None,
     models: Annotated[

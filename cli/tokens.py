@@ -49,18 +49,10 @@ Models = Annotated[
     str | None, typer.Option("--models", help="Names it may use, with commas; * and ? are wildcards. Empty for all.")
 ]
 Tags = Annotated[str | None, typer.Option("--tags", help="Tags of its calls, with commas.")]
-Admin = Annotated[
-    bool | None,
-    typer.Option("--admin/--no-admin", help="Whether it may use the administrators' API.", show_default=False),
-]
-LogBodies = Annotated[
-    bool | None,
-    typer.Option(
-        "--log-bodies/--no-log-bodies",
-        help="Whether what its calls ask and get is kept, encrypted, for BODIES_RETENTION_DAYS.",
-        show_default=False,
-    ),
-]
+_ADMIN = "It may use the administrators' API."
+_LOG_BODIES = "What its calls ask and get is kept, encrypted, for some days."
+Admin = Annotated[bool | None, typer.Option("--admin/--no-admin", help=_ADMIN, show_default=False)]
+LogBodies = Annotated[bool | None, typer.Option("--log-bodies/--no-log-bodies", help=_LOG_BODIES, show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
@@ -70,12 +62,12 @@ def add(
     username: Annotated[str, typer.Option("--username", help="Who it is for. Several tokens may share a name.")],
     expiry: Expiry = None,
     rate_limit: Annotated[
-        int, typer.Option("--rate-limit", "--rate_limit", help="Calls a UTC day.", min=0)
+        int, typer.Option("--rate-limit", help="Calls a UTC day.", min=0, metavar="N")
     ] = DEFAULT_RATE_LIMIT,
     models: Models = None,
     tags: Tags = None,
-    admin: Admin = None,
-    log_bodies: LogBodies = None,
+    admin: Annotated[bool, typer.Option("--admin", help=_ADMIN)] = False,
+    log_bodies: Annotated[bool, typer.Option("--log-bodies", help=_LOG_BODIES)] = False,
     requests_per_minute: RequestsPerMinute = None,
     tokens_per_minute: TokensPerMinute = None,
     tokens_per_day: TokensPerDay = None,
@@ -105,7 +97,7 @@ def add(
             expires=_parse_expiry(expiry),
             models=_parse_list(models),
             tags=_parse_list(tags),
-            columns={**limits, "admin": bool(admin), "log_bodies": bool(log_bodies)},
+            columns={**limits, "admin": admin, "log_bodies": log_bodies},
         )
 
     issued = on_database(env_file, issue)
@@ -150,9 +142,7 @@ def modify(
     token_id: TokenId = None,
     username: Annotated[str | None, typer.Option("--username", help="Who it is for.")] = None,
     expiry: NewExpiry = None,
-    rate_limit: Annotated[
-        int | None, typer.Option("--rate-limit", "--rate_limit", help="Calls a UTC day.", min=0)
-    ] = None,
+    rate_limit: Annotated[int | None, typer.Option("--rate-limit", help="Calls a UTC day.", min=0, metavar="N")] = None,
     models: Models = None,
     tags: Tags = None,
     admin: Admin = None,
