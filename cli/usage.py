@@ -24,7 +24,9 @@ View = dict[str, Any]
 BY = ("user", "model", "tag", "day", "provider", "token", "client", "name", "alias", "router", "cache", "surface")
 WATCH_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # what `clear` prints: home, and nothing on the screen nor above it
-_NUMBERS_WIDTH = 65  # of all columns but the first, at their widest usual
+_MOST_DAYS = 3660
+_SHORTEST_NAME = 15
+_GAPS = 4  # of spaces on either side of a table, and three between columns
 
 app = typer.Typer(help="What calls used, and what they cost.", add_completion=False)
 app.command()(reprice)
@@ -88,13 +90,16 @@ def _select(since: str, until: str | None) -> "Selection":
     from app.metering.reports import select
 
     end = None if until is None else _day(until, "--until")
+    last = end or datetime.now(UTC).date()
     number = since.removesuffix("d")
     if since.endswith("d") and number.isdecimal():
-        last = end or datetime.now(UTC).date()
-        if not 0 < int(number) <= 3660:
-            fail(f"--since {since!r} is not a number of days from 1d to 3660d.")
+        if not 0 < int(number) <= _MOST_DAYS:
+            fail(f"--since {since!r} is not a number of days from 1d to {_MOST_DAYS}d.")
         return select(start=last - timedelta(days=int(number) - 1), end=last)
-    return select(start=_day(since, "--since"), end=end)
+    start = _day(since, "--since")
+    if not timedelta() <= last - start < timedelta(days=_MOST_DAYS):
+        fail(f"From {start} to {last} is no period: it ends before it begins, or is over ten years long.")
+    return select(start=start, end=end)
 
 
 def _day(text: str, option: str) -> date:
@@ -151,25 +156,34 @@ def _show(by: str, views: list[View], totals: View, selection: "Selection") -> N
         typer.echo("No calls.")
         return
     columns = [by, "calls", "errors", "in", "out", "USD", "ms"]
-    longest = max(15, shutil.get_terminal_size().columns - _NUMBERS_WIDTH) if sys.stdout.isatty() else 1000
-    rows = [_cells(_name(view, longest), view) for view in views]
-    show_table(columns, [*rows, _cells("all", totals)], right=range(1, len(columns)), total=True)
-    if totals["unpriced"]:
-        typer.echo(f"~ For {totals['unpriced']:,} calls no price is known: costs with ~ lack theirs.")
+    places = _places([Decimal(view["cost"]) for view in (*views, totals)])
+    numbers = [_numbers(view, places) for view in (*views, totals)]
+    longest = _room([columns[1:], *numbers]) if sys.stdout.isatty() else 1000
+    names = [*(_name(view, longest) for view in views), "all"]
+    rows = [[name, *cells] for name, cells in zip(names, numbers, strict=True)]
+    show_table(columns, rows, right=range(1, len(columns)), total=True)
+    if unpriced := totals["unpriced"]:
+        calls = "1 call" if unpriced == 1 else f"{unpriced:,} calls"
+        typer.echo(f"~ lacks the cost of {calls} for which no price is known.")
     if by == "tag":
         typer.echo("A call counts once under each of its tags, and once in all.")
 
 
-def _cells(name: str, view: View) -> list[str]:
+def _numbers(view: View, places: int) -> list[str]:
     return [
-        name,
         f"{view['calls']:,}",
         f"{view['errors']:,}" if view["errors"] else "-",
         _short(view["prompt_tokens"]),
         _short(view["completion_tokens"]),
-        f"{'~' if view['unpriced'] else ''}{_money(view['cost'])}",
+        f"{'~' if view['unpriced'] else ''}{_money(Decimal(view['cost']), places)}",
         "-" if view["average_ms"] is None else f"{view['average_ms']:,.0f}",
     ]
+
+
+def _room(lines: list[list[str]]) -> int:
+    """What a window has left for names beside these columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return max(_SHORTEST_NAME, shutil.get_terminal_size().columns - sum(widths) - 3 * len(widths) - _GAPS)
 
 
 def _name(view: View, longest: int) -> str:
@@ -188,9 +202,12 @@ def _short(count: int) -> str:
     return f"{count:,}"
 
 
-def _money(cost: str) -> str:
-    """Cents, or where that is nothing, two digits that are not zeros."""
-    amount = Decimal(cost)
-    if amount == 0 or abs(amount) >= Decimal("0.1"):
-        return f"{amount:,.2f}"
-    return f"{amount:.2g}" if abs(amount) < Decimal("0.000001") else f"{Decimal(f'{amount:.2g}'):f}"
+def _places(costs: list[Decimal]) -> int:
+    """Decimals for a whole column, so that its points stand below each other: of its largest amount four digits, and cents at least."""
+    most = max(map(abs, costs))
+    return 2 if most == 0 else min(12, max(2, 3 - most.adjusted()))
+
+
+def _money(cost: Decimal, places: int) -> str:
+    least = Decimal(1).scaleb(-places)
+    return f"<{least}" if 0 < cost < least / 2 else f"{cost:,.{places}f}"

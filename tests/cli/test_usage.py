@@ -14,7 +14,7 @@ import pytest
 from app.store.db import open_database
 from app.store.requests import insert_calls
 from app.store.schema import upgrade
-from cli.usage import BY
+from cli.usage import BY, _money, _places
 from tests.store.test_requests import make_row
 
 PERIOD = ("--since", "2026-09-20", "--until", "2026-09-22")
@@ -64,9 +64,9 @@ def test_table_tells_what_lacks_a_price_and_how_tags_count(file: Path) -> None:
     done = run(file, "--by", "tag", *PERIOD)
 
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["a", "2", "-", "54", "56", "0.014", "9"] in lines
-    assert ["all", "3", "1", "81", "84", "~0.014", "9"] in lines
-    assert "For 1 calls no price is known" in done.stdout
+    assert ["a", "2", "-", "54", "56", "0.01355", "9"] in lines
+    assert ["all", "3", "1", "81", "84", "~0.01355", "9"] in lines
+    assert "~ lacks the cost of 1 call for which no price is known." in done.stdout
     assert "A call counts once under each of its tags" in done.stdout
 
 
@@ -90,7 +90,9 @@ def test_period_without_calls_is_told(file: Path) -> None:
         (("--by", "colour"), "'colour'"),
         (("--since", "soon"), "YYYY-MM-DD"),
         (("--since", "0d"), "3660d"),
-        (("--since", "2026-09-20", "--until", "2026-09-19"), "after"),
+        (("--since", "2026-09-20", "--until", "2026-09-19"), "From 2026-09-20 to 2026-09-19"),
+        (("--since", "9999-01-01"), "From 9999-01-01"),
+        (("--since", "2001-01-01"), "over ten years"),
         (("--json", "--csv"), "--json, --csv and --watch"),
     ],
 )
@@ -99,3 +101,20 @@ def test_what_cannot_be_shown_is_refused_in_words(file: Path, options: tuple[str
 
     assert done.returncode == 1
     assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1, "not a traceback"
+
+
+@pytest.mark.parametrize(
+    ("costs", "shown"),
+    [
+        (("1234.5", "0.00036", "0"), ["1,234.50", "<0.01", "0.00"]),
+        (("0.0014", "0.0004", "0.00036"), ["0.001400", "0.000400", "0.000360"]),
+        (("0.5", "0.00001"), ["0.5000", "<0.0001"]),
+        (("0", "0"), ["0.00", "0.00"]),
+    ],
+)
+def test_amounts_of_a_column_have_as_many_decimals(costs: tuple[str, ...], shown: list[str]) -> None:
+    amounts = [Decimal(cost) for cost in costs]
+    places = _places(amounts)
+
+    assert [_money(amount, places) for amount in amounts] == shown
