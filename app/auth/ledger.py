@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from app.auth.rounds import Asked, Rounds
 from app.core.limits import MAX_CONCURRENT, REQUESTS_PER_MINUTE, Ask, Reservation
 from app.store.db import Database, DatabaseUnavailable
-from app.store.limits import beat, release_calls, release_places, release_worker, reserve, tidy
+from app.store.limits import beat, release_calls, release_places, release_worker, tidy
 
 # Calls of others under way mostly leave some of what they reserved; for as long a call waits for that.
 REFUND_WAIT_S = 1.0
@@ -55,6 +56,7 @@ class LimitLedger:
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
         self._settled = asyncio.Event()
+        self._rounds = Rounds(db, worker_id, self._introduce)
         self._undoing: set[asyncio.Task[None]] = set()
         self._unwanted: set[str] = set()
         self._is_known = False
@@ -146,14 +148,13 @@ class LimitLedger:
 
     async def _try(self, call_id: str, asks: Sequence[Ask]) -> Reservation:
         """Try once. Whatever happens to who waits for it, nothing stays reserved that nobody knows of."""
-        is_wanted = True
-        task = asyncio.create_task(self._reserve(call_id, asks, lambda: is_wanted))
+        asked = self._rounds.ask(call_id, asks)
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await asyncio.shield(task)
+                return await asyncio.shield(asked.answer)
         except (TimeoutError, asyncio.CancelledError) as exc:
-            is_wanted = False
-            self._undo(call_id, task)
+            asked.is_wanted = False
+            self._undo(asked)
             if isinstance(exc, TimeoutError):
                 raise _unavailable("it does not answer") from exc
             raise
@@ -162,23 +163,22 @@ class LimitLedger:
                 self._unwanted.add(call_id)
             raise _unavailable(exc.message) from exc
 
-    async def _reserve(self, call_id: str, asks: Sequence[Ask], is_wanted: Callable[[], bool]) -> Reservation:
+    async def _introduce(self) -> None:
         if not self._is_known:
             await self._beat()  # nobody may take what is reserved for that of a dead worker
-        return await reserve(self._db, self._worker_id, call_id, asks, is_wanted)
 
-    def _undo(self, call_id: str, reserving: asyncio.Task[Reservation]) -> None:
-        task = asyncio.create_task(self._release_when_done(call_id, reserving))
+    def _undo(self, asked: Asked) -> None:
+        task = asyncio.create_task(self._release_when_done(asked))
         self._undoing.add(task)
         task.add_done_callback(self._undoing.discard)
 
-    async def _release_when_done(self, call_id: str, reserving: asyncio.Task[Reservation]) -> None:
+    async def _release_when_done(self, asked: Asked) -> None:
         try:
-            may_be_there = (await reserving).granted
+            may_be_there = (await asked.answer).granted
         except DatabaseUnavailable as exc:
             may_be_there = exc.in_doubt
         if may_be_there:
-            self._unwanted.add(call_id)
+            self._unwanted.add(asked.call_id)
             with contextlib.suppress(DatabaseUnavailable):  # then `run` does it
                 await self._release_unwanted()
 

@@ -117,6 +117,49 @@ async def reserve(
         return Reservation(False, exc.standings)
 
 
+async def reserve_together(
+    db: Database, worker_id: str, read_asks: Callable[[], Mapping[str, Sequence[Ask]]]
+) -> Mapping[str, Reservation]:
+    """Reserve all that several calls ask for, or nothing at all, in one transaction; what became of each, by its id.
+
+    Args:
+        read_asks: what they ask for, by their ids; called in the transaction, when some may have left.
+
+    Returns:
+        Nothing where not all of them fit.
+
+    Raises:
+        DatabaseUnavailable: nothing was reserved, unless the error is `in_doubt`.
+    """
+
+    def work(statements: Statements) -> Mapping[str, Reservation]:
+        asked = read_asks()
+        amounts: defaultdict[Key, int] = defaultdict(int)
+        most: dict[Key, int] = {}
+        holds = []
+        for call_id, asks in asked.items():
+            for ask in asks:
+                key = _key_of(ask)
+                amounts[key] += ask.amount
+                most[key] = min(ask.cap.most, most.get(key, ask.cap.most))
+                holds.append({**_values(key), "amount": ask.amount, "call_id": call_id, "worker_id": worker_id})
+        if not holds or any(amounts[key] > most[key] for key in amounts):
+            return {}
+        statements.many(_HOLD, holds)
+        stands = {}
+        for key in sorted(amounts):
+            rows = statements.rows(_RESERVE, {**_values(key), "amount": amounts[key], "most": most[key]})
+            if not rows:
+                raise _Refused(())
+            stands[key] = rows[0]
+        return {call_id: Reservation(True, _standings(asks, stands)) for call_id, asks in asked.items()}
+
+    try:
+        return await db.transact(work)
+    except _Refused:
+        return {}
+
+
 def settle(statements: Statements, calls: Sequence[Settled]) -> None:
     """Count what `calls` used, and release what they hold. For calls whose rows are new in this transaction."""
     used: defaultdict[Key, int] = defaultdict(int)
@@ -216,6 +259,12 @@ def _stand(statements: Statements, ask: Ask) -> Standing:
     rows = statements.rows(_STATE, _values(_key_of(ask)))
     used, reserved = rows[0] if rows else (0, 0)
     return Standing(ask, used, reserved)
+
+
+def _standings(asks: Sequence[Ask], stands: Mapping[Key, Sequence[int]]) -> tuple[Standing, ...]:
+    """Of a call whose part is reserved in `stands`, which are used and reserved by key."""
+    found = [(ask, stands[_key_of(ask)]) for ask in sorted(asks, key=_key_of)]
+    return tuple(Standing(ask, used, reserved - ask.amount) for ask, (used, reserved) in found)
 
 
 def _used_of(call: Settled, hold: Hold) -> int:

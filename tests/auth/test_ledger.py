@@ -6,11 +6,13 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from app.auth import ledger as module
+from app.auth import rounds
 from app.auth.ledger import LimitLedger
 from app.core.limits import MAX_CONCURRENT, REQUESTS_PER_MINUTE, TOKENS_PER_DAY, Ask, Cap, Reservation
 from app.core.record import Hold
@@ -151,6 +153,71 @@ async def test_call_with_a_deadline_does_not_wait_beyond_it(
     assert not refused.granted
 
 
+async def test_calls_of_a_token_that_come_at_once_are_a_few_transactions(
+    database: Database, ledger: LimitLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ledger.reserve("first", [make_ask(MAX_CONCURRENT, 100)], None)
+    transactions: list[object] = []
+    transact = database.transact
+
+    def counted(work: Callable[[Any], Any], *, writes: bool = True) -> Any:
+        transactions.append(work)
+        return transact(work, writes=writes)
+
+    monkeypatch.setattr(database, "transact", counted)
+    asks = [make_ask(MAX_CONCURRENT, 100), make_ask(TOKENS_PER_DAY, 1000, 7)]
+    reservations = await asyncio.gather(*(ledger.reserve(f"call-{number}", asks, None) for number in range(40)))
+
+    assert all(reservation.granted for reservation in reservations)
+    assert max(reservation.standings[0].reserved for reservation in reservations) == 40
+    assert await read_held(database) == {"first": 1} | {f"call-{number}": 8 for number in range(40)}
+    assert len(transactions) <= 3
+
+
+async def test_of_calls_that_come_at_once_as_many_are_granted_as_fit(
+    database: Database, ledger: LimitLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFUND_WAIT_S", 0.0)
+    ask = make_ask(TOKENS_PER_DAY, 100, 30)
+
+    reservations = await asyncio.gather(*(ledger.reserve(f"call-{number}", [ask], None) for number in range(8)))
+
+    assert [reservation.granted for reservation in reservations].count(True) == 3
+    assert sum((await read_held(database)).values()) == 90
+
+
+async def test_caller_that_leaves_among_others_takes_nothing_and_disturbs_nobody(
+    database: Database, ledger: LimitLedger
+) -> None:
+    ask = make_ask(MAX_CONCURRENT, 100)
+    calls = [asyncio.create_task(ledger.reserve(f"call-{number}", [ask], None)) for number in range(9)]
+    await asyncio.sleep(0)
+
+    for call in calls[::2]:
+        call.cancel()
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    await until(lambda: not ledger._undoing)
+
+    assert [isinstance(each, Reservation) for each in done] == [bool(number % 2) for number in range(9)]
+    assert set(await read_held(database)) == {f"call-{number}" for number in range(1, 9, 2)}
+
+
+async def test_database_that_is_away_is_told_to_all_that_asked_at_once(
+    database: Database, ledger: LimitLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **_more: object) -> None:
+        raise DatabaseUnavailable("gone")
+
+    ask = make_ask(MAX_CONCURRENT, 100)
+    with monkeypatch.context() as away:
+        away.setattr(database, "transact", fail)
+        calls = (ledger.reserve(f"call-{number}", [ask], None) for number in range(5))
+        refused = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [type(each) for each in refused] == [DatabaseUnavailable] * 5
+    assert (await ledger.reserve("next", [ask], None)).granted
+
+
 async def test_caller_that_leaves_while_it_waits_leaves_nothing_behind(database: Database, ledger: LimitLedger) -> None:
     ask = make_ask(MAX_CONCURRENT, 1)
     await ledger.reserve("first", [ask], None)
@@ -200,7 +267,7 @@ async def test_reservation_in_doubt_is_released_when_the_database_is_there_again
         error.in_doubt = True
         raise error
 
-    monkeypatch.setattr(module, "reserve", reserve_and_break)
+    monkeypatch.setattr(rounds, "reserve", reserve_and_break)
     with pytest.raises(DatabaseUnavailable):
         await ledger.reserve("doubtful", [make_ask(MAX_CONCURRENT, 1)], None)
     assert await read_held(database) == {"doubtful": 1}

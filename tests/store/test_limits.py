@@ -34,6 +34,7 @@ from app.store.limits import (
     release_places,
     release_worker,
     reserve,
+    reserve_together,
     tidy,
 )
 from app.store.requests import insert_calls
@@ -275,6 +276,19 @@ async def test_standings_are_those_of_the_period(database: Database) -> None:
     assert (now.used, now.reserved, later.used, later.reserved) == (0, 5, 0, 0)
 
 
+async def test_calls_reserve_together_all_that_they_ask_for_or_nothing(database: Database) -> None:
+    tokens, other = make_ask(TOKENS_PER_DAY, 100, 30), make_ask(TOKENS_PER_DAY, 50, 30, "user:ann")
+
+    granted = await reserve_together(database, WORKER, lambda: {"a": [tokens], "b": [other, tokens]})
+    refused = await reserve_together(database, WORKER, lambda: {"c": [tokens], "d": [other]})
+    none = await reserve_together(database, WORKER, dict)
+
+    assert {call_id: each.granted for call_id, each in granted.items()} == {"a": True, "b": True}
+    assert [(each.used, each.reserved) for each in granted["b"].standings] == [(0, 30), (0, 0)]
+    assert (refused, none) == ({}, {})
+    assert (await used_of(database, tokens), await used_of(database, other)) == ((0, 60), (0, 30))
+
+
 async def test_no_two_databases_together_reserve_more_than_the_limit(
     database: Database, open_another: Callable[[str], Database]
 ) -> None:
@@ -297,7 +311,7 @@ async def test_no_two_databases_together_reserve_more_than_the_limit(
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "reserve", "reserve", "settle", "again", "release", "bury", "tidy"]),
+        st.sampled_from(["reserve", "reserve", "crowd", "settle", "again", "release", "bury", "tidy"]),
         st.integers(0, 2**32),
     ),
     max_size=60,
@@ -326,6 +340,15 @@ async def test_whatever_happens_reserved_is_what_is_held_used_is_what_rows_say_a
             asks = [make_ask(name, MOST, chance.randint(0, MOST), subject) for subject, name in caps]
             if (await reserve(database, worker, call_id, asks)).granted:
                 held[call_id] = (worker, asks)
+        elif step == "crowd":
+            size = chance.randint(1, 3)
+            names = chance.sample(LIMITS, 2)
+            crowd = {
+                f"{call_id}.{each}": [make_ask(name, MOST, chance.randint(0, MOST // 2)) for name in names]
+                for each in range(size)
+            }
+            granted = await reserve_together(database, worker, crowd.copy)
+            held |= {each: (worker, crowd[each]) for each in granted}
         elif step == "settle" and held:
             call_id = chance.choice(sorted(held))
             _, settled[call_id] = held.pop(call_id)
