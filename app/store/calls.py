@@ -1,8 +1,8 @@
 """Queries on single calls: pages of them, and one with those that were made for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +31,9 @@ SORTS = {
     "response_time_ms": "r.total_ms",
 }
 """What calls can be sorted by."""
+
+_FEW_KEYS = 16
+"""As many are looked up in each hour; of more it takes no longer to read all that there are."""
 
 _STATUSES = {None: "", "success": " AND r.status < 400", "error": " AND r.status >= 400"}
 _COUNTS = {None: "u.calls", "success": "u.ok", "error": "u.calls - u.ok"}
@@ -63,6 +66,19 @@ class Wanted:
     after: After | None = None
 
 
+class _Summed(NamedTuple):
+    """Where the sums of hours are of the calls that are meant.
+
+    Attributes:
+        source: SQL behind FROM, up to where the period is told.
+        hour: the column that it is told of.
+    """
+
+    source: str
+    hour: str
+    values: Mapping[str, object]
+
+
 async def read_calls(db: Database, wanted: Wanted, limit: int) -> tuple[list[Row], After | None]:
     """The rows of a page, and where the next one begins; None where this is the last.
 
@@ -93,13 +109,9 @@ async def count_calls(db: Database, wanted: Wanted) -> int:
         oldest_day = max(await _oldest(connection) // MS_PER_DAY, selection.first_day)
         oldest = replace(selection, first_day=oldest_day, last_day=min(oldest_day, selection.last_day))
         count = await _count_rows(connection, replace(everything, selection=oldest))
-        where, values = conditions(selection, "k")
-        sql = (
-            f"SELECT coalesce(sum({_COUNTS[wanted.status]}), 0) FROM usage_days u WHERE u.day > :oldest AND u.day <= :last"  # noqa: S608 - our names
-            f" AND u.key_id IN (SELECT k.id FROM usage_keys k WHERE 1 = 1{where})"
+        return count + await _count_summed(
+            connection, replace(everything, selection=replace(selection, first_day=oldest_day + 1))
         )
-        days = {"oldest": oldest_day, "last": selection.last_day}
-        return count + int((await connection.execute(text(sql), values | days)).scalar_one())
 
 
 async def read_call(db: Database, call_id: str) -> tuple[Row, list[Row]] | None:
@@ -144,6 +156,19 @@ async def _count_rows(connection: AsyncConnection, wanted: Wanted) -> int:
     return int((await connection.execute(text(sql), values | _period(wanted))).scalar_one())
 
 
+async def _count_summed(connection: AsyncConnection, wanted: Wanted) -> int:
+    """As `_count_rows`, from the sums: only the clients' own."""
+    selection = wanted.selection
+    where, values = conditions(selection, "k")
+    if where:
+        source, days = f"usage_days u WHERE u.key_id IN (SELECT k.id FROM usage_keys k WHERE 1 = 1{where}) AND u.day", 1  # noqa: S608 - our conditions
+    else:
+        source, days = "usage_totals u WHERE u.hour", HOURS_PER_DAY
+    sql = f"SELECT coalesce(sum({_COUNTS[wanted.status]}), 0) FROM {source} BETWEEN :first AND :last"  # noqa: S608 - our names
+    period = {"first": selection.first_day * days, "last": (selection.last_day + 1) * days - 1}
+    return int((await connection.execute(text(sql), values | period)).scalar_one())
+
+
 async def _oldest(connection: AsyncConnection) -> int:
     """When the oldest call that is still kept arrived."""
     return (await connection.execute(text("SELECT min(received_at) FROM request_logs"))).scalar() or 0
@@ -164,9 +189,10 @@ async def _read_by_hours(connection: AsyncConnection, wanted: Wanted, limit: int
     """
     where, values = _conditions(wanted)
     first, last = await _hours_left(connection, wanted)
+    summed = await _summed_by(connection, wanted.selection)
     found: list[Sequence[Any]] = []
     while len(found) < limit:
-        hours = await _hours_with_calls(connection, wanted, first, last, limit - len(found))
+        hours = await _hours_with_calls(connection, wanted, summed, first, last, limit - len(found))
         if not hours:
             break
         sql = (
@@ -193,19 +219,31 @@ async def _hours_left(connection: AsyncConnection, wanted: Wanted) -> tuple[int,
     return max(first, await _oldest(connection) // MS_PER_HOUR), last
 
 
+async def _summed_by(connection: AsyncConnection, selection: Selection) -> _Summed:
+    where, values = conditions(selection, "k")
+    if not where:
+        return _Summed("usage_totals u WHERE u.hour", "u.hour", {})
+    keys = f"SELECT k.id FROM usage_keys k WHERE 1 = 1{where}"  # noqa: S608 - our conditions
+    few = (await connection.execute(text(f"{keys} LIMIT {_FEW_KEYS + 1}"), values)).scalars().all()
+    if len(few) > _FEW_KEYS:
+        return _Summed(f"usage_hours u WHERE u.key_id IN ({keys}) AND u.hour", "u.hour", values)
+    ids = ", ".join(map(str, few)) or "NULL"
+    # SQLite does a CROSS JOIN from left to right: the hours there are, and in each these keys by the primary key.
+    source = f"usage_totals t CROSS JOIN usage_hours u WHERE u.hour = t.hour AND u.key_id IN ({ids}) AND t.hour"
+    return _Summed(source, "t.hour", {})
+
+
 async def _hours_with_calls(
-    connection: AsyncConnection, wanted: Wanted, first: int, last: int, limit: int
+    connection: AsyncConnection, wanted: Wanted, summed: _Summed, first: int, last: int, limit: int
 ) -> Sequence[int]:
     """The next hours with calls that are meant, as many as it takes to have `limit` of them; fewer at the end."""
-    where, values = conditions(wanted.selection, "k")
     # What is made for others has no count of what went well, and is seldom enough to look.
     count = "u.calls + u.helper_calls" if wanted.helpers else _COUNTS[wanted.status]
     sql = (
-        f"SELECT u.hour, sum({count}) FROM usage_hours u"  # noqa: S608 - our names
-        f" WHERE u.hour BETWEEN :first AND :last AND u.key_id IN (SELECT k.id FROM usage_keys k WHERE 1 = 1{where})"
-        f" GROUP BY u.hour HAVING sum({count}) > 0 ORDER BY u.hour {wanted.order} LIMIT :limit"
+        f"SELECT {summed.hour}, sum({count}) FROM {summed.source} BETWEEN :first AND :last"  # noqa: S608 - our names
+        f" GROUP BY {summed.hour} HAVING sum({count}) > 0 ORDER BY {summed.hour} {wanted.order} LIMIT :limit"
     )
-    rows = await connection.execute(text(sql), values | {"first": first, "last": last, "limit": limit})
+    rows = await connection.execute(text(sql), {**summed.values, "first": first, "last": last, "limit": limit})
     hours, expected = [], 0
     for hour, calls in rows.all():
         hours.append(int(hour))

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.store.db import Database
 from app.store.limits import Settled, settle
-from app.store.rollups import CLASSES, add_calls
+from app.store.rollups import CLASSES, add_calls, add_totals
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
@@ -131,10 +131,11 @@ def _insert_several(count: int) -> str:
 def _account(statements: Statements, rows: Sequence[Row], also: Also) -> None:
     """Count rows that are new wherever calls are counted."""
     _count(statements, rows)
-    add_calls(statements, rows)
+    totals = add_calls(statements, rows)
     if held := [_settled(row) for row in rows if row.get("holds")]:
         settle(statements, held)
     also(statements, [row["id"] for row in rows])
+    add_totals(statements, totals)
 
 
 def _settled(row: Row) -> Settled:

@@ -1,7 +1,8 @@
 """Sums of calls by hour and by day, kept in the transaction that writes the calls: reports read these and never the calls.
 
-Statements always come in one order: keys, hours, days, and within each by their primary key. So two workers never wait for
-each other crosswise.
+Statements always come in one order: keys, hours, days, totals, and within each by their primary key. So two workers never
+wait for each other crosswise. Totals have one row for all calls of an hour, which every worker writes: they are the last
+statement of their transaction, so that on a server that row is locked for one round trip and the commit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,11 +55,16 @@ SUMS = (*COUNTED, *CLASSES, "cost", "total_ms", "first_byte_ms", "first_bytes")
 
 HOURS_PER_DAY = 24
 
+MILL = 10**9
+"""A thousandth of a USD, in pico-USD. Over nine million USD are more than a column holds, so where there may be as much it is told in two parts."""
+
 Key = tuple[str, ...]
 Amounts = tuple[int, ...]
 Sums = dict[tuple[int, int], Amounts]
 """By period and id of the key."""
 
+Totals = dict[int, Amounts]
+"""By hour."""
 
 Change = tuple[Mapping[str, Any], int | None, int | None]
 """A row of `request_logs` with at least `received_at` and all of `KEY`, its old and its new cost in pico-USD; None for unknown."""
@@ -68,11 +74,11 @@ def _marks(count: int) -> str:
     return ", ".join("?" * count)
 
 
-def _upsert(table: str, period: str) -> str:
-    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUMS)
+def _upsert(table: str, key: tuple[str, ...], sums: tuple[str, ...] = SUMS) -> str:
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
     return (
-        f"INSERT INTO {table} ({period}, key_id, {', '.join(SUMS)}) VALUES ({_marks(2 + len(SUMS))})"  # noqa: S608 - our columns
-        f" ON CONFLICT ({period}, key_id) DO UPDATE SET {added}"
+        f"INSERT INTO {table} ({', '.join(key + sums)}) VALUES ({_marks(len(key + sums))})"  # noqa: S608 - our columns
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}"
     )
 
 
@@ -80,23 +86,32 @@ _INSERT_KEY = (
     f"INSERT INTO usage_keys (id, {', '.join(KEY)}) VALUES ({_marks(1 + len(KEY))})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
 )
-_ADD_HOUR = _upsert("usage_hours", "hour")
-_ADD_DAY = _upsert("usage_days", "day")
+_ADD_HOUR = _upsert("usage_hours", ("hour", "key_id"))
+_ADD_DAY = _upsert("usage_days", ("day", "key_id"))
+_ADD_TOTAL = _upsert("usage_totals", ("hour",), (*SUMS, "cost_mills"))
 
+_COST = SUMS.index("cost")
 _ERROR_STATUS = 400
 
 _read_key = itemgetter(*KEY)
 _read_classes = itemgetter(*CLASSES)
 
 
-def add_calls(statements: Statements, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows of `request_logs`, which are new there, to the sums."""
+def add_calls(statements: Statements, rows: Sequence[Mapping[str, Any]]) -> Totals:
+    """Add rows of `request_logs`, which are new there, to the sums by key; what is left for `add_totals`."""
     keys, hours = sum_up(rows)
     _add(statements, keys, hours)
+    return by_hour(hours)
+
+
+def add_totals(statements: Statements, totals: Totals) -> None:
+    """Add the totals of what was added by key: the last statement of the same transaction."""
+    if totals:
+        statements.each(_ADD_TOTAL, [_parted(hour, totals[hour]) for hour in sorted(totals)])
 
 
 def change_costs(statements: Statements, changes: Iterable[Change]) -> None:
-    """Put the difference of costs that rows were given into the sums."""
+    """Put the difference of costs that rows were given into all sums, the totals last."""
     hours: Sums = {}
     for row, old, new in changes:
         where = row["received_at"] // MS_PER_HOUR, key_id(key_of(row))
@@ -105,6 +120,7 @@ def change_costs(statements: Statements, changes: Iterable[Change]) -> None:
         amounts["cost"] = (new or 0) - (old or 0)
         hours[where] = tuple(map(int.__add__, hours.get(where, (0,) * len(SUMS)), amounts.values()))
     _add(statements, {}, hours)
+    add_totals(statements, by_hour(hours))
 
 
 def sum_up(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, Key], Sums]:
@@ -125,7 +141,7 @@ def sum_up(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, Key], Sums]:
         # Absent and empty names are one key.
         if (hour, id_) in sums:
             each.append(sums[hour, id_])
-        sums[hour, id_] = each[0] if len(each) == 1 else tuple(map(sum, zip(*each, strict=True)))
+        sums[hour, id_] = _sum(each)
     return keys, sums
 
 
@@ -134,9 +150,15 @@ def by_day(hours: Sums) -> Sums:
     days: dict[tuple[int, int], list[Amounts]] = {}
     for (hour, id_), amounts in hours.items():
         days.setdefault((hour // HOURS_PER_DAY, id_), []).append(amounts)
-    return {
-        where: each[0] if len(each) == 1 else tuple(map(sum, zip(*each, strict=True))) for where, each in days.items()
-    }
+    return {where: _sum(each) for where, each in days.items()}
+
+
+def by_hour(hours: Sums) -> Totals:
+    """The sums over all keys."""
+    totals: dict[int, list[Amounts]] = {}
+    for (hour, _), amounts in hours.items():
+        totals.setdefault(hour, []).append(amounts)
+    return {hour: _sum(each) for hour, each in totals.items()}
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
@@ -168,6 +190,15 @@ def _amounts(row: Mapping[str, Any]) -> Amounts:
         first_byte_ms if begun else 0,
         +begun,
     )
+
+
+def _parted(hour: int, amounts: Amounts) -> tuple[int, ...]:
+    mills, rest = divmod(amounts[_COST], MILL)
+    return (hour, *amounts[:_COST], rest, *amounts[_COST + 1 :], mills)
+
+
+def _sum(each: Sequence[Amounts]) -> Amounts:
+    return each[0] if len(each) == 1 else tuple(map(sum, zip(*each, strict=True)))
 
 
 def _add(statements: Statements, keys: Mapping[int, Key], hours: Sums) -> None:

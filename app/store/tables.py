@@ -203,7 +203,7 @@ class UsageKey(SQLModel, table=True):
 
 
 class _Sums(SQLModel):
-    """Sums over the rows of `request_logs` with one key, in one period: tokens, costs and all that is not said otherwise of both kinds of calls.
+    """Sums over rows of `request_logs` in one period: tokens, costs and all that is not said otherwise of both kinds of calls.
 
     Attributes:
         calls: the clients' own; `helper_calls` are those made for them.
@@ -213,7 +213,6 @@ class _Sums(SQLModel):
         first_bytes: the clients' own of which any byte came, over which `first_byte_ms` is summed.
     """
 
-    key_id: int = Field(primary_key=True, sa_type=BigInteger)
     calls: int = Field(sa_type=BigInteger)
     helper_calls: int = Field(sa_type=BigInteger)
     ok: int = Field(sa_type=BigInteger)
@@ -242,23 +241,39 @@ class _Sums(SQLModel):
 
 
 class UsageHour(_Sums, table=True):
-    """Sums of an hour, counted from 1970 in UTC."""
+    """Sums of an hour, counted from 1970 in UTC, of calls with one key."""
 
     __tablename__ = "usage_hours"
 
     hour: int = Field(primary_key=True)
+    key_id: int = Field(primary_key=True, sa_type=BigInteger)
 
     __table_args__ = (PrimaryKeyConstraint("hour", "key_id"), _WITHOUT_ROWID)
 
 
 class UsageDay(_Sums, table=True):
-    """Sums of a day."""
+    """Sums of a day, of calls with one key."""
 
     __tablename__ = "usage_days"
 
     day: int = Field(primary_key=True)
+    key_id: int = Field(primary_key=True, sa_type=BigInteger)
 
     __table_args__ = (PrimaryKeyConstraint("day", "key_id"), _WITHOUT_ROWID)
+
+
+class UsageTotal(_Sums, table=True):
+    """Sums of an hour, of all calls: what every report without a filter reads, however many keys there are.
+
+    Attributes:
+        cost_mills: thousandths of a USD; `cost` is only what is left of them, call by call. Of all keys together one column might
+            be too small, and then no call of that hour could be kept.
+    """
+
+    __tablename__ = "usage_totals"
+
+    hour: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    cost_mills: int = Field(sa_type=BigInteger)
 
 
 class ModelPrice(SQLModel, table=True):
@@ -464,6 +479,7 @@ REQUEST_LOGS = _table(RequestLog)
 USAGE_KEYS = _table(UsageKey)
 USAGE_HOURS = _table(UsageHour)
 USAGE_DAYS = _table(UsageDay)
+USAGE_TOTALS = _table(UsageTotal)
 MODEL_PRICES = _table(ModelPrice)
 MODELS = _table(CatalogModel)
 CUSTOM_PROVIDERS = _table(CustomProvider)

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.store.calls import COMPLETION, PROMPT
 from app.store.db import Database
-from app.store.rollups import HOURS_PER_DAY, KEY, SUMS
+from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS
 from app.store.selection import Selection, conditions
 
 Unit = Literal["day", "hour"]
@@ -30,9 +30,8 @@ BRIEF = {
 FULL = {name: f"u.{name}" for name in SUMS}
 """All of them."""
 
-# The whole sum of costs may be over 63 bits, at nine million USD; so it is made of two.
-_PART = 10**9
-_PERIODS = {"day": "u.day BETWEEN :first AND :last", "hour": "u.hour BETWEEN :first AND :last"}
+_COST_PARTS = f"sum(u.cost / {MILL}), sum(u.cost % {MILL})"
+_TOTAL_COST_PARTS = "sum(u.cost_mills), sum(u.cost)"
 
 
 async def read_sums(
@@ -42,31 +41,35 @@ async def read_sums(
 
     Args:
         by: columns of `usage_keys`, or the name of the unit; none for all together, which are one group.
-        unit: of the table that is read; days are much faster.
+        unit: of the sums by key; days are much faster. Where no key is asked for, the totals are read, of either unit.
         sums: `FULL` or `BRIEF`.
 
     Raises:
         DatabaseUnavailable: the database cannot be read.
     """
     filters, values = conditions(selection, "k")
-    columns = ", ".join(f"u.{name}" if name == unit else f"k.{name}" for name in by)
-    joined = ""
+    cost = _COST_PARTS
     if set(by) & set(KEY):
-        joined = " JOIN usage_keys k ON k.id = u.key_id"
+        source = f"usage_{unit}s u JOIN usage_keys k ON k.id = u.key_id"
     elif filters:
+        source = f"usage_{unit}s u"
         filters = f" AND u.key_id IN (SELECT k.id FROM usage_keys k WHERE 1 = 1{filters})"  # noqa: S608 - our conditions
+    else:
+        source, unit, cost = "usage_totals u", "hour", _TOTAL_COST_PARTS
+    columns = ", ".join(f"k.{name}" if name in KEY else _period(name, unit) for name in by)
+    summed = ", ".join([*(f"sum({column})" for name, column in sums.items() if name != "cost"), cost])
     sql = (
-        f"SELECT {f'{columns}, ' if by else ''}{_summed(sums)} FROM usage_{unit}s u{joined}"  # noqa: S608 - our names
-        f" WHERE {_PERIODS[unit]}{filters}{f' GROUP BY {columns}' if by else ''}"
+        f"SELECT {f'{columns}, ' if by else ''}{summed} FROM {source}"  # noqa: S608 - our names
+        f" WHERE u.{unit} BETWEEN :first AND :last{filters}{f' GROUP BY {columns}' if by else ''}"
     )
     async with db.read() as connection:
         rows = (await connection.execute(text(sql), values | _bounds(selection, unit))).all()
     return [(tuple(row[: len(by)]), _sums(sums, row[len(by) :])) for row in rows]
 
 
-def _summed(sums: Mapping[str, str]) -> str:
-    whole = [f"sum({column})" for name, column in sums.items() if name != "cost"]
-    return ", ".join([*whole, f"sum({sums['cost']} / {_PART})", f"sum({sums['cost']} % {_PART})"])
+def _period(name: str, unit: Unit) -> str:
+    """The day or the hour of sums of that unit."""
+    return f"u.{name}" if name == unit else f"u.{unit} / {HOURS_PER_DAY}"
 
 
 async def read_values(db: Database, selection: Selection) -> dict[str, list[str]]:
@@ -110,6 +113,6 @@ def _bounds(selection: Selection, unit: Unit) -> dict[str, object]:
 
 def _sums(names: Iterable[str], values: Sequence[Any]) -> SumsByName:
     """A server gives decimals for sums, and both give nothing for the sum of nothing."""
-    *whole, parts, rest = (int(value or 0) for value in values)
+    *whole, mills, rest = (int(value or 0) for value in values)
     sums = dict(zip((name for name in names if name != "cost"), whole, strict=True))
-    return sums | {"cost": parts * _PART + rest}
+    return sums | {"cost": mills * MILL + rest}

@@ -3,14 +3,15 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from app.store.db import Database
-from app.store.rollups import HOURS_PER_DAY, KEY, SUMS, Amounts, Key, Sums, by_day, key_id, sum_up
+from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS, Amounts, Key, Sums, by_day, by_hour, key_id, sum_up
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 from app.store.times import MS_PER_DAY, MS_PER_HOUR, now_ms
 
+Where = TypeVar("Where", int, tuple[int, int])
 Report = Callable[[str, int, int], None]
 """Told what is worked on, how much of it is done, and how much there is of it."""
 
@@ -38,6 +39,7 @@ _COLUMNS = tuple(name for name in _NAMES if name in _SUMMED)
 _ROWS = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE received_at >= :from_ms AND received_at < :until_ms"  # noqa: S608 - our columns
 _HOURS = f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
 _DAY = f"SELECT day, key_id, {', '.join(SUMS)} FROM usage_days WHERE day = :day"  # noqa: S608 - our columns
+_TOTALS = f"SELECT hour, cost_mills, {', '.join(SUMS)} FROM usage_totals WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
 _KEYS = f"SELECT id, {', '.join(KEY)} FROM usage_keys"  # noqa: S608 - our columns
 _COUNTERS = (
     "SELECT t.id, t.username, t.lifetime_requests - t.lifetime_before, coalesce(s.charged, 0) FROM tokens t LEFT JOIN"
@@ -61,6 +63,7 @@ _ZERO_OR_MORE = {
     ),
     "usage_hours": ("hour", list(SUMS)),
     "usage_days": ("day", list(SUMS)),
+    "usage_totals": ("hour", list(SUMS)),
     "limit_uses": ("subject", ["used", "reserved"]),
     "limit_holds": ("subject", ["amount"]),
     "quota_days": ("token_id", ["taken"]),
@@ -93,16 +96,17 @@ class Verification:
         """
         for difference in await self._read(self._check_keys):
             yield difference
-        first, last = await self._read(self._period)
-        for day in range(first, last + 1):
-            for difference in await self._read(partial(self._check_day, day=day)):
-                yield difference
-            self._report("days of calls", day - first + 1, last - first + 1)
-        checks = (self._check_counters, self._check_rows(first), self._check_signs)
-        for number, check in enumerate(checks, 1):
+        earliest, first, last = await self._read(self._period)
+        for day in range(earliest, last + 1):
+            check = partial(self._check_day if day >= first else self._check_old_day, day=day)
             for difference in await self._read(check):
                 yield difference
-            self._report("other rules", number, len(checks))
+            self._report("days of calls", day - earliest + 1, last - earliest + 1)
+        others = (self._check_counters, self._check_rows(first), self._check_signs)
+        for number, other in enumerate(others, 1):
+            for difference in await self._read(other):
+                yield difference
+            self._report("other rules", number, len(others))
 
     async def _read(self, work: Callable[[Statements], Any]) -> Any:
         def consistent(statements: Statements) -> Any:
@@ -125,49 +129,45 @@ class Verification:
         ]
         return wrong[:_MOST_SHOWN] + unknown[:_MOST_SHOWN]
 
-    def _period(self, statements: Statements) -> tuple[int, int]:
-        """The first and the last day of which all rows should be there."""
+    def _period(self, statements: Statements) -> tuple[int, int, int]:
+        """The earliest day, the first one of which all rows should be there, and the last."""
         ((oldest, newest),) = statements.rows("SELECT min(received_at), max(received_at) FROM request_logs", {})
         ((first_sum, last_sum),) = statements.rows("SELECT min(day), max(day) FROM usage_days", {})
         days = [ms // MS_PER_DAY for ms in (oldest, newest) if ms is not None] + [
             day for day in (first_sum, last_sum) if day is not None
         ]
         if not days:
-            return 0, -1
+            return 0, 0, -1
         first = min(days)
         if self._retention_days:
             first = max(first, self._clock() // MS_PER_DAY - self._retention_days + 1)
-        return first, max(days)
+        return min(days), first, max(days)
 
     def _check_day(self, statements: Statements, day: int) -> list[Difference]:
         found: list[Difference] = []
         whole: Sums = {}
-        kept = _read_sums(statements, _HOURS, {"first": day * HOURS_PER_DAY, "last": (day + 1) * HOURS_PER_DAY})
+        kept = _read_sums(statements, _HOURS, _hours_of(day))
         for hour in range(day * HOURS_PER_DAY, (day + 1) * HOURS_PER_DAY):
             bounds = {"from_ms": hour * MS_PER_HOUR, "until_ms": (hour + 1) * MS_PER_HOUR}
             rows = (dict(zip(_COLUMNS, row, strict=True)) for row in statements.rows(_ROWS, bounds))
             keys, sums = sum_up(rows)
             self._keys.update(keys)
             of_hour = {where: amounts for where, amounts in kept.items() if where[0] == hour}
-            found += self._compare("sums of an hour are those of its calls", sums, of_hour, f"hour {hour}")
+            found += _compare("sums of an hour are those of its calls", sums, of_hour, self._spell_hour)
             whole |= sums
         days = _read_sums(statements, _DAY, {"day": day})
-        found += self._compare("sums of a day are those of its calls", by_day(whole), days, f"day {day}")
-        return found
+        found += _compare("sums of a day are those of its calls", by_day(whole), days, self._spell_day)
+        return found + _compare_totals(statements, day, kept)
 
-    def _compare(self, check: str, expected: Sums, found: Sums, period: str) -> Iterator[Difference]:
-        nothing = (0,) * len(SUMS)
-        for where in sorted({*expected, *found}):
-            wanted, there = expected.get(where, nothing), found.get(where, nothing)
-            if wanted == there:
-                continue
-            differing = [number for number in range(len(SUMS)) if wanted[number] != there[number]]
-            yield Difference(
-                check,
-                f"{period}, {_spell(self._keys.get(where[1], ()))}",
-                ", ".join(f"{SUMS[number]} {wanted[number]}" for number in differing),
-                ", ".join(f"{SUMS[number]} {there[number]}" for number in differing),
-            )
+    def _check_old_day(self, statements: Statements, day: int) -> list[Difference]:
+        """Its rows may be gone."""
+        return _compare_totals(statements, day, _read_sums(statements, _HOURS, _hours_of(day)))
+
+    def _spell_hour(self, where: tuple[int, int]) -> str:
+        return f"hour {where[0]}, {_spell(self._keys.get(where[1], ()))}"
+
+    def _spell_day(self, where: tuple[int, int]) -> str:
+        return f"day {where[0]}, {_spell(self._keys.get(where[1], ()))}"
 
     def _check_counters(self, statements: Statements) -> list[Difference]:
         return [
@@ -204,12 +204,44 @@ class Verification:
         return found
 
 
+def _compare_totals(statements: Statements, day: int, kept: Sums) -> list[Difference]:
+    totals = {row[0]: _with_mills(row[1], row[2:]) for row in statements.rows(_TOTALS, _hours_of(day))}
+    return list(_compare("totals of an hour are those of its keys", by_hour(kept), totals, lambda hour: f"hour {hour}"))
+
+
+def _compare(
+    check: str, expected: Mapping[Where, Amounts], found: Mapping[Where, Amounts], spell: Callable[[Where], str]
+) -> Iterator[Difference]:
+    nothing = (0,) * len(SUMS)
+    for where in sorted(expected.keys() | found.keys()):
+        wanted, there = expected.get(where, nothing), found.get(where, nothing)
+        if wanted == there:
+            continue
+        differing = [number for number in range(len(SUMS)) if wanted[number] != there[number]]
+        yield Difference(
+            check,
+            spell(where),
+            ", ".join(f"{SUMS[number]} {wanted[number]}" for number in differing),
+            ", ".join(f"{SUMS[number]} {there[number]}" for number in differing),
+        )
+
+
+def _hours_of(day: int) -> dict[str, object]:
+    return {"first": day * HOURS_PER_DAY, "last": (day + 1) * HOURS_PER_DAY}
+
+
 def _read_sums(statements: Statements, sql: str, values: Mapping[str, object]) -> Sums:
     return {(row[0], row[1]): _whole(row[2:]) for row in statements.rows(sql, values)}
 
 
 def _whole(amounts: Sequence[Any]) -> Amounts:
     return tuple(amounts)
+
+
+def _with_mills(mills: int, amounts: Sequence[int]) -> Amounts:
+    return tuple(
+        amount + mills * MILL if name == "cost" else amount for name, amount in zip(SUMS, amounts, strict=True)
+    )
 
 
 def _spell(key: Key) -> str:

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from app.store.db import Database
 from app.store.requests import insert_calls, to_pico_usd
-from app.store.rollups import CLASSES, KEY, SUMS, by_day, change_costs, key_id, sum_up
-from app.store.tables import REQUEST_LOGS, USAGE_DAYS, USAGE_HOURS, USAGE_KEYS
+from app.store.rollups import CLASSES, KEY, MILL, SUMS, by_day, change_costs, key_id, sum_up
+from app.store.tables import REQUEST_LOGS, USAGE_DAYS, USAGE_HOURS, USAGE_KEYS, USAGE_TOTALS
 from tests.store.test_requests import RECEIVED_AT, make_row
 
 HOUR = 3600
@@ -24,6 +24,12 @@ async def read(database: Database, table: str) -> list[dict[str, Any]]:
         return [dict(row) for row in rows.mappings()]
 
 
+async def read_totals(database: Database) -> list[dict[str, Any]]:
+    async with database.read() as connection:
+        rows = await connection.execute(text("SELECT * FROM usage_totals ORDER BY hour"))
+        return [{**row, "cost": row["cost_mills"] * MILL + row["cost"]} for row in rows.mappings()]
+
+
 async def total(database: Database, column: str) -> list[int]:
     """The sum of a column over the hours, and over the days."""
     return [sum(row[column] for row in await read(database, table)) for table in ("usage_hours", "usage_days")]
@@ -33,6 +39,7 @@ def test_keys_and_sums_are_the_columns_of_the_tables() -> None:
     assert {"id", *KEY} == set(USAGE_KEYS.columns.keys())
     assert {"hour", "key_id", *SUMS} == set(USAGE_HOURS.columns.keys())
     assert {"day", "key_id", *SUMS} == set(USAGE_DAYS.columns.keys())
+    assert {"hour", "cost_mills", *SUMS} == set(USAGE_TOTALS.columns.keys())
     assert set(CLASSES) <= set(REQUEST_LOGS.columns.keys())
 
 
@@ -83,6 +90,23 @@ async def test_hours_and_days_begin_in_utc_by_the_time_of_arrival(database: Data
     assert [(row["day"], row["calls"]) for row in await read(database, "usage_days")] == [(19_999, 1), (20_000, 2)]
 
 
+async def test_totals_of_an_hour_are_of_all_calls_whatever_they_have_in_common(database: Database) -> None:
+    rows = [make_row("a"), make_row("b", model="small"), make_row("c", received_at=RECEIVED_AT + HOUR, cost=None)]
+    await insert_calls(database, rows)
+    await insert_calls(database, [make_row("d", username="bob", status=500), make_row("a")])
+
+    first, second = await read_totals(database)
+
+    assert [(row["hour"], row["calls"], row["ok"]) for row in (first, second)] == [
+        (int(RECEIVED_AT) // HOUR, 3, 2),
+        (int(RECEIVED_AT) // HOUR + 1, 1, 1),
+    ]
+    assert [(row["cost"], row["unpriced"], row["output_tokens"]) for row in (first, second)] == [
+        (3 * COST, 0, 12),
+        (0, 1, 4),
+    ]
+
+
 async def test_row_that_comes_again_is_summed_once(database: Database) -> None:
     await insert_calls(database, [make_row("a"), make_row("b")])
 
@@ -127,6 +151,7 @@ async def test_nothing_is_summed_where_the_rows_are_not_kept(database: Database)
         await insert_calls(database, [make_row("a"), broken])
 
     assert await read(database, "usage_hours") == []
+    assert await read_totals(database) == []
 
 
 async def test_changed_costs_go_to_the_sums(database: Database) -> None:
@@ -143,6 +168,18 @@ async def test_changed_costs_go_to_the_sums(database: Database) -> None:
         (0, 1, 1),
     ]
     assert [(row["cost"], row["unpriced"], row["calls"]) for row in await read(database, "usage_days")] == [(12, 1, 3)]
+    assert [(row["cost"], row["unpriced"], row["calls"]) for row in await read_totals(database)] == [
+        (12, 0, 2),
+        (0, 1, 1),
+    ]
+
+
+async def test_totals_of_an_hour_may_be_more_than_a_column_holds(database: Database) -> None:
+    rows = [make_row(f"{number}", name=f"n{number}", cost=Decimal(99_999)) for number in range(100)]
+
+    await insert_calls(database, rows)
+
+    assert [row["cost"] for row in await read_totals(database)] == [100 * to_pico_usd(Decimal(99_999))]
 
 
 def test_sums_of_a_day_are_those_of_its_hours() -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from app.store import schema
 from app.store.db import Database, UnusableDatabase
 from app.store.migrations import HEAD
-from app.store.rollups import KEY, SUMS, by_day, sum_up
+from app.store.rollups import KEY, SUMS, by_day, by_hour, sum_up
 from app.store.schema import is_current, migrate, upgrade
 from app.store.tables import METADATA
 from tests.store import processes
@@ -114,7 +114,7 @@ async def test_calls_of_before_are_summed_up_as_if_they_came_now(open_another: O
         " total_ms, client"
     )
     rows = [
-        ("a", 5, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 200, "ok", 1, 2, 3, 4, 5, False, 77, 8, 9, "::1"),
+        ("a", 5, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 200, "ok", 1, 2, 3, 4, 5, False, 7_777_777_777, 8, 9, "::1"),
         ("b", 6, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 502, "error", 1, 0, 0, 1, 0, True, None, None, 9, "::1"),
         ("c", 4_000_000, "AAAAAAAA", "ann", "gpt", "openai", "gpt-5", "chat", False, 200, "ok", 1, 0, 0, 1, 0, False, 5, 7, 9, "::1"),
         ("d", 90_000_000, "gone", "\u00e4nn", "x", None, None, "chat", False, 404, "error", 0, 0, 0, 0, 0, False, None, None, 9, "::1"),
@@ -137,12 +137,15 @@ async def test_calls_of_before_are_summed_up_as_if_they_came_now(open_another: O
         logged = [dict(row) for row in (await connection.execute(text("SELECT * FROM request_logs"))).mappings()]
         hours = (await connection.execute(text(f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours"))).all()
         days = (await connection.execute(text(f"SELECT day, key_id, {', '.join(SUMS)} FROM usage_days"))).all()
+        of_all = ", ".join("cost_mills * 1000000000 + cost" if name == "cost" else name for name in SUMS)
+        totals = (await connection.execute(text(f"SELECT hour, {of_all} FROM usage_totals"))).all()
         names = (await connection.execute(text(f"SELECT id, {', '.join(KEY)} FROM usage_keys"))).all()
         before = (await connection.execute(text("SELECT lifetime_before FROM tokens"))).scalar()
     expected_keys, expected = sum_up(logged)
     assert {row[0]: tuple(row[1:]) for row in names} == expected_keys
     assert {(row[0], row[1]): tuple(row[2:]) for row in hours} == expected
     assert {(row[0], row[1]): tuple(row[2:]) for row in days} == by_day(expected)
+    assert {row[0]: tuple(row[1:]) for row in totals} == by_hour(expected)
     assert before == 37
 
 

@@ -5,6 +5,8 @@ from sqlalchemy import text
 
 from app.store.db import Database
 from app.store.requests import insert_calls
+from app.store.rollups import change_costs
+from app.store.statements import Statements
 from app.store.tokens import StoredToken, insert_tokens
 from app.store.verify import Difference, Verification
 from tests.store.test_requests import RECEIVED_AT, make_row
@@ -46,6 +48,20 @@ async def test_nothing_differs_where_nothing_was_touched(kept: Database) -> None
     assert await verify(kept) == []
 
 
+async def test_nothing_differs_where_costs_were_changed(kept: Database) -> None:
+    async with kept.read() as connection:
+        rows = [dict(row) for row in (await connection.execute(text("SELECT * FROM request_logs"))).mappings()]
+    changes = [(row, row["cost"], None if row["id"] == "b" else 5) for row in rows]
+
+    def change(statements: Statements) -> None:
+        statements.rows("UPDATE request_logs SET cost = CASE WHEN id = 'b' THEN NULL ELSE 5 END", {})
+        change_costs(statements, changes)
+
+    await kept.transact(change)
+
+    assert await verify(kept) == []
+
+
 async def test_nothing_differs_in_an_empty_database(database: Database) -> None:
     assert await verify(database) == []
 
@@ -55,7 +71,9 @@ async def test_nothing_differs_in_an_empty_database(database: Database) -> None:
     [
         ("DELETE FROM request_logs WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
         ("UPDATE request_logs SET output_tokens = 5 WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
-        ("UPDATE usage_hours SET cost = cost + 1", {"sums of an hour are those of its calls"}),
+        ("UPDATE usage_hours SET cost = cost + 1", {"sums of an hour are those of its calls", "totals of an hour are those of its keys"}),
+        ("UPDATE usage_totals SET cost = cost + 1", {"totals of an hour are those of its keys"}),
+        ("DELETE FROM usage_totals", {"totals of an hour are those of its keys"}),
         ("UPDATE usage_days SET calls = calls + 1", {"sums of a day are those of its calls"}),
         ("DELETE FROM usage_days WHERE charged = 0", {"sums of a day are those of its calls"}),
         ("UPDATE tokens SET lifetime_requests = 43", {"a token's lifetime is the sum of its charged calls"}),
@@ -88,6 +106,18 @@ async def test_days_whose_rows_were_deleted_in_their_time_are_not_held_against_t
 
     assert await verify(kept, retention_days=1) == []
     assert await verify(kept, retention_days=30) != []
+
+
+async def test_totals_are_held_against_their_keys_also_where_the_rows_are_gone(kept: Database) -> None:
+    await run(kept, "DELETE FROM request_logs WHERE id IN ('b', 'c')")
+    await run(kept, "UPDATE usage_totals SET calls = calls + 1")
+
+    differences = await verify(kept, retention_days=1)
+
+    hour = NOW_MS // 3_600_000
+    assert [(each.where, each.expected, each.found) for each in differences] == [
+        (f"hour {hour - 24 * days}", "calls 1", "calls 2") for days in (2, 1, 0)
+    ]
 
 
 async def test_rows_that_are_lost_within_their_time_are_missed(kept: Database) -> None:

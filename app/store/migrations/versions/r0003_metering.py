@@ -48,6 +48,7 @@ _NEW_TABLES = (
     "usage_keys",
     "usage_hours",
     "usage_days",
+    "usage_totals",
     "model_prices",
     "models",
     "custom_providers",
@@ -162,6 +163,11 @@ _INSERT_DAYS = (
     f"INSERT INTO usage_days (day, key_id, {', '.join(_ALL_SUMS)})"  # noqa: S608 - our columns
     f" SELECT hour / 24, key_id, {', '.join(f'sum({name})' for name in _ALL_SUMS)} FROM usage_hours GROUP BY 1, 2"
 )
+_INSERT_TOTALS = (
+    f"INSERT INTO usage_totals (hour, {', '.join(_ALL_SUMS)}, cost_mills) SELECT hour,"  # noqa: S608 - our columns
+    f" {', '.join('sum(cost % 1000000000)' if name == 'cost' else f'sum({name})' for name in _ALL_SUMS)}, sum(cost / 1000000000)"
+    " FROM usage_hours GROUP BY hour"
+)
 _SET_BEFORE = (
     "UPDATE tokens SET lifetime_before = lifetime_requests - coalesce((SELECT sum(d.charged) FROM usage_days d"
     " JOIN usage_keys k ON k.id = d.key_id WHERE k.token_id = tokens.id), 0)"
@@ -174,6 +180,7 @@ def _sum_up(connection: sa.Connection) -> None:
         connection.execute(_INSERT_KEY, batch)
         connection.execute(_INSERT_HOUR, batch)
     connection.execute(sa.text(_INSERT_DAYS))
+    connection.execute(sa.text(_INSERT_TOTALS))
     connection.execute(sa.text(_SET_BEFORE))
 
 
@@ -376,6 +383,37 @@ def _create_tables() -> None:
         sa.Column("client", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "usage_totals",
+        sa.Column("hour", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("helper_calls", sa.BigInteger(), nullable=False),
+        sa.Column("ok", sa.BigInteger(), nullable=False),
+        sa.Column("charged", sa.BigInteger(), nullable=False),
+        sa.Column("cache_hits", sa.BigInteger(), nullable=False),
+        sa.Column("estimated", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("input_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("reasoning_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_audio_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_image_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("images", sa.BigInteger(), nullable=False),
+        sa.Column("searches", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("audio_ms", sa.BigInteger(), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("total_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_byte_ms", sa.BigInteger(), nullable=False),
+        sa.Column("first_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("cost_mills", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hour"),
     )
     op.create_table(
         "users",
