@@ -224,7 +224,10 @@ def check_provider(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
     Raises:
         InvalidConfig: it has faults; all of them are named.
     """
-    return parse_config(json.dumps({key: definition}), "provider").providers[key]
+    providers = parse_config(json.dumps({key: definition}), "provider").providers
+    if key not in providers:  # what begins with $ is no provider's
+        raise InvalidConfig(f"provider: {key!r} cannot be the key of one")
+    return providers[key]
 
 
 def config_schema() -> dict[str, Any]:

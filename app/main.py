@@ -206,16 +206,29 @@ def create_app(
     def admin_routers() -> list[APIRouter]:
         # Imported with the first request for them: their models take longer than all else that is imported here.
         from app.api.admin.alerts import alerts_router
+        from app.api.admin.models import catalog_router
+        from app.api.admin.providers import providers_router
         from app.api.admin.tokens import tokens_router
         from app.api.admin.usage import usage_router
+        from app.api.admin.users import users_router
         from app.auth.desk import TokenDesk
+        from app.auth.users import UserDesk
         from app.metering.reports import Reports
         from app.metering.requests import Requests
+        from app.model_desk import ModelDesk
+        from app.provider_desk import ProviderDesk
+
+        async def refresh() -> None:
+            await catalog.refresh()
+            await prices.refresh()
 
         return [
             usage_router(authorise, Reports(database), Requests(database)),
             tokens_router(authorise, TokenDesk(database)),
             alerts_router(authorise, alerts),
+            users_router(authorise, UserDesk(database)),
+            providers_router(authorise, ProviderDesk(database, registry, lambda: files.config, refresh)),
+            catalog_router(authorise, ModelDesk(database, registry, prices, refresh)),
         ]
 
     admin = Admin(admin_routers)

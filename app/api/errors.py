@@ -19,7 +19,7 @@ _DIALECTS = (
     ("/v1/messages", "anthropic"),
 )
 
-_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 """All that any of our paths is for."""
 
 

@@ -16,6 +16,8 @@ from app.auth.issue import (
     rotate_token,
     state_of,
 )
+from app.auth.limits import read_token_use, read_user_use
+from app.core.limits import Standing
 from app.store.db import Database
 from app.store.quota import read_used
 from app.store.requests import from_pico_usd, to_pico_usd
@@ -58,6 +60,10 @@ class TokenDesk:
             NoSuchToken: there is none of this id.
         """
         return _view(await find_one(self._db, token_id=token_id), await self._used_today())
+
+    async def read_use(self, token: StoredToken) -> list[Standing]:
+        """How the limits of a token and of its user stand now."""
+        return [*await read_token_use(self._db, token), *await read_user_use(self._db, token.username)]
 
     async def issue(
         self,

@@ -125,6 +125,11 @@ class Registry:
         return None if entry is None else entry.base_url
 
     @property
+    def entries(self) -> Mapping[str, ProviderConfig]:
+        """What the configuration says of its providers, by their keys."""
+        return self._now.config.providers
+
+    @property
     def states(self) -> Sequence[ProviderState]:
         """All providers of the configuration, with those that cannot be used and why."""
         return self._now.states

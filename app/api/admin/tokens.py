@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -11,13 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
-from app.auth.desk import LIMITS, TokenDesk, TokenView
+from app.api.admin.limits import MOST, Budget, Limit, LimitUse, show_limits, show_use
+from app.auth.desk import TokenDesk, TokenView
 from app.auth.issue import InvalidToken, NoSuchToken
 from app.core.errors import RelayError
-from app.metering.reports import usd
 
 _PREFIX = "/admin/api/tokens"
-_MOST = 2**53  # what JSON's readers can tell apart
 
 
 class UnknownToken(RelayError):
@@ -46,11 +44,7 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-Count = Annotated[int, Field(ge=0, le=_MOST)]
-Limit = Annotated[Annotated[int, Field(ge=1, le=_MOST)] | None, Field(description="None is no limit.")]
-Budget = Annotated[
-    Annotated[Decimal, Field(gt=0, le=9_000_000, max_digits=19, decimal_places=12)] | None, Field(description="In USD.")
-]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Names = Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=500), AfterValidator(_without_commas)]
 Username = Annotated[str, Field(max_length=200)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
@@ -126,6 +120,12 @@ class TokenShown(BaseModel):
     max_concurrent: int | None
 
 
+class TokenDetail(TokenShown):
+    """The same, and how much of its limits and of its user's is used."""
+
+    use: list[LimitUse]
+
+
 class TokenList(BaseModel):
     """All of them, the oldest first."""
 
@@ -157,10 +157,12 @@ def tokens_router(authorise: Authorise, desk: TokenDesk) -> APIRouter:
             )
         return TokenIssued(text=text, token=_shown(view))
 
-    @router.get("/{token_id}", summary="One token")
-    async def show(token_id: str) -> TokenShown:
+    @router.get("/{token_id}", summary="One token, and how much of its limits is used")
+    async def show(token_id: str) -> TokenDetail:
         with _refusing():
-            return _shown(await desk.show(token_id))
+            view = await desk.show(token_id)
+        use = await desk.read_use(view.token)
+        return TokenDetail(**_shown(view).model_dump(), use=[show_use(each) for each in use])
 
     @router.patch("/{token_id}", summary="Change a token")
     async def modify(token_id: str, change: TokenChange) -> TokenShown:
@@ -195,7 +197,6 @@ def _refusing() -> Iterator[None]:
 
 def _shown(view: TokenView) -> TokenShown:
     token = view.token
-    limits: dict[str, Any] = {name: _limit(view.limits[name]) for name in LIMITS}
     return TokenShown(
         id=token.id,
         username=token.username,
@@ -211,9 +212,5 @@ def _shown(view: TokenView) -> TokenShown:
         disabled=token.disabled,
         admin=token.admin,
         log_bodies=token.log_bodies,
-        **limits,
+        **show_limits(view.limits),
     )
-
-
-def _limit(value: int | Decimal | None) -> int | str | None:
-    return usd(value) if isinstance(value, Decimal) else value

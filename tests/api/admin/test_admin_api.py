@@ -70,7 +70,13 @@ def client_of(gateway: Gateway, token: str | None, address: str = "192.0.2.1") -
     return httpx.Client(base_url=gateway.base_url, headers=headers, trust_env=False, timeout=30)
 
 
-@pytest.mark.parametrize("path", [*REPORTS, "/admin/api/tokens", "/admin/api/tokens/x"])
+OTHERS = [
+    f"/admin/api/{name}"
+    for name in ("tokens", "tokens/x", "models", "models/a/b/c", "models/prices", "providers", "users", "users/x")
+]
+
+
+@pytest.mark.parametrize("path", [*REPORTS, *OTHERS])
 def test_nobody_gets_in_but_administrators(gateway: Gateway, path: str) -> None:
     with client_of(gateway, gateway.token) as client:
         refused = client.get(path)
@@ -272,7 +278,7 @@ def test_document_has_the_administrators_api(admin: httpx.Client) -> None:
         assert "HTTPValidationError" not in json.dumps(operation)
 
 
-@pytest.mark.parametrize("paths", ["/admin/api/usage", "/admin/api/tokens"])
+@pytest.mark.parametrize("paths", ["/admin/api/usage", "/admin/api/tokens", "/admin/api/(models|providers|users)"])
 def test_an_administrator_gets_what_is_documented(gateway: Gateway, paths: str, tmp_path: Path) -> None:
     token = gateway.add_token(username="fuzzer", admin=True)
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
@@ -285,7 +291,14 @@ def test_an_administrator_gets_what_is_documented(gateway: Gateway, paths: str, 
     ]
 
     run = subprocess.run(
-        [*command, *options, "--header", f"Authorization: Bearer {token}", "--header", "X-Forwarded-For: 192.0.2.77"],
+        [
+            *command,
+            *options,
+            "--header",
+            f"Authorization: Bearer {token}",
+            "--header",
+            f"X-Forwarded-For: 192.0.2.{77 + len(paths)}",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

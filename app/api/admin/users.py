@@ -1,0 +1,101 @@
+"""Users over HTTP: what they may use over all their tokens, and how much of it they have used."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.admin.authorise import Authorise
+from app.api.admin.limits import Budget, Limit, LimitUse, show_limits, show_use
+from app.auth.issue import InvalidToken
+from app.auth.users import NoSuchUser, UserDesk, UserView
+from app.core.errors import RelayError
+
+
+class UnknownUser(RelayError):
+    """Nobody of that name has a token or a limit."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "user_not_found"
+
+
+class RefusedUser(RelayError):
+    """A limit or the name cannot be."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "invalid_parameters"
+
+
+class UserLimits(BaseModel):
+    """All limits of a user over all tokens; what is not given is no limit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests_per_minute: Limit = None
+    tokens_per_minute: Limit = None
+    tokens_per_day: Limit = None
+    budget_per_day: Budget = None
+    budget_per_month: Budget = None
+    max_concurrent: Limit = None
+
+
+class UserShown(BaseModel):
+    """A user, with the limits over all tokens. Budgets are texts in USD."""
+
+    username: str
+    tokens: int = Field(description="How many have this name.")
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    tokens_per_day: int | None
+    budget_per_day: str | None
+    budget_per_month: str | None
+    max_concurrent: int | None
+
+
+class UserDetail(UserShown):
+    """The same, and how much of the limits is used."""
+
+    use: list[LimitUse]
+
+
+class UserList(BaseModel):
+    """All users that have tokens or limits, by name."""
+
+    users: list[UserShown]
+
+
+def users_router(authorise: Authorise, desk: UserDesk) -> APIRouter:
+    """All below `/admin/api/users`, for those whom `authorise` lets in."""
+    router = APIRouter(prefix="/admin/api/users", tags=["users"], dependencies=[Depends(authorise)])
+
+    @router.get("", summary="All users that have tokens or limits")
+    async def list_all() -> UserList:
+        return UserList(users=[UserShown(**_fields(view)) for view in await desk.list_all()])
+
+    @router.get("/{username:path}", summary="One user, and how much of the limits is used")
+    async def show(username: str) -> UserDetail:
+        try:
+            view = await desk.show(username)
+        except NoSuchUser as exc:
+            raise UnknownUser(str(exc)) from exc
+        return await detail(view)
+
+    @router.put("/{username:path}", summary="Set all limits of a user")
+    async def put(username: str, limits: UserLimits) -> UserDetail:
+        try:
+            view = await desk.limit(username, limits.model_dump())
+        except InvalidToken as exc:
+            raise RefusedUser(str(exc)) from exc
+        return await detail(view)
+
+    async def detail(view: UserView) -> UserDetail:
+        use = await desk.read_use(view.username)
+        return UserDetail(**_fields(view), use=[show_use(each) for each in use])
+
+    return router
+
+
+def _fields(view: UserView) -> dict[str, Any]:
+    return {"username": view.username, "tokens": view.tokens, **show_limits(view.limits_by_name)}

@@ -1,0 +1,218 @@
+"""Models for those who manage them: what is known of each and by whom, what it costs, and what an administrator says."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.core.abilities import Known
+from app.core.call import Target
+from app.core.jsonio import Json
+from app.metering.prices import Found, Prices
+from app.metering.rates_form import read_rates, write_rates
+from app.providers.registry import Registry
+from app.store.catalog import CUSTOM, StoredModel, delete_model, put_models, read_catalog
+from app.store.db import Database
+from app.store.prices import ADMIN, StoredPrice, delete_price, list_prices, set_price
+
+SAID = ("family", "context_length", "max_output_tokens", "capabilities", "description", "enabled")
+"""What an administrator can say of a model."""
+
+
+Said = StoredModel
+"""What one of those who know says of a model."""
+Price = StoredPrice
+"""A price as it was set or taken over."""
+
+
+class NoSuchModel(LookupError):
+    """There is none of that name, or nothing was said of it; the message is a sentence."""
+
+
+class InvalidModel(ValueError):
+    """A name or what is said of it cannot be; the message is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """One model.
+
+    Attributes:
+        origins: who says each thing that is known.
+        listed: it can be called by its name, unless it is switched off.
+        said: what an administrator says of it; None where nothing.
+        price: in force now.
+    """
+
+    target: Target
+    known: Known
+    origins: Mapping[str, str]
+    listed: bool
+    said: StoredModel | None
+    price: Found
+
+    @property
+    def added(self) -> bool:
+        """An administrator offers it, whether its provider lists it or not."""
+        return self.said is not None and self.said.enabled is True
+
+    @property
+    def price_source(self) -> str | None:
+        """Whose price it is: `admin`, `litellm`, `genai-prices` or `free`; None where none is known."""
+        return None if self.price.rates is None else str(self.price.version).partition(" ")[0]
+
+    def usd(self, rate: str) -> str | None:
+        """What a million tokens cost, `input` or `output`; None where nobody knows."""
+        written = {} if self.price.rates is None else write_rates(self.price.rates)
+        value = written.get(rate, "0" if self.price_source == "free" else None)
+        return value["base"] if isinstance(value, dict) else value
+
+
+class ModelDesk:
+    """All functions raise `DatabaseUnavailable`.
+
+    Args:
+        refresh: has what was written take effect here; other workers look by themselves.
+    """
+
+    def __init__(
+        self, db: Database, registry: Registry, prices: Prices, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._db = db
+        self._registry = registry
+        self._prices = prices
+        self._refresh = refresh
+
+    async def find(
+        self, provider: str | None = None, words: str = "", *, offset: int = 0, limit: int | None = None
+    ) -> tuple[list[ModelView], int]:
+        """Models of providers that can be used, in their order, and how many there are in all.
+
+        Args:
+            words: only those whose `provider/model` holds them, whatever the capitals.
+        """
+        found = [
+            target
+            for target, _ in self._registry.catalog
+            if provider in (None, target.provider) and words.lower() in str(target).lower()
+        ]
+        page = found[offset : None if limit is None else offset + limit]
+        return await self._views([(target, True) for target in page]), len(found)
+
+    async def show(self, provider: str, model: str) -> ModelView:
+        """One that is listed, or of which an administrator says something.
+
+        Raises:
+            NoSuchModel: it is neither.
+        """
+        wanted = (provider.lower(), model.lower())
+        targets = (target for target, _ in self._registry.catalog)
+        target = next((each for each in targets if (each.provider, each.model.lower()) == wanted), None)
+        if target is not None:
+            return (await self._views([(target, True)]))[0]
+        said = await self._said_of(*wanted)
+        if said is None:
+            raise NoSuchModel(f"There is no model '{provider}/{model}'.")
+        return (await self._views([(Target(said.provider, said.model), False)]))[0]
+
+    async def say(self, provider: str, model: str, said: Mapping[str, Any], *, anew: bool = False) -> StoredModel:
+        """Say something of a model, by the names of `SAID`; None takes one back, and what is left out stays unless `anew`.
+
+        Raises:
+            InvalidModel: there is no such provider, or no model can have that name.
+        """
+        provider = provider.lower()
+        self._check(provider, model)
+        before = await self._said_of(provider, model)
+        bare = StoredModel(provider, model if before is None else before.model)
+        now = replace(bare if anew or before is None else before, **said)
+        if any(getattr(now, name) is not None for name in SAID):
+            await put_models(self._db, [now])
+        else:
+            await delete_model(self._db, now.provider, now.model)
+        await self._refresh()
+        return now
+
+    async def take_back(self, provider: str, model: str) -> None:
+        """Take back all that was said of a model.
+
+        Raises:
+            NoSuchModel: nothing was.
+        """
+        said = await self._said_of(provider.lower(), model)
+        if said is None:
+            raise NoSuchModel(f"Nothing was said of '{provider}/{model}' here.")
+        await delete_model(self._db, said.provider, said.model)
+        await self._refresh()
+
+    async def prices(self) -> list[StoredPrice]:
+        """Those of administrators, and those that were taken over."""
+        return await list_prices(self._db)
+
+    async def own_price(self, provider: str, model: str) -> StoredPrice:
+        """An administrator's price of a model.
+
+        Raises:
+            NoSuchModel: there is none.
+        """
+        wanted = (provider.lower(), model.lower(), ADMIN)
+        for price in await self.prices():
+            if (price.provider, price.model.lower(), price.source) == wanted:
+                return price
+        raise NoSuchModel(f"There is no price of yours for '{provider}/{model}'.")
+
+    async def set_price(self, provider: str, model: str, rates: Json) -> StoredPrice:
+        """Say what a model costs, in the JSON form of rates, in the place of what was said before.
+
+        Raises:
+            InvalidModel: there is no such provider, or no model can have that name.
+            InvalidRates: they have faults.
+        """
+        provider = provider.lower()
+        self._check(provider, model)
+        price = await set_price(self._db, provider, model, write_rates(read_rates(rates)))
+        await self._refresh()
+        return price
+
+    async def delete_price(self, provider: str, model: str) -> None:
+        """Remove an administrator's price of a model.
+
+        Raises:
+            NoSuchModel: there is none.
+        """
+        if not await delete_price(self._db, provider.lower(), model, ADMIN):
+            raise NoSuchModel(f"There is no price of yours for '{provider}/{model}'.")
+        await self._refresh()
+
+    def _check(self, provider: str, model: str) -> None:
+        keys = [state.key for state in self._registry.states]
+        if provider not in keys:
+            raise InvalidModel(f"There is no provider {provider!r}; there are {', '.join(keys)}.")
+        if not model.strip() or not model.isprintable() or set(model) & {"*", "?"}:
+            raise InvalidModel(f"{model!r} is no name of a model: it is empty, or has *, ? or what cannot be printed.")
+
+    async def _said_of(self, provider: str, model: str) -> StoredModel | None:
+        return (await self._all_said()).get((provider, model.lower()))
+
+    async def _all_said(self) -> dict[tuple[str, str], StoredModel]:
+        models = (await read_catalog(self._db)).models
+        return {(each.provider, each.model.lower()): each for each in models if each.source == CUSTOM}
+
+    async def _views(self, targets: Sequence[tuple[Target, bool]]) -> list[ModelView]:
+        said = await self._all_said()
+        await self._prices.settled()
+        now = time.time()
+
+        def view(target: Target, listed: bool) -> ModelView:
+            return ModelView(
+                target,
+                self._registry.known(target),
+                self._registry.origins(target),
+                listed,
+                said.get((target.provider, target.model.lower())),
+                self._prices.find(target, now),
+            )
+
+        # Where a price is looked for the first time, that may take some milliseconds each.
+        return await asyncio.to_thread(lambda: [view(*each) for each in targets])

@@ -1,0 +1,302 @@
+"""The administrators' API of models, prices, providers and users, on a real gateway."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.admin.test_admin_api import client_of
+from tests.e2e.gateway import Gateway, running_gateway
+
+MODELS, PRICES, PROVIDERS, USERS = (f"/admin/api/{name}" for name in ("models", "models/prices", "providers", "users"))
+SECRET = "planted-Key-0123456789-abcdef"
+CONFIG = {
+    "acme": {
+        "base_url": "http://127.0.0.1:1/v1",
+        "supported_models": ["Big/Llama-3", "small"],
+        "api_key_env": "ACME_KEY",
+        "headers": {"x-org": SECRET},
+    },
+    "openai": {"base_url": "https://api.openai.com/v1", "supported_models": ["gpt-4o"], "api_key_env": "ACME_KEY"},
+    "locked": {"base_url": "http://127.0.0.1:1/v1", "supported_models": ["x"], "api_key_env": "NO_SUCH_KEY"},
+}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    environ = {"TRUSTED_PROXIES": "127.0.0.1", "ACME_KEY": SECRET}
+    with running_gateway(tmp_path_factory.mktemp("catalogue"), CONFIG, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(gateway: Gateway) -> Iterator[httpx.Client]:
+    with client_of(gateway, gateway.add_token(username="root", admin=True)) as client:
+        yield client
+
+
+@pytest.fixture
+def clean(admin: httpx.Client) -> Iterator[httpx.Client]:
+    """An administrator, with nothing said of `acme/small` and no price of it afterwards."""
+    yield admin
+    admin.delete(f"{MODELS}/acme/small")
+    admin.delete(f"{PRICES}/acme/small")
+
+
+def ids(response: httpx.Response) -> list[str]:
+    return [model["id"] for model in response.json()["models"]]
+
+
+def test_models_are_found_by_provider_and_name_page_by_page(admin: httpx.Client) -> None:
+    everything = admin.get(MODELS)
+
+    assert ids(everything) == ["acme/Big/Llama-3", "acme/small", "openai/gpt-4o", "demo/demo"]
+    assert ids(admin.get(MODELS, params={"provider": "acme"})) == ["acme/Big/Llama-3", "acme/small"]
+    assert ids(admin.get(MODELS, params={"q": "LLAMA"})) == ["acme/Big/Llama-3"]
+    page = admin.get(MODELS, params={"limit": 2, "offset": 1})
+    assert (ids(page), page.json()["total"]) == (["acme/small", "openai/gpt-4o"], 4)
+    assert admin.get(MODELS, params={"limit": 501}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["acme/Big/Llama-3", "acme/big%2Fllama-3"])
+def test_name_with_a_slash_in_it_is_a_path(admin: httpx.Client, path: str) -> None:
+    shown = admin.get(f"{MODELS}/{path}").json()
+
+    assert (shown["model"], shown["family"], shown["origins"]) == ("Big/Llama-3", "llama", {"family": "name"})
+
+
+def test_what_comes_with_the_prices_is_shown_with_its_source(admin: httpx.Client) -> None:
+    shown = admin.get(f"{MODELS}/openai/gpt-4o").json()
+
+    assert shown["description"]
+    assert shown["origins"]["description"] == "bundled"
+    assert (shown["price"]["source"], shown["price"]["input"], shown["price"]["output"]) == (
+        "genai-prices",
+        "2.5",
+        "10",
+    )
+    assert admin.get(f"{MODELS}/demo/demo").json()["price"]["source"] == "free"
+
+
+def test_what_is_said_of_a_model_counts_at_once_and_is_taken_back(clean: httpx.Client) -> None:
+    path = f"{MODELS}/acme/SMALL"
+
+    put = clean.put(path, json={"context_length": 5, "capabilities": ["tools", "tools"], "family": "ours"})
+    patched = clean.patch(path, json={"description": " Two  words. ", "family": None})
+    shown = clean.get(path).json()
+
+    assert (put.status_code, put.json()["family"]) == (200, "ours")
+    assert patched.json() == {
+        "family": None,
+        "context_length": 5,
+        "max_output_tokens": None,
+        "capabilities": ["tools"],
+        "description": "Two words.",
+        "enabled": None,
+    }
+    assert shown["said"] == patched.json()
+    assert (shown["id"], shown["context_length"], shown["description"]) == ("acme/small", 5, "Two words.")
+    assert shown["origins"]["context_length"] == "custom"
+    assert clean.put(path, json={"enabled": False}).json()["context_length"] is None
+    assert (clean.get(path).json()["enabled"], clean.get(path).json()["context_length"]) == (False, None)
+    assert clean.delete(path).status_code == 204
+    assert clean.get(path).json()["said"] is None
+    assert (clean.delete(path).status_code, clean.delete(path).json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_model_that_is_added_is_offered(admin: httpx.Client) -> None:
+    path = f"{MODELS}/acme/own/preview"
+    assert admin.get(path).status_code == 404
+    admin.patch(path, json={"context_length": 5}).raise_for_status()
+    assert (admin.get(path).json()["listed"], "acme/own/preview" in ids(admin.get(MODELS))) == (False, False)
+
+    admin.patch(path, json={"enabled": True}).raise_for_status()
+
+    shown = admin.get(path).json()
+    assert (shown["listed"], shown["added"], shown["context_length"]) == (True, True, 5)
+    assert "acme/own/preview" in ids(admin.get(MODELS))
+    admin.delete(path).raise_for_status()
+    assert "acme/own/preview" not in ids(admin.get(MODELS))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("acme/small", {"context_length": 0}, "context_length: "),
+        ("acme/small", {"capabilities": ["magic"]}, "capabilities"),
+        ("acme/small", {"family": " "}, "family: must be text"),
+        ("acme/small", {"family": "a\0b"}, "family: must be text"),
+        ("acme/small", {"prices": 1}, "prices: there is no such parameter"),
+        ("nobody/small", {"family": "x"}, "There is no provider 'nobody'; there are acme, openai"),
+        ("acme/a*", {"family": "x"}, "'a*' is no name of a model"),
+        ("acme/", {"family": "x"}, "'' is no name of a model"),
+        ("acme/a%00b", {"family": "x"}, "is no name of a model"),
+    ],
+)
+def test_what_cannot_be_said_is_told_in_words(admin: httpx.Client, path: str, body: dict[str, Any], words: str) -> None:
+    response = admin.put(f"{MODELS}/{path}", json=body)
+
+    assert response.status_code == 422
+    assert words in response.json()["error"]["message"]
+
+
+def test_own_price_is_in_force_until_it_is_removed(clean: httpx.Client) -> None:
+    path = f"{PRICES}/acme/small"
+    rates = {"input": 0.15, "output": {"base": "10", "above": {"200000": 15}}}
+
+    put = clean.put(path, json=rates).json()
+    price = clean.get(f"{MODELS}/acme/small").json()["price"]
+
+    assert put["rates"] == {"input": "0.15", "output": {"base": "10", "above": {"200000": "15"}}}
+    assert (put["id"], put["source"]) == ("acme/small", "admin")
+    assert clean.get(path).json() == put
+    assert clean.get(PRICES).json()["prices"] == [put]
+    assert price == {
+        "source": "admin",
+        "version": put["version"],
+        "input": "0.15",
+        "output": "10",
+        "rates": put["rates"],
+    }
+    assert clean.delete(path).status_code == 204
+    assert clean.get(path).json()["error"]["code"] == "model_not_found"
+    assert clean.delete(path).status_code == 404
+    assert clean.get(f"{MODELS}/acme/small").json()["price"]["source"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "rates", "words"),
+    [
+        ("acme/small", {"inputs": 1}, "inputs: unknown key; did you mean 'input'?"),
+        ("acme/small", {}, "says no price"),
+        ("acme/small", {"input": -1}, "input.base"),
+        ("nobody/small", {"input": 1}, "There is no provider 'nobody'"),
+    ],
+)
+def test_price_that_cannot_be_is_told_in_words(
+    admin: httpx.Client, path: str, rates: dict[str, Any], words: str
+) -> None:
+    response = admin.put(f"{PRICES}/{path}", json=rates)
+
+    assert response.status_code == 422
+    assert words in response.json()["error"]["message"]
+
+
+def test_providers_are_shown_with_their_states_but_no_secret(admin: httpx.Client) -> None:
+    response = admin.get(PROVIDERS)
+
+    providers = {each["key"]: each for each in response.json()["providers"]}
+    assert {key: (each["state"], each["source"]) for key, each in providers.items()} == {
+        "acme": ("ready", "config"),
+        "openai": ("ready", "config"),
+        "locked": ("no key: set NO_SUCH_KEY", "config"),
+        "demo": ("ready", "built in"),
+    }
+    assert (providers["acme"]["api_key_env"], providers["acme"]["headers"]) == (["ACME_KEY"], ["x-org"])
+    assert SECRET not in response.text
+    assert admin.get(f"{PROVIDERS}/locked").json() == providers["locked"]
+    assert admin.get(f"{PROVIDERS}/nobody").status_code == 404
+
+
+def test_provider_that_is_added_is_there_at_once_until_it_is_removed(admin: httpx.Client) -> None:
+    entry = {"base_url": "http://127.0.0.1:1/v1", "supported_models": ["mine"], "headers": {"x-org": SECRET}}
+
+    put = admin.put(f"{PROVIDERS}/own", json=entry)
+
+    assert put.status_code == 200
+    assert (put.json()["state"], put.json()["source"], put.json()["models"]) == ("ready", "added", 1)
+    assert SECRET not in put.text
+    assert "own/mine" in ids(admin.get(MODELS))
+    assert admin.delete(f"{PROVIDERS}/own").status_code == 204
+    assert "own/mine" not in ids(admin.get(MODELS))
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "body", "status", "words"),
+    [
+        ("PUT", "acme", {"base_url": "http://x"}, 409, "change it there"),
+        ("PUT", "own", {}, 422, "own.base_url: is missing"),
+        ("PUT", "own", {"base_url": "http://x", "enabled": False, "retry": 1}, 422, "unknown key"),
+        ("PUT", "$names", {"base_url": "http://x"}, 422, "$names"),
+        ("PUT", "$names", {}, 422, "$names"),
+        ("PUT", "$schema", {"base_url": "http://x"}, 422, "$schema"),
+        ("PUT", "Own", {"base_url": "http://x"}, 422, "Own"),
+        ("DELETE", "acme", None, 409, "removed there"),
+        ("DELETE", "demo", None, 409, "was not added"),
+        ("DELETE", "nobody", None, 404, "There is no provider 'nobody'"),
+    ],
+)
+def test_provider_that_cannot_be_changed_so_is_told(
+    admin: httpx.Client, method: str, key: str, body: object, status: int, words: str
+) -> None:
+    response = admin.request(method, f"{PROVIDERS}/{key}", json=body)
+
+    assert response.status_code == status
+    assert words in response.json()["error"]["message"]
+
+
+def test_users_limits_are_set_and_shown_with_their_use(admin: httpx.Client, gateway: Gateway) -> None:
+    gateway.add_token(username="team a/b")
+    path = f"{USERS}/team%20a/b"
+
+    put = admin.put(path, json={"tokens_per_day": 100, "budget_per_month": "1.50"}).json()
+
+    assert (put["username"], put["tokens"], put["tokens_per_day"], put["budget_per_month"]) == (
+        "team a/b",
+        1,
+        100,
+        "1.5",
+    )
+    assert [(each["of"], each["limit"], each["used"], each["reserved"], each["most"]) for each in put["use"]] == [
+        ("user", "tokens_per_day", 0, 0, 100),
+        ("user", "budget_per_month", "0", "0", "1.5"),
+    ]
+    assert put["use"][0]["starts_anew"].endswith("T00:00:00Z")
+    assert admin.get(path).json() == put
+    assert {key: put[key] for key in put if key != "use"} in admin.get(USERS).json()["users"]
+    lifted = admin.put(path, json={}).json()
+    assert (lifted["tokens_per_day"], lifted["use"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("x", {"tokens_per_day": 0}, "tokens_per_day: "),
+        ("x", {"budget_per_day": "1000001"}, "budget_per_day: "),
+        ("x", {"rate_limit": 1}, "rate_limit: there is no such parameter"),
+        ("%20", {"tokens_per_day": 1}, "username"),
+    ],
+)
+def test_limit_that_cannot_be_is_told_in_words(
+    admin: httpx.Client, name: str, body: dict[str, Any], words: str
+) -> None:
+    response = admin.put(f"{USERS}/{name}", json=body)
+
+    assert response.status_code == 422
+    assert words in response.json()["error"]["message"]
+
+
+def test_user_that_is_not_there_is_404(admin: httpx.Client) -> None:
+    response = admin.get(f"{USERS}/nobody")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "user_not_found")
+
+
+def test_token_shows_use_against_its_limits_and_its_users(admin: httpx.Client, gateway: Gateway) -> None:
+    admin.put(f"{USERS}/worker", json={"tokens_per_day": 10**6}).raise_for_status()
+    made = admin.post("/admin/api/tokens", json={"username": "worker", "requests_per_minute": 3}).json()
+    body = {"model": "demo", "messages": [{"role": "user", "content": "Hi"}]}
+    with client_of(gateway, made["text"], "203.0.113.8") as client:
+        client.post("/v1/chat/completions", json=body).raise_for_status()
+    gateway.wait_for_rows(1)
+
+    use = admin.get(f"/admin/api/tokens/{made['token']['id']}").json()["use"]
+
+    assert [(each["of"], each["limit"]) for each in use] == [
+        ("token", "requests_per_minute"),
+        ("user", "tokens_per_day"),
+    ]
+    assert use[1]["used"] > 0
+    assert json.dumps(use).count("starts_anew") == 2
