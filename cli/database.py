@@ -29,6 +29,7 @@ class Directory:
     Attributes:
         file: what the configuration says by itself.
         overrides: what is said of models, but not by the lists.
+        prices: none is there until they are loaded and refreshed.
     """
 
     db: "Database"
@@ -37,6 +38,7 @@ class Directory:
     registry: "Registry"
     overrides: "Overrides"
     transport: "httpx.AsyncBaseTransport"
+    prices: "Prices"
 
 
 def on_database(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
@@ -112,17 +114,21 @@ async def _database(settings: "Settings") -> "AsyncIterator[Database]":
 async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Directory]:
     from app.catalog import Catalog
     from app.config import load_config
+    from app.metering.prices import FREE, Prices, PriceSource, sources_of
     from app.overrides import load_overrides
+    from app.providers.demo import Demo
     from app.providers.registry import Registry
     from app.providers.transport import open_transport
 
     file, files = load_config(settings.config_path), load_overrides(settings.overrides_path)
     catalog = Catalog(db, lambda: None)
     await catalog.refresh()
-    overrides = catalog.overrides(files)
+    config = catalog.config(file)
+    prices = Prices(db, {Demo.key: PriceSource("", FREE)} | sources_of(config.providers))
+    overrides = catalog.overrides(files).over(prices.known)
     transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
-        registry = Registry(catalog.config(file), settings.secret, transport, overrides)
-        yield Directory(db, settings, file, registry, overrides, transport)
+        registry = Registry(config, settings.secret, transport, overrides)
+        yield Directory(db, settings, file, registry, overrides, transport, prices)
     finally:
         await transport.aclose()

@@ -1,6 +1,7 @@
 """`llm-relay doctor`: looks at everything that a start needs, and says what to do."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from cli.address import try_address
 if TYPE_CHECKING:
     import httpx
 
+    from app.catalog import Catalog
     from app.providers.base import HttpProvider
     from app.store.tokens import StoredToken
 
@@ -68,10 +70,35 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
         config = load_config(settings.config_path)
     except InvalidConfig as exc:
         return [*findings, *(Finding(Verdict.ERROR, "config", line) for line in str(exc).splitlines())]
-    findings.append(Finding(Verdict.OK, "config", f"{settings.config_path}: {len(config.providers)} providers"))
-    findings += _examine_overrides(settings, config)
-    findings += _examine_prices(config)
-    return findings + await _examine_providers(settings, config, offline=offline)
+    catalog = await _read_catalog(settings)
+    whole = config if catalog is None else catalog.config(config)
+    words = f"{settings.config_path}: {len(config.providers)} providers"
+    if added := [key for key in whole.providers if key not in config.providers]:
+        words += f"; added while the gateway ran: {', '.join(added)}"
+    findings.append(Finding(Verdict.OK, "config", words))
+    findings += _examine_overrides(settings, whole)
+    findings += _examine_prices(whole)
+    return findings + await _examine_providers(settings, whole, catalog, offline=offline)
+
+
+async def _read_catalog(settings: Settings) -> "Catalog | None":
+    """What was added to the configuration; None where the database cannot tell, which is found elsewhere."""
+    from app.catalog import Catalog
+    from app.store.db import open_database
+    from app.store.schema import is_current
+
+    if _missing_file(settings.database_url):
+        return None
+    with contextlib.suppress(Exception):
+        database = open_database(settings.database_url)
+        try:
+            catalog = Catalog(database, lambda: None)
+            if await is_current(database):
+                await catalog.refresh()
+                return catalog
+        finally:
+            await database.aclose()
+    return None
 
 
 def _examine_overrides(settings: Settings, config: Config) -> Iterator[Finding]:
@@ -178,23 +205,30 @@ def _examine_place(file: Path) -> Finding:
     return Finding(Verdict.ERROR, "database", words)
 
 
-async def _examine_providers(settings: Settings, config: Config, *, offline: bool) -> list[Finding]:
+async def _examine_providers(
+    settings: Settings, config: Config, catalog: "Catalog | None", *, offline: bool
+) -> list[Finding]:
     from app.providers.transport import open_transport
 
     transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
         asked = (_examine_provider(settings, key, entry, transport, offline) for key, entry in config.providers.items())
-        return [*await asyncio.gather(*asked), *_examine_names(settings, config, transport)]
+        return [*await asyncio.gather(*asked), *_examine_names(settings, config, catalog, transport)]
     finally:
         await transport.aclose()
 
 
-def _examine_names(settings: Settings, config: Config, transport: "httpx.AsyncBaseTransport") -> Iterator[Finding]:
+def _examine_names(
+    settings: Settings, config: Config, catalog: "Catalog | None", transport: "httpx.AsyncBaseTransport"
+) -> Iterator[Finding]:
     from app.overrides import load_overrides
     from app.providers.registry import Registry
 
     try:
-        registry = Registry(config, settings.secret, transport, load_overrides(settings.overrides_path))
+        overrides = load_overrides(settings.overrides_path)
+        if catalog is not None:
+            overrides = catalog.overrides(overrides)
+        registry = Registry(config, settings.secret, transport, overrides)
     except (InvalidConfig, InvalidSettings):
         return  # told of where it was looked at
     for name in config.names:

@@ -13,6 +13,7 @@ from cli.price import app as price_app
 from cli.sync_prices import sync_prices
 
 if TYPE_CHECKING:
+    from app.model_desk import ModelView
     from app.store.catalog import StoredModel
     from app.store.db import Database
 
@@ -35,6 +36,16 @@ Name = Annotated[
 Family = Annotated[str | None, typer.Option("--family", help="Of models that it belongs to, such as llama.")]
 Length = Annotated[
     int | None, typer.Option("--context-length", help="In tokens.", min=1, max=1_000_000_000, metavar="N")
+]
+MaxOutput = Annotated[
+    int | None,
+    typer.Option(
+        "--max-output-tokens",
+        "--max_output_tokens",
+        help="The most that it writes in one reply.",
+        min=1,
+        max=1_000_000_000,
+    ),
 ]
 Capabilities = Annotated[
     str | None,
@@ -66,7 +77,11 @@ def list_models(
     if as_json:
         show_json(views)
     elif views:
-        show_table(["model", "context", "can", "state", "source"], [_line(view) for view in views])
+        show_table(
+            ["model", "context", "can", "USD in", "USD out", "price by", "state", "source", "known by"],
+            [_line(view) for view in views],
+            right=(1, 3, 4),
+        )
     else:
         typer.echo("There is no such model. Is a provider's key set? llm-relay doctor tells.")
 
@@ -82,7 +97,7 @@ def show(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     if as_json:
         show_json(view)
     else:
-        show_fields({key: _word(value) for key, value in view.items() if key != "id"})
+        show_fields({key.replace("_", " "): words for key, words in _fields(view).items()})
 
 
 @app.command()
@@ -90,13 +105,14 @@ def add(
     name: Name,
     family: Family = None,
     context_length: Length = None,
+    max_output_tokens: MaxOutput = None,
     capabilities: Capabilities = None,
     description: Description = None,
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Offer a model that its provider does not list, or say something of one that it does. Running servers take it within two seconds."""
-    said = _said(family, context_length, capabilities, description, True)
+    said = _said(family, context_length, max_output_tokens, capabilities, description, True)
     _put(name, said, as_json=as_json, env_file=env_file)
 
 
@@ -105,6 +121,7 @@ def modify(
     name: Name,
     family: Family = None,
     context_length: Length = None,
+    max_output_tokens: MaxOutput = None,
     capabilities: Capabilities = None,
     description: Description = None,
     enabled: Enabled = None,
@@ -112,10 +129,11 @@ def modify(
     env_file: EnvFile = None,
 ) -> None:
     """Change what you say of a model; all else stays. An empty text takes it back."""
-    said = _said(family, context_length, capabilities, description, enabled)
+    said = _said(family, context_length, max_output_tokens, capabilities, description, enabled)
     if not said:
         fail(
-            "Nothing to change: give --family, --context-length, --capabilities, --description, --enabled or --disabled."
+            "Nothing to change: give --family, --context-length, --max-output-tokens, --capabilities, --description, --enabled"
+            " or --disabled."
         )
     _put(name, said, as_json=as_json, env_file=env_file)
 
@@ -132,26 +150,40 @@ def delete(name: Name, env_file: EnvFile = None) -> None:
 
 
 async def _read_views(directory: Directory, *, offline: bool) -> list[View]:
-    from app.store.catalog import CUSTOM, read_catalog
+    from app.model_desk import ModelDesk
+
+    async def nothing() -> None:
+        """No server here to be told."""
 
     if not offline:
         await directory.registry.discover()
-    stored = await read_catalog(directory.db)
-    added = {(model.provider, model.model) for model in stored.models if model.source == CUSTOM and model.enabled}
-    return [
-        {
-            "id": str(target),
-            "provider": target.provider,
-            "model": target.model,
-            "family": known.family,
-            "context_length": known.abilities.context_length,
-            "capabilities": None if known.abilities.capabilities is None else list(known.abilities.capabilities),
-            "description": known.description,
-            "enabled": known.disabled is None,
-            "source": "custom" if target.name in added else "provider",
-        }
-        for target, known in directory.registry.catalog
-    ]
+    await directory.prices.load()
+    await directory.prices.refresh()
+    views, _ = await ModelDesk(directory.db, directory.registry, directory.prices, nothing).find()
+    return [_view(view) for view in views]
+
+
+def _view(view: "ModelView") -> View:
+    known, price = view.known, view.price
+    return {
+        "id": str(view.target),
+        "provider": view.target.provider,
+        "model": view.target.model,
+        "family": known.family,
+        "context_length": known.abilities.context_length,
+        "max_output_tokens": known.abilities.max_output_tokens,
+        "capabilities": None if known.abilities.capabilities is None else list(known.abilities.capabilities),
+        "description": known.description,
+        "enabled": known.disabled is None,
+        "source": "custom" if view.added else "provider",
+        "origins": dict(view.origins),
+        "price": {
+            "source": view.price_source,
+            "version": price.version,
+            "input": view.usd("input"),
+            "output": view.usd("output"),
+        },
+    }
 
 
 def _put(name: str, said: Mapping[str, Any], *, as_json: bool, env_file: Path | None) -> None:
@@ -202,12 +234,13 @@ def _target(name: str) -> tuple[str, str]:
     return provider.lower(), model
 
 
-_SAID = ("family", "context_length", "capabilities", "description", "enabled")
+_SAID = ("family", "context_length", "max_output_tokens", "capabilities", "description", "enabled")
 
 
 def _said(
     family: str | None,
     context_length: int | None,
+    max_output_tokens: int | None,
     capabilities: str | None,
     description: str | None,
     enabled: bool | None,
@@ -215,6 +248,7 @@ def _said(
     given = {
         "family": family,
         "context_length": context_length,
+        "max_output_tokens": max_output_tokens,
         "capabilities": None if capabilities is None else _parse_capabilities(capabilities),
         "description": None if description is None else " ".join(description.split())[:4000],
         "enabled": enabled,
@@ -238,9 +272,23 @@ def _line(view: View) -> list[str]:
         view["id"],
         _word(view["context_length"]),
         _word(view["capabilities"]),
+        *(_word(view["price"][key]) for key in ("input", "output", "source")),
         "enabled" if view["enabled"] else "disabled",
         view["source"],
+        _word(sorted(set(view["origins"].values()))),
     ]
+
+
+def _fields(view: View) -> dict[str, str]:
+    """All but the ids, each fact with who says it."""
+    price, origins = view["price"], view["origins"]
+    facts = {
+        key: _word(value) + (f" ({origins[key]})" if key in origins else "")
+        for key, value in view.items()
+        if key not in ("id", "price", "origins")
+    }
+    rates = {f"{rate}_price": f"{price[rate]} USD a million tokens" for rate in ("input", "output") if price[rate]}
+    return facts | rates | {"prices": _word(price["version"] or None)}
 
 
 def _word(value: object) -> str:
@@ -252,5 +300,5 @@ def _word(value: object) -> str:
         case int():
             return f"{value:,}"
         case list() | tuple():
-            return ", ".join(value)
+            return ", ".join(value) or "-"
     return str(value)

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.auth.issue import issue_token
+from app.store.catalog import put_provider
 from app.store.db import Database
 from app.store.tokens import change_token
 from cli.__main__ import app
@@ -111,6 +112,19 @@ async def test_user_of_calls_without_a_token_needs_one(tmp_path: Path, database:
     with_one = await asyncio.to_thread(doctor, tmp_path, "--offline", **environ)
     assert (without.code, with_one.code) == (1, 0)
     assert "ANONYMOUS_USER is 'lan', who has no good token" in without.text
+
+
+async def test_providers_that_were_added_are_looked_at_too(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1"})
+    await put_provider(database, "own", {"base_url": "http://127.0.0.1:9/v1", "api_key_env": "OWN_KEY"})
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=database_url)
+
+    assert report.code == 0
+    assert report.of("provider own") == ("note", "no key: set OWN_KEY")
+    assert report.of("config")[1].endswith(": 1 providers; added while the gateway ran: own")
 
 
 def test_names_that_lead_nowhere_or_are_rescued_by_nobody_are_noted(tmp_path: Path) -> None:

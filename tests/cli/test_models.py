@@ -82,6 +82,29 @@ def test_models_are_listed_with_what_their_provider_tells(relay: Relay) -> None:
     assert list(listed(relay, "--search", "BIG")) == ["acme/Big"]
 
 
+def test_prices_and_who_says_what_is_known_are_shown(relay: Relay) -> None:
+    relay("models", "price", "set", "acme/Big", "--input", "1.50", "--output", "6")
+    relay("models", "modify", "acme/big", "--max-output-tokens", "77", "--family", "ours")
+
+    view = listed(relay)["acme/Big"]
+    line = next(line for line in relay("models", "list").stdout.splitlines() if "acme/Big" in line)
+    shown = relay("models", "show", "acme/Big").stdout
+
+    assert view["price"] == {"source": "admin", "version": "admin 1", "input": "1.5", "output": "6"}
+    assert view["max_output_tokens"] == 77
+    assert view["origins"] == {
+        "context_length": "provider",
+        "description": "provider",
+        "family": "custom",
+        "max_output_tokens": "custom",
+    }
+    assert line.split()[-7:] == ["1.5", "6", "admin", "enabled", "provider", "custom,", "provider"]
+    assert "8,192 (provider)" in shown
+    assert "ours (custom)" in shown
+    assert "1.5 USD a million tokens" in shown
+    assert listed(relay)["demo/demo"]["price"]["source"] == "free"
+
+
 def test_model_that_is_added_is_listed_and_one_that_is_deleted_is_not(relay: Relay) -> None:
     relay("models", "add", "acme/new", "--context_length", "5", "--capabilities", "tools,vision", "--family", "f")
 
