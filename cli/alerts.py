@@ -1,12 +1,12 @@
 """`llm-relay alerts`: what went wrong of late, from the database that the server uses."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from app.core.jsonio import Json
+from cli.database import on_database
 from cli.output import fail, show_json, show_table
 
 if TYPE_CHECKING:
@@ -69,22 +69,6 @@ def _dismiss(name: str, *, as_json: bool, env_file: Path | None) -> None:
 
 
 def _run(env_file: Path | None, work: "Callable[[Alerts], Awaitable[T]]") -> T:
-    """Do `work` on the alerts of the database; an error is told, and ends the command."""
-    from app.core.errors import RelayError
     from app.metering.alerts import Alerts
-    from app.settings import InvalidSettings, load_settings
-    from app.store.db import UnusableDatabase, open_database
-    from app.store.schema import upgrade
 
-    async def on_database() -> T:
-        database = open_database(load_settings(env_file).database_url)
-        try:
-            await upgrade(database)
-            return await work(Alerts(database))
-        finally:
-            await database.aclose()
-
-    try:
-        return asyncio.run(on_database())
-    except (InvalidSettings, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
+    return on_database(env_file, lambda db: work(Alerts(db)))

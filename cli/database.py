@@ -41,12 +41,51 @@ class Directory:
     prices: "Prices"
 
 
-def on_database(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]") -> T:
-    """Do `work` on the server's database, which is made where there is none yet.
+def on_database(
+    env_file: Path | None, work: "Callable[[Database], Awaitable[T]]", *, upgrades: bool = True, makes_file: bool = True
+) -> T:
+    """Do `work` on the server's database.
 
     A setting, a file or an argument that cannot be used is a ValueError; that and a database that is away are told, with status 1.
+
+    Args:
+        upgrades: it is brought to the schema of this version before.
+        makes_file: an SQLite database is made where there is none yet; else that is told.
     """
-    return _run(env_file, lambda db, _: work(db))
+    return with_settings(env_file, lambda db, _: work(db), upgrades=upgrades, makes_file=makes_file)
+
+
+def with_settings(
+    env_file: Path | None,
+    work: "Callable[[Database, Settings], Awaitable[T]]",
+    *,
+    upgrades: bool = True,
+    makes_file: bool = True,
+) -> T:
+    """The same with the server's settings."""
+    from app.core.errors import RelayError
+    from app.settings import load_settings
+    from app.store.db import UnusableDatabase, open_database
+    from app.store.schema import upgrade
+
+    async def do() -> T:
+        settings = load_settings(env_file)
+        if not makes_file:
+            _require_file(settings.database_url)
+        db = open_database(settings.database_url)
+        try:
+            if upgrades:
+                await upgrade(db)
+            return await work(db, settings)
+        finally:
+            await db.aclose()
+
+    try:
+        return asyncio.run(do())
+    except (ValueError, RelayError, UnusableDatabase) as exc:
+        fail(str(exc))
+    except KeyboardInterrupt:
+        fail("Interrupted.")
 
 
 def on_directory(env_file: Path | None, work: "Callable[[Directory], Awaitable[T]]") -> T:
@@ -56,7 +95,7 @@ def on_directory(env_file: Path | None, work: "Callable[[Directory], Awaitable[T
         async with _directory(settings, db) as directory:
             return await work(directory)
 
-    return _run(env_file, do)
+    return with_settings(env_file, do)
 
 
 class Refused(ValueError):
@@ -78,36 +117,14 @@ def run_on_prices(env_file: Path | None, work: "Callable[[Settings, Config, Data
         await prices.refresh()
         return await work(settings, config, db, prices)
 
-    return _run(env_file, do)
+    return with_settings(env_file, do)
 
 
-def _run(env_file: Path | None, work: "Callable[[Database, Settings], Awaitable[T]]") -> T:
-    from app.core.errors import RelayError
-    from app.settings import load_settings
-    from app.store.db import UnusableDatabase
-
-    async def do() -> T:
-        settings = load_settings(env_file)
-        async with _database(settings) as db:
-            return await work(db, settings)
-
-    try:
-        return asyncio.run(do())
-    except (ValueError, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
-
-
-@asynccontextmanager
-async def _database(settings: "Settings") -> "AsyncIterator[Database]":
-    from app.store.db import open_database
-    from app.store.schema import upgrade
-
-    db = open_database(settings.database_url)
-    try:
-        await upgrade(db)
-        yield db
-    finally:
-        await db.aclose()
+def _require_file(url: str) -> None:
+    """To open an SQLite database makes its file; a command that only looks leaves the disk as it is."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not path.exists():
+        fail(f"There is no database yet: {str(path)!r} is made at the first start.")
 
 
 @asynccontextmanager

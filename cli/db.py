@@ -1,13 +1,12 @@
 """`llm-relay db`: looks at the database that the server uses, brings it to this version, and copies it to another."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.core.jsonio import Json
+from cli.database import on_database
 from cli.output import fail, show_fields, show_json, show_table
 from cli.progress import reporting, spinning
 from cli.verify import verify
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from app.store.copying import Copied
     from app.store.db import Database
 
-T = TypeVar("T")
 View = dict[str, Any]
 
 app = typer.Typer(help="Look after the database.", no_args_is_help=True, add_completion=False)
@@ -28,7 +26,7 @@ EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of sett
 @app.command()
 def status(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show which database it is, whether it has the schema of this version, its rows and its size. Changes nothing."""
-    view = _run(env_file, _look, makes_file=False)
+    view = on_database(env_file, _look, upgrades=False, makes_file=False)
     if as_json:
         show_json(view)
         return
@@ -52,7 +50,7 @@ def upgrade(as_json: AsJson = False, env_file: EnvFile = None) -> None:
             await schema.upgrade(db)
         return before, await schema.version_of(db)
 
-    before, after = _run(env_file, work)
+    before, after = on_database(env_file, work, upgrades=False)
     if as_json:
         show_json({"before": before, "schema": after})
     elif before == after:
@@ -75,7 +73,7 @@ def copy(
     url = _target_url(to, to_file)
 
     async def work(source: "Database") -> "tuple[str, list[Copied]]":
-        from app.store.copying import copy_database
+        from app.store.copying import CopyFailed, copy_database
         from app.store.db import open_database
 
         target = open_database(url)
@@ -84,10 +82,12 @@ def copy(
                 fail(f"{source.where} cannot be copied to itself.")
             with reporting() as report:
                 return target.where, await copy_database(source, target, report)
+        except CopyFailed as exc:
+            fail(str(exc))
         finally:
             await target.aclose()
 
-    where, copied = _run(env_file, work, makes_file=False)
+    where, copied = on_database(env_file, work, upgrades=False, makes_file=False)
     if as_json:
         tables: list[Json] = [{"table": one.table, "rows": one.rows, "sums": one.sums} for one in copied]
         show_json({"to": where, "tables": tables})
@@ -109,38 +109,6 @@ def _target_url(to: str | None, to_file: Path | None) -> str:
         return to_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as exc:
         fail(f"--to-file names {str(to_file)!r}, which cannot be read: {exc}.")
-
-
-def _run(env_file: Path | None, work: "Callable[[Database], Awaitable[T]]", *, makes_file: bool = True) -> T:
-    """Do `work` on the server's database, as it is."""
-    from app.core.errors import RelayError
-    from app.settings import InvalidSettings, load_settings
-    from app.store.copying import CopyFailed
-    from app.store.db import UnusableDatabase, open_database
-
-    async def on_database(url: str) -> T:
-        db = open_database(url)
-        try:
-            return await work(db)
-        finally:
-            await db.aclose()
-
-    try:
-        url = load_settings(env_file).database_url
-        if not makes_file:
-            _require_file(url)
-        return asyncio.run(on_database(url))
-    except (CopyFailed, InvalidSettings, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
-    except KeyboardInterrupt:
-        fail("Interrupted.")
-
-
-def _require_file(url: str) -> None:
-    """To open an SQLite database makes its file; a command that only looks leaves the disk as it is."""
-    path = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:///") and not path.exists():
-        fail(f"There is no database yet: {str(path)!r} is made at the first start.")
 
 
 async def _look(db: "Database") -> View:

@@ -139,14 +139,17 @@ def modify(
 
 
 @app.command()
-def delete(name: Name, env_file: EnvFile = None) -> None:
+def delete(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Take back what you said of a model; one that you added is offered no more."""
     from app.store.catalog import delete_model
 
     provider, model = _target(name)
     if not on_database(env_file, lambda db: delete_model(db, provider, model)):
         fail(f"Nothing was said of {name!r} here.")
-    typer.echo(f"Took back what was said of {provider}/{model}.")
+    if as_json:
+        show_json({"deleted": {"provider": provider, "model": model}})
+    else:
+        typer.echo(f"Took back what was said of {provider}/{model}.")
 
 
 async def _read_views(directory: Directory, *, offline: bool) -> list[View]:

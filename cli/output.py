@@ -46,6 +46,11 @@ def show_fields(fields: Mapping[str, str]) -> None:
         typer.echo(f"{name:<{width}}  {value}".rstrip())
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `2,000 calls`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def fail(message: str) -> NoReturn:
     """Say on standard error why a command cannot do what it should, and end with status 1."""
     typer.echo(message, err=True)

@@ -56,6 +56,7 @@ def add(
     definition: Annotated[
         Path | None, typer.Option("--definition", help="A JSON file with the whole entry, as config.json has it.")
     ] = None,
+    as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
     """Add a provider, or change one that was added. Running servers take it within two seconds.
@@ -71,7 +72,7 @@ def add(
     }
     entry = _read_definition(definition) | {field: value for field, value in given.items() if value is not None}
 
-    async def put(directory: Directory) -> str:
+    async def put(directory: Directory) -> tuple[str, ...]:
         from app.config import check_provider
         from app.store.catalog import put_provider
 
@@ -82,19 +83,27 @@ def add(
         checked = check_provider(key, entry)
         await put_provider(directory.db, key, entry)
         has_key = not checked.api_key_env or directory.settings.secret(checked.api_key_env)
-        return "" if has_key else f" It has no key yet: set {' or '.join(checked.api_key_env)} where the server runs."
+        return () if has_key else checked.api_key_env
 
-    typer.echo(f"Added the provider {key}.{on_directory(env_file, put)}")
+    missing = on_directory(env_file, put)
+    if as_json:
+        show_json({"key": key, "definition": entry, "missing_keys": list(missing)})
+    else:
+        hint = f" It has no key yet: set {' or '.join(missing)} where the server runs." if missing else ""
+        typer.echo(f"Added the provider {key}.{hint}")
 
 
 @app.command()
-def delete(key: Key, env_file: EnvFile = None) -> None:
+def delete(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Remove a provider that was added."""
     from app.store.catalog import delete_provider
 
     if not on_database(env_file, lambda db: delete_provider(db, key)):
         fail(f"No provider {key!r} was added; those of config.json are removed there.")
-    typer.echo(f"Removed the provider {key}.")
+    if as_json:
+        show_json({"deleted": key})
+    else:
+        typer.echo(f"Removed the provider {key}.")
 
 
 def _source(key: str) -> str:

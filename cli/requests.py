@@ -1,19 +1,34 @@
 """`llm-relay requests`: one call, as it is recorded, and where it is kept, what it asked and got."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import fail, show_fields, show_json
+from cli.database import with_settings
+from cli.output import fail, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from app.metering.bodies import Bodies
     from app.settings import Settings
     from app.store.bodies import StoredBodies
+    from app.store.db import Database
 
-Call = dict[str, Any]
+View = dict[str, Any]
+
+# Of these, what a call has nothing of goes without saying.
+_SELDOM = (
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "output_audio_tokens",
+    "output_image_tokens",
+    "images",
+    "searches",
+    "audio_ms",
+    "helper_calls",
+    "helper_unpriced",
+)
 
 app = typer.Typer(help="Look at single calls.", no_args_is_help=True, add_completion=False)
 
@@ -30,47 +45,33 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
 ) -> None:
-    """Show one call. Its bodies are kept where its token was made with --log-bodies."""
-    from app.core.errors import RelayError
-    from app.metering.sealing import InvalidKey, NotUnsealed
-    from app.settings import InvalidSettings, load_settings
-    from app.store.db import UnusableDatabase
+    """Show one call, and those that were made for it. Its bodies are kept where its token was made with --log-bodies."""
 
-    try:
-        settings = load_settings(env_file)
-        call, stored = asyncio.run(_find(settings, request_id))
-        said = _unsealed(settings, stored, request_id) if bodies else None
-    except (InvalidSettings, InvalidKey, NotUnsealed, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
+    async def find(db: "Database", settings: "Settings") -> "tuple[View, list[View], Bodies | None]":
+        from app.metering.requests import Requests
+        from app.store.bodies import find_bodies
+
+        found = await Requests(db).one(request_id)
+        if found is None:
+            fail(f"There is no call {request_id!r}: none of that id was admitted, or its time is over.")
+        return *found, _unsealed(settings, await find_bodies(db, request_id), request_id) if bodies else None
+
+    call, helpers, said = with_settings(env_file, find)
     if as_json:
-        show_json(_view(call) | (_as_json(said) if said else {}))
+        show_json(call | {"helpers": helpers} | (_as_json(said) if said else {}))
         return
-    show_fields({name: _word(value) for name, value in _view(call).items() if value is not None})
+    show_fields({name: _word(value) for name, value in call.items() if _is_told(name, value)})
+    if helpers:
+        typer.echo()
+        show_table(["made for it", "provider/model", "USD", "id"], [_row(each) for each in helpers])
     if said:
         _show("request", said.request, said.request_bytes)
         _show("reply", said.reply, said.reply_bytes)
 
 
-async def _find(settings: "Settings", request_id: str) -> "tuple[Call, StoredBodies | None]":
-    from app.store.bodies import find_bodies
-    from app.store.db import open_database
-    from app.store.requests import find_call
-    from app.store.schema import upgrade
-
-    db = open_database(settings.database_url)
-    try:
-        await upgrade(db)
-        call = await find_call(db, request_id)
-        if call is None:
-            fail(f"There is no call {request_id!r}: none of that id was admitted, or its time is over.")
-        return call, await find_bodies(db, request_id)
-    finally:
-        await db.aclose()
-
-
 def _unsealed(settings: "Settings", stored: "StoredBodies | None", request_id: str) -> "Bodies":
     from app.metering.bodies import unseal_bodies
-    from app.metering.sealing import KEY_FILE, parse_key, read_key
+    from app.metering.sealing import KEY_FILE, NotUnsealed, parse_key, read_key
 
     if stored is None:
         fail(
@@ -78,20 +79,14 @@ def _unsealed(settings: "Settings", stored: "StoredBodies | None", request_id: s
             " or its time (BODIES_RETENTION_DAYS) is over."
         )
     key = parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
-    return unseal_bodies(key, stored)
+    try:
+        return unseal_bodies(key, stored)
+    except NotUnsealed as exc:
+        fail(str(exc))
 
 
-def _view(call: Call) -> Call:
-    from app.store.requests import from_pico_usd
-    from app.store.times import from_ms
-
-    costs = {
-        name: None if call[name] is None else f"{from_pico_usd(call[name]):f}" for name in ("cost", "reported_cost")
-    }
-    flags = {name: bool(call[name]) for name in ("streamed", "usage_estimated", "cache_hit", "charged", "rescued")}
-    received_at = from_ms(call["received_at"]).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    tags = [tag for tag in call["tags"].split(",") if tag]
-    return {**call, **costs, **flags, "received_at": received_at, "tags": tags}
+def _is_told(name: str, value: object) -> bool:
+    return value is not None and not (name in _SELDOM and value == 0)
 
 
 def _word(value: object) -> str:
@@ -100,7 +95,12 @@ def _word(value: object) -> str:
     return (", ".join(value) or "-") if isinstance(value, list) else str(value)
 
 
-def _as_json(said: "Bodies") -> Call:
+def _row(helper: View) -> list[str]:
+    target = "/".join(filter(None, (helper["provider"], helper["model"]))) or "-"
+    return [helper["helper"], target, helper["cost"] or "-", helper["id"]]
+
+
+def _as_json(said: "Bodies") -> View:
     return {
         name: {"bytes": count, "kept": len(kept), "text": kept.decode(errors="replace")}
         for name, kept, count in (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.database import Refused, run_on_prices
-from cli.output import show_json, show_table
+from cli.output import counted, show_json, show_table
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def sync_prices(
         if not as_json:
             _show(found)
             _show_facts(facts)
-        words = f"{len(found)} changes of prices and {len(facts)} of what is known of models"
+        words = f"{counted(len(found), 'change')} of prices and {len(facts)} of what is known of models"
         applied = bool(found or facts) and not dry_run and (yes or typer.confirm(f"Apply these {words}?"))
         if applied:
             await apply_prices(db, *price_sync.rows_of(found, datetime.now(UTC).date().isoformat()))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.database import on_database
-from cli.output import fail, show_json, show_table
+from cli.output import counted, fail, show_json, show_table
 from cli.reprice import reprice
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ def _show(by: str, views: list[View], totals: View, selection: "Selection") -> N
     rows = [[name, *cells] for name, cells in zip(names, numbers, strict=True)]
     show_table(columns, rows, right=range(1, len(columns)), total=True)
     if unpriced := totals["unpriced"]:
-        calls = "1 call" if unpriced == 1 else f"{unpriced:,} calls"
-        typer.echo(f"~ lacks the cost of {calls} for which no price is known.")
+        typer.echo(f"~ lacks the cost of {counted(unpriced, 'call')} for which no price is known.")
     if by == "tag":
         typer.echo("A call counts once under each of its tags, and once in all.")
 

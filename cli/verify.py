@@ -1,16 +1,18 @@
 """`llm-relay db verify`: holds calls, sums and counters against each other."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import fail, show_json, show_table
+from cli.database import with_settings
+from cli.output import counted, show_json, show_table
 from cli.progress import reporting
 
 if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.store.db import Database
     from app.store.verify import Difference
 
 
@@ -38,7 +40,8 @@ def verify(
         show_table(
             ["rule", "where", "expected", "found"], [[one.check, one.where, one.expected, one.found] for one in shown]
         )
-        typer.echo(f"{count} differences." if count == len(shown) else f"{count} differences; {len(shown)} are shown.")
+        rest = "" if count == len(shown) else f"; {len(shown):,} are shown"
+        typer.echo(f"{counted(count, 'difference')}{rest}.")
     else:
         typer.echo("All sums are those of the calls.")
     if count:
@@ -48,33 +51,20 @@ def verify(
 def _run(
     env_file: Path | None, most: int, days: int | None, report: Callable[[str, int, int], None]
 ) -> "tuple[list[Difference], int]":
-    from app.core.errors import RelayError
-    from app.settings import InvalidSettings, load_settings
-    from app.store.db import UnusableDatabase, open_database
+    from app.store.db import UnusableDatabase
     from app.store.schema import is_current
     from app.store.verify import Verification
 
-    async def on_database() -> "tuple[list[Difference], int]":
-        settings = load_settings(env_file)
-        db = open_database(settings.database_url)
-        try:
-            if not await is_current(db):
-                raise UnusableDatabase(
-                    "The database has not the schema of this version; 'llm-relay db upgrade' brings it."
-                )
-            shown: list[Difference] = []
-            count = 0
-            retention_days = settings.retention_days if days is None else days
-            verification = Verification(db, retention_days=retention_days, report=report)
-            async for difference in verification.differences():
-                count += 1
-                if len(shown) < most:
-                    shown.append(difference)
-            return shown, count
-        finally:
-            await db.aclose()
+    async def verify_it(db: "Database", settings: "Settings") -> "tuple[list[Difference], int]":
+        if not await is_current(db):
+            raise UnusableDatabase("The database has not the schema of this version; 'llm-relay db upgrade' brings it.")
+        shown: list[Difference] = []
+        count = 0
+        retention_days = settings.retention_days if days is None else days
+        async for difference in Verification(db, retention_days=retention_days, report=report).differences():
+            count += 1
+            if len(shown) < most:
+                shown.append(difference)
+        return shown, count
 
-    try:
-        return asyncio.run(on_database())
-    except (InvalidSettings, RelayError, UnusableDatabase) as exc:
-        fail(str(exc))
+    return with_settings(env_file, verify_it, upgrades=False, makes_file=False)

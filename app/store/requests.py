@@ -31,7 +31,6 @@ _INSERT = (
     f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
     " ON CONFLICT (id) DO NOTHING"
 )
-_FIND = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE id = :id"  # noqa: S608 - our columns
 # By one statement where a server is to say which are new: fewer round trips, and no more values than either database takes.
 _AT_ONCE = 64
 _COUNT = (
@@ -64,12 +63,6 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also:
     if db.path is None or not await _insert_if_all_new(db, stored, also):
         mended = [_mended(row) for row in stored]
         await db.transact(lambda statements: _insert_each(statements, mended, also))
-
-
-async def find_call(db: Database, request_id: str) -> Row | None:
-    """The row of one call; None where there is none."""
-    rows = await db.transact(lambda statements: statements.rows(_FIND, {"id": request_id}), writes=False)
-    return dict(zip(_COLUMNS, rows[0], strict=True)) if rows else None
 
 
 def to_pico_usd(cost: Decimal) -> int:

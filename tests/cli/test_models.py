@@ -160,7 +160,7 @@ def test_provider_that_is_added_is_listed_with_its_models_until_it_is_deleted(re
         "demo": "built in",
     }
 
-    relay("providers", "delete", "own")
+    assert json.loads(relay("providers", "delete", "own", "--json").stdout) == {"deleted": "own"}
 
     assert "own/x" not in listed(relay)
 

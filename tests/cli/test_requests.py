@@ -45,7 +45,9 @@ async def _add_call(url: str, bodies: Bodies | None) -> None:
     db = open_database(url)
     try:
         await upgrade(db)
-        await insert_records(db, [make_record(id="req_1", tags=("a", "b"), cost=Decimal("0.00000125"))])
+        call = make_record(id="req_1", tags=("a", "b"), cost=Decimal("0.00000125"))
+        part = make_record(id="req_1.1", parent_id="req_1", helper="broken", provider="acme", cost=Decimal("0.000001"))
+        await insert_records(db, [call, part])
         if bodies is not None:
             await insert_bodies(db, [seal_bodies(KEY, "req_1", bodies)])
     finally:
@@ -55,13 +57,25 @@ async def _add_call(url: str, bodies: Bodies | None) -> None:
 def test_call_is_shown_as_it_is_recorded(show: Show, tmp_path: Path) -> None:
     add_call(tmp_path)
 
-    lines = dict(line.split(maxsplit=1) for line in show("req_1").stdout.splitlines())
+    fields = show("req_1").stdout.partition("\n\n")[0]
+    lines = dict(line.split(maxsplit=1) for line in fields.splitlines())
     told = json.loads(show("req_1", "--json").stdout)
 
     assert (lines["tags"], lines["cost"], lines["streamed"]) == ("a, b", "0.00000125", "no")
     assert lines["received_at"] == "2026-01-01T00:00:00.250Z"
     assert "error" not in lines
+    assert not {"images", "input_audio_tokens"} & lines.keys()
     assert (told["tags"], told["cost"], told["streamed"], told["error"]) == (["a", "b"], "0.00000125", False, None)
+
+
+def test_cost_of_a_call_is_its_own_and_that_of_those_that_were_made_for_it(show: Show, tmp_path: Path) -> None:
+    add_call(tmp_path)
+
+    shown, told = show("req_1").stdout, json.loads(show("req_1", "--json").stdout)
+
+    assert (told["total_cost"], told["helper_calls"]) == ("0.00000225", 1)
+    assert [(each["id"], each["cost"]) for each in told["helpers"]] == [("req_1.1", "0.000001")]
+    assert ["broken", "acme/gpt-x", "0.000001", "req_1.1"] in [line.split() for line in shown.splitlines()]
 
 
 def test_call_that_is_not_there_is_told(show: Show, tmp_path: Path) -> None:

@@ -57,5 +57,13 @@ def test_differences_are_printed_and_the_exit_status_is_1(file: Path) -> None:
     assert done.returncode == as_json.returncode == 1
     assert "cost 24600000000" in done.stdout
     assert "cost 24600000001" in done.stdout
-    assert done.stdout.endswith("1 differences.\n")
+    assert done.stdout.endswith("1 difference.\n")
     assert json.loads(as_json.stdout)["differences"] == 1
+
+
+def test_database_that_is_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+    done = run(tmp_path / "none.db")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("There is no database yet")
+    assert list(tmp_path.iterdir()) == []
