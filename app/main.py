@@ -1,12 +1,12 @@
 """Builds every object once, wires them, and owns start and stop."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -33,39 +33,26 @@ from app.api.surfaces import SURFACES
 from app.auth.anonymous import Anonymous
 from app.auth.failures import FailureLimiter
 from app.auth.guard import Guard
-from app.auth.ledger import LimitLedger
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
 from app.catalog import Catalog
 from app.config import Config, load_config
 from app.core.errors import RelayError
-from app.core.record import CallRecord
 from app.dialects.estimate import estimate
 from app.dialects.receipt import open_receipt
 from app.dialects.rescue import open_rescue
-from app.logs import set_up_logging, wants_json
-from app.metering.alerts import Alerts, watch_backlog
-from app.metering.bodies import BodyLog
-from app.metering.calllog import CallLog
-from app.metering.hostnames import Hostnames, ask_dns
-from app.metering.journal import Journal
-from app.metering.prices import FREE, Prices, PriceSource, sources_of
-from app.metering.retention import Retention
-from app.metering.rows import insert_records
-from app.metering.sealing import KEY_FILE, ensure_key, parse_key
-from app.metering.webhook import AlertWebhook
-from app.metering.writer import Writer
-from app.observation import all_of, open_metrics, open_telemetry
+from app.logs import set_up_logging
+from app.metering.prices import Prices
+from app.meters import Meters, open_meters
 from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
 from app.pipeline.limits import Limits
 from app.pipeline.names import Names
-from app.providers.demo import Demo
+from app.pricing import price_sources
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
-from app.providers.webhook import webhook_sender
 from app.reload import Files, Reloader
 from app.settings import Settings, load_settings
 from app.store.db import Database, open_database
@@ -88,75 +75,40 @@ def create_app(
     """
     settings = settings or load_settings()
     set_up_logging(settings)
+    files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     database = open_database(settings.database_url)
-    tokens = Tokens(database)
+    transport = transport or open_transport(
+        ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
+    )
     worker_id = secrets.token_hex(8)
+    tokens = Tokens(database)
     quota = Quota(database, worker_id)
-    ledger = LimitLedger(database, worker_id)
     anonymous = (
         Anonymous(tokens, settings.anonymous_user, settings.anonymous_cidrs, settings.cors_origins)
         if settings.anonymous_user
         else None
     )
     guard = Guard(tokens, quota, FailureLimiter(settings.rate_limit_storage_url), anonymous)
-    calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
-    journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
-    files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
-    nothing_to_pay = {Demo.key: PriceSource("", FREE)}
-    prices = Prices(database, nothing_to_pay | sources_of(files.config.providers))
-    hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
-
-    async def insert(records: Sequence[CallRecord]) -> None:
-        await insert_records(database, await prices.settle(records))
-        ledger.wake()
-        if hostnames is not None:
-            hostnames.note(record.client for record in records)
-
-    body_log = BodyLog(database, lambda: bodies_key(settings))
-    retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
-    transport = transport or open_transport(
-        ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
-    )
+    prices = Prices(database, price_sources(files.config))
     registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
-    limits = Limits(ledger, estimate, prices, ceiling=registry.output_ceiling, output_ceiling=settings.output_ceiling)
-    alerts = Alerts(database)
     board = Board()
     routes: list[RelayRoute] = []
-    metrics, exposition = open_metrics(
+    meters = open_meters(
         settings,
+        database,
+        worker_id,
+        prices,
         registry,
         board,
+        transport,
         under_way=lambda: sum(route.under_way for route in routes),
-        backlog_bytes=lambda: journal.size,
     )
-    telemetry = open_telemetry(settings, registry, metrics.label)
-    observe = all_of(calls.write, metrics.observe, *([telemetry.observe] if telemetry else []))
-    writer = Writer(insert, observe, journal, ledger.bury)
-    background = [
-        lambda: watch_backlog(alerts.note, lambda: journal.size),
-        tokens.run,
-        quota.run,
-        ledger.run,
-        writer.run,
-        writer.run_adoption,
-        alerts.run,
-        retention.run,
-        body_log.run,
-    ]
-    if hostnames is not None:
-        background.append(hostnames.run)
-    if settings.metrics_dir is not None:
-        background.append(exposition.run)
-    if settings.alert_webhook_url and settings.alert_webhook_secret:
-        send = webhook_sender(transport, settings.alert_webhook_url)
-        background.append(AlertWebhook(database, send, settings.alert_webhook_secret).run)
-    read_address = address_reader(settings.trusted_proxies)
 
     def apply(new: Files) -> None:
         nonlocal files
         config = catalog.config(new.config)
         registry.reload(config, new.secret, catalog.overrides(new.overrides).over(prices.known))
-        prices.reload(nothing_to_pay | sources_of(config.providers))
+        prices.reload(price_sources(config))
         files = new
         warn_of_names()
 
@@ -171,7 +123,7 @@ def create_app(
         for name, why in registry.unusable.items():
             log.warning("name %s: %s", name, why)
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await upgrade(database)
         if first_token := await ensure_first_token(database):
@@ -188,19 +140,36 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            async with running(*background, registry.run, catalog.run, prices.run, look_up_bundled, reloader.run):
+            loops = (tokens.run, quota.run, *meters.loops, registry.run, catalog.run, prices.run, reloader.run)
+            async with running(*loops, look_up_bundled):
                 yield
         finally:
-            await _stop(writer, body_log, ledger, quota, database)
-            if telemetry is not None:
-                await telemetry.aclose()
+            await _stop(meters, quota, database)
+            await meters.aclose()
             await transport.aclose()
-            calls.close()
 
+    return _put_together(
+        lifespan, settings, database, guard, registry, board, meters, routes, catalog, lambda: files.config
+    )
+
+
+def _put_together(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    settings: Settings,
+    database: Database,
+    guard: Guard,
+    registry: Registry,
+    board: Board,
+    meters: Meters,
+    routes: list[RelayRoute],
+    catalog: Catalog,
+    read_config: Callable[[], Config],
+) -> Asgi:
+    """All routes, as one application; those of calls are added to `routes`."""
     app = FastAPI(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-
+    read_address = address_reader(settings.trusted_proxies)
     authorise = authoriser(guard, read_address)
 
     def admin_routers() -> list[APIRouter]:
@@ -220,21 +189,28 @@ def create_app(
 
         async def refresh() -> None:
             await catalog.refresh()
-            await prices.refresh()
+            await meters.prices.refresh()
 
         return [
             usage_router(authorise, Reports(database), Requests(database)),
             tokens_router(authorise, TokenDesk(database)),
-            alerts_router(authorise, alerts),
+            alerts_router(authorise, meters.alerts),
             users_router(authorise, UserDesk(database)),
-            providers_router(authorise, ProviderDesk(database, registry, lambda: files.config, refresh)),
-            catalog_router(authorise, ModelDesk(database, registry, prices, refresh)),
+            providers_router(authorise, ProviderDesk(database, registry, read_config, refresh)),
+            catalog_router(authorise, ModelDesk(database, registry, meters.prices, refresh)),
         ]
 
     admin = Admin(admin_routers)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     names = Names(registry)
-    handler = build_pipeline(registry, writer, board, open_rescue, prices, limits, open_receipt)
+    limits = Limits(
+        meters.ledger,
+        estimate,
+        meters.prices,
+        ceiling=registry.output_ceiling,
+        output_ceiling=settings.output_ceiling,
+    )
+    handler = build_pipeline(registry, meters.writer, board, open_rescue, meters.prices, limits, open_receipt)
 
     def relay(surface: Surface) -> RelayRoute:
         route = RelayRoute(
@@ -242,14 +218,14 @@ def create_app(
             guard=guard,
             handler=handler,
             check_name=names.check,
-            check_recorder=writer.check,
+            check_recorder=meters.writer.check,
             split_name=names.split,
             read_address=read_address,
             max_body_bytes=settings.max_body_bytes,
             call_timeout_s=settings.call_timeout_s,
-            body_log=body_log,
-            note_refusal=metrics.refuse,
-            is_traced=telemetry is not None,
+            body_log=meters.body_log,
+            note_refusal=meters.metrics.refuse,
+            is_traced=meters.telemetry is not None,
         )
         routes.append(route)
         return route
@@ -262,8 +238,8 @@ def create_app(
     app.include_router(capabilities_router(identify, registry))
     app.include_router(gemini_models_router(identify, registry))
     app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
-    app.include_router(health_router(database.ping, writer, registry, board, identifier(guard, read_address)))
-    app.include_router(metrics_router(exposition.render, authorise, read_address, settings.metrics_cidrs))
+    app.include_router(health_router(database.ping, meters.writer, registry, board, identifier(guard, read_address)))
+    app.include_router(metrics_router(meters.exposition.render, authorise, read_address, settings.metrics_cidrs))
     app.router.routes += gemini_other_routes()
     app.router.routes.append(Route("/admin/api/{path:path}", admin))
     app.add_exception_handler(RelayError, on_relay_error)
@@ -273,15 +249,6 @@ def create_app(
     return open_to(settings.cors_origins, front) if settings.cors_origins else front
 
 
-def bodies_key(settings: Settings) -> bytes:
-    """The key of kept bodies: the operator's, or one that is made where it is first needed.
-
-    Raises:
-        InvalidKey: it cannot be read or made.
-    """
-    return parse_key(settings.bodies_key) if settings.bodies_key else ensure_key(settings.data_dir / KEY_FILE)
-
-
 def _calm_the_collector() -> None:
     """Leave what the start made out of all later collections, and collect seldom: calls leave few cycles behind."""
     gc.collect()
@@ -289,13 +256,13 @@ def _calm_the_collector() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-async def _stop(writer: Writer, body_log: BodyLog, ledger: LimitLedger, quota: Quota, database: Database) -> None:
+async def _stop(meters: Meters, quota: Quota, database: Database) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
-            await writer.aclose()
-            await ledger.aclose()
+            await meters.writer.aclose()
+            await meters.ledger.aclose()
             await quota.aclose()
-            await body_log.aclose()
+            await meters.body_log.aclose()
     except Exception:
         log.exception("not all could be written before the exit")
     finally:

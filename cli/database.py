@@ -106,13 +106,14 @@ def run_on_prices(env_file: Path | None, work: "Callable[[Settings, Config, Data
     """The same with all prices loaded, as the server has them."""
     from app.catalog import Catalog
     from app.config import load_config
-    from app.metering.prices import Prices, sources_of
+    from app.metering.prices import Prices
+    from app.pricing import price_sources
 
     async def do(db: "Database", settings: "Settings") -> T:
         catalog = Catalog(db, lambda: None)
         await catalog.refresh()
         config = catalog.config(load_config(settings.config_path))
-        prices = Prices(db, sources_of(config.providers))
+        prices = Prices(db, price_sources(config))
         await prices.load()
         await prices.refresh()
         return await work(settings, config, db, prices)

@@ -44,6 +44,20 @@ ALLOWED = {
     ],
     "app.logs": ["app.core", "app.settings"],
     "app.observation": ["app.core", "app.metering", "app.pipeline", "app.providers.registry", "app.settings"],
+    "app.pricing": ["app.config", "app.metering", "app.providers.demo"],
+    "app.meters": [
+        "app.auth",
+        "app.config",
+        "app.core",
+        "app.logs",
+        "app.metering",
+        "app.observation",
+        "app.pipeline",
+        "app.pricing",
+        "app.providers",
+        "app.settings",
+        "app.store",
+    ],
     "app.reload": ["app.config", "app.overrides", "app.settings"],
     "app.catalog": ["app.config", "app.core", "app.overrides", "app.store"],
     "app.model_desk": ["app.core", "app.metering", "app.providers.registry", "app.store"],
@@ -55,7 +69,7 @@ ALLOWED = {
 
 # Whoever may use a third party; all others must not. What has no row here, anybody may use.
 DOORS = {
-    "httpx": ["app.providers", "app.web", "app.monitors", "app.main", "cli"],
+    "httpx": ["app.providers", "app.web", "app.monitors", "app.meters", "app.main", "cli"],
     "httptools": ["app.providers", "cli"],
     "sqlmodel": ["app.store"],
     "sqlalchemy": ["app.store"],

@@ -74,3 +74,15 @@ def test_only_the_period_changes(relay: Relay) -> None:
 
 def test_time_that_is_none_is_told(relay: Relay) -> None:
     assert relay("--since", "yesterday", status=1).stderr.startswith("'yesterday' is no time")
+
+
+def test_built_in_model_costs_nothing_here_too(relay: Relay, tmp_path: Path) -> None:
+    async def add() -> None:
+        database = open_database(f"sqlite:///{tmp_path / 'data' / 'relay.db'}")
+        await insert(database, "demo", at="2026-03-01T00:00:00", provider="demo", input=5)
+        await database.aclose()
+
+    asyncio.run(add())
+
+    done = read(relay("--since", "2026-03-01", "--json"))
+    assert (done["calls"], done["changed"], done["without_price"], done["new_usd"]) == (1, 1, 0, "0")
