@@ -185,16 +185,19 @@ async def measure(path: Path) -> dict[str, tuple[float, float]]:
     reports, requests = Reports(database), Requests(database)
     month, quarter = (Selection(LAST_DAY - days + 1, LAST_DAY) for days in (30, DAYS))
     tagged, rare = replace(month, filters={"tags": ("production",)}), replace(month, filters={"tokens": ("00000150",)})
+    of_provider = replace(quarter, filters={"providers": ("openai",)})
     deep = (await requests.page(want(Selection(month.first_day, LAST_DAY - 25)), limit=50)).next_cursor
     reads: dict[str, Callable[[], Awaitable[object]]] = {
         "summary, 30 days": lambda: reports.summary(month),
         "summary, 90 days": lambda: reports.summary(quarter),
         "summary with a tag, 30 days": lambda: reports.summary(tagged),
+        "summary of a provider, 90 days": lambda: reports.summary(of_provider),
         "by model, 30 days": lambda: reports.by("model", month),
         "series by day, 30 days": lambda: reports.timeseries(month, "day"),
         "series by day, 90 days": lambda: reports.timeseries(quarter, "day"),
         "series by hour, 7 days": lambda: reports.timeseries(Selection(LAST_DAY - 6, LAST_DAY), "hour"),
         "series by hour, 30 days": lambda: reports.timeseries(month, "hour"),
+        "series by hour with a tag, 30 days": lambda: reports.timeseries(tagged, "hour"),
         "first page": lambda: requests.page(want(quarter)),
         "first page with total": lambda: requests.page(want(quarter), with_total=True),
         "page far down": lambda: requests.page(want(month), cursor=deep),
@@ -202,7 +205,11 @@ async def measure(path: Path) -> dict[str, tuple[float, float]]:
         "page of a token that calls seldom": lambda: requests.page(want(rare)),
         "page of errors": lambda: requests.page(want(month, status="error")),
         "page by cost, 30 days": lambda: requests.page(want(month, sort="cost")),
+        "page by cost, 90 days": lambda: requests.page(want(quarter, sort="cost")),
         "page by tokens, 90 days": lambda: requests.page(want(quarter, sort="input_tokens")),
+        "page by duration, 90 days": lambda: requests.page(want(quarter, sort="response_time_ms")),
+        "page by cost with a tag, 30 days": lambda: requests.page(want(tagged, sort="cost")),
+        "page by cost of a token that calls seldom, 30 days": lambda: requests.page(want(rare, sort="cost")),
     }
     try:
         return {name: await _median_ms(read) for name, read in reads.items()}

@@ -20,10 +20,10 @@ from app.store.calls import (
     Wanted,
     count_calls,
     read_call,
-    read_calls,
     read_helper_costs,
 )
 from app.store.db import Database
+from app.store.pages import read_calls
 from app.store.requests import from_pico_usd
 from app.store.rollups import CLASSES
 from app.store.selection import Selection

@@ -94,6 +94,13 @@ class Revision(SQLModel, table=True):
     number: int = Field(sa_type=BigInteger)
 
 
+_PROMPT = (
+    "(input_tokens + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + input_audio_tokens"
+    " + input_image_tokens)"
+)
+_COMPLETION = "(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)"
+
+
 class RequestLog(SQLModel, table=True):
     """One call that was admitted, and how it ended; or one that was made for such a call, its `parent_id`.
 
@@ -173,6 +180,11 @@ class RequestLog(SQLModel, table=True):
             sqlite_where=text("parent_id IS NOT NULL"),
             postgresql_where=text("parent_id IS NOT NULL"),
         ),
+        # What the dearest, largest and slowest calls of each day are found by; `app.store.pages` spells them just so.
+        Index("ix_request_logs_day_cost", text("(received_at / 86400000)"), text("coalesce(cost, -1)")),
+        Index("ix_request_logs_day_prompt", text("(received_at / 86400000)"), text(_PROMPT)),
+        Index("ix_request_logs_day_completion", text("(received_at / 86400000)"), text(_COMPLETION)),
+        Index("ix_request_logs_day_total_ms", text("(received_at / 86400000)"), "total_ms"),
     )
 
 

@@ -93,6 +93,82 @@ async def test_pages_with_filters_show_each_call_that_is_meant(
     assert moments == sorted(moments, reverse=order == "desc")
 
 
+@pytest.fixture
+async def many(database: Database) -> tuple[Requests, list[dict[str, Any]]]:
+    """200 calls over 130 days, few of them of a seldom user, and the rows that they were made of."""
+    rows = [
+        make_row(
+            f"r{number:03d}",
+            received_at=NOON - number * 56_000,
+            username="seldom" if number % 67 == 0 else "often",
+            model="small" if number % 2 else "large",
+            status=500 if number % 9 == 0 else 200,
+            cost=None if number % 5 == 0 else Decimal(number * 7 % 40) / 10,
+            input_tokens=number * 13 % 50,
+            output_tokens=number * 17 % 50,
+            total_ms=number * 19 % 50,
+        )
+        for number in range(200)
+    ]
+    await insert_calls(database, rows)
+    return Requests(database), rows
+
+
+VALUES: dict[str, Any] = {
+    "cost": lambda row: Decimal(-1) if row["cost"] is None else row["cost"],
+    "input_tokens": lambda row: row["input_tokens"],
+    "output_tokens": lambda row: row["output_tokens"],
+    "response_time_ms": lambda row: row["total_ms"],
+}
+
+
+@pytest.mark.parametrize("sort", VALUES)
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize(
+    ("filters", "status"),
+    [
+        ({}, None),
+        ({}, "error"),
+        ({"models": ("small",)}, None),
+        ({"users": ("seldom",)}, None),
+        ({"users": ("nobody",)}, None),
+    ],
+)
+async def test_pages_by_anything_but_time_are_in_order_over_all_days(
+    many: tuple[Requests, list[dict[str, Any]]], sort: str, order: str, filters: dict[str, Any], status: str | None
+) -> None:
+    requests, rows = many
+
+    found = await all_pages(
+        requests, Selection(DAY - 200, DAY, filters), limit=45, sort=sort, order=order, status=status
+    )
+
+    meant = [
+        row
+        for row in rows
+        if row["model"] in filters.get("models", ("small", "large"))
+        and row["username"] in filters.get("users", ("seldom", "often"))
+        and (status is None or row["status"] == 500)
+    ]
+    meant.sort(key=lambda row: (VALUES[sort](row), row["id"]), reverse=order == "desc")
+    assert [view["id"] for view in found] == [row["id"] for row in meant]
+
+
+async def test_page_by_cost_takes_many_values_of_filters(many: tuple[Requests, list[dict[str, Any]]]) -> None:
+    names = ("often", *(f"nobody{number}" for number in range(199)))
+    filters = dict.fromkeys(("users", "models", "clients", "tags", "names"), names)
+    filters |= {
+        "models": ("small", *names),
+        "clients": ("127.0.0.1", *names),
+        "tags": ("a", *names),
+        "names": ("gpt", *names),
+    }
+
+    page = await many[0].page(want(Selection(DAY - 200, DAY, filters), sort="cost"), limit=100)
+
+    assert [view["model"] for view in page.requests] == ["small"] * 99
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_calls_that_are_no_longer_kept_leave_no_gap_in_pages(
     requests: Requests, database: Database, order: str

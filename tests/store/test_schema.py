@@ -27,6 +27,12 @@ Opener = Callable[[str], Database]
 async def read_schema(database: Database) -> dict[str, Any]:
     """The tables that the database itself tells of, with their columns and indexes."""
 
+    # In the database's own words: SQLAlchemy cannot read those of SQLite that are on expressions.
+    if database.path is None:
+        indexes = "SELECT indexdef FROM pg_indexes WHERE tablename = :table"
+    else:
+        indexes = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql IS NOT NULL"
+
     def look(connection: Connection) -> dict[str, Any]:
         inspector = inspect(connection)
         return {
@@ -36,9 +42,7 @@ async def read_schema(database: Database) -> dict[str, Any]:
                     column["name"]: {**column, "type": str(column["type"])} for column in inspector.get_columns(table)
                 },
                 "key": inspector.get_pk_constraint(table)["constrained_columns"],
-                "indexes": sorted(
-                    (index["name"] or "", index["column_names"]) for index in inspector.get_indexes(table)
-                ),
+                "indexes": sorted(connection.execute(text(indexes), {"table": table}).scalars()),
                 "unique": sorted(constraint["column_names"] for constraint in inspector.get_unique_constraints(table)),
             }
             for table in inspector.get_table_names()
@@ -48,6 +52,8 @@ async def read_schema(database: Database) -> dict[str, Any]:
         return await connection.run_sync(look)
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 async def test_migrations_from_scratch_give_what_the_tables_say(open_another: Opener) -> None:
     created = open_another("created.db")
     migrated = open_another("migrated.db")

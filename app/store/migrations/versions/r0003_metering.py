@@ -44,6 +44,15 @@ _COUNTS = (
     "requests",
     "audio_ms",
 )
+_SORTED: dict[str, Any] = {
+    "cost": sa.text("coalesce(cost, -1)"),
+    "prompt": sa.text(
+        "(input_tokens + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + input_audio_tokens"
+        " + input_image_tokens)"
+    ),
+    "completion": sa.text("(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)"),
+    "total_ms": "total_ms",
+}
 _NEW_TABLES = (
     "usage_keys",
     "usage_hours",
@@ -84,6 +93,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_request_logs_parent_id", "request_logs", ["parent_id"], sqlite_where=is_helper, postgresql_where=is_helper
     )
+    for name, column in _SORTED.items():
+        op.create_index(f"ix_request_logs_day_{name}", "request_logs", [sa.text("(received_at / 86400000)"), column])
     op.add_column("tokens", sa.Column("lifetime_before", sa.BigInteger(), nullable=False, server_default="0"))
     _create_tables()
     _sum_up(op.get_bind())
@@ -94,7 +105,8 @@ def downgrade() -> None:
     for table in _NEW_TABLES:
         op.drop_table(table)
     op.drop_column("tokens", "lifetime_before")
-    op.drop_index("ix_request_logs_parent_id", "request_logs")
+    for name in ("parent_id", *(f"day_{name}" for name in _SORTED)):
+        op.drop_index(f"ix_request_logs_{name}", "request_logs")
     op.create_index("ix_request_logs_token_id_received_at", "request_logs", ["token_id", "received_at"])
     for name in ("charged", "cache_hit", "reported_cost", "tags", *_COUNTS, *_TEXTS):
         op.drop_column("request_logs", name)
