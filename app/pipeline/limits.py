@@ -23,8 +23,8 @@ class Limits:
 
     Args:
         estimate: how many tokens a call will use.
-        ceiling: the most tokens that a model writes, where that is known.
-        output_ceiling: the same of all other models.
+        ceiling: the most tokens that a model can write, where that is known.
+        output_ceiling: what is reserved for a reply that the client did not limit, or less where its model cannot write as much.
         clock: seconds since the epoch.
     """
 
@@ -82,7 +82,8 @@ class Limits:
     def _output_of(self, call: Call, estimate: Estimate) -> int:
         said = estimate.output_tokens
         if said is None:
-            said = max(self._ceiling(target) or self._output_ceiling for target in _targets(call))
+            most = self._output_ceiling
+            said = max(min(self._ceiling(target) or most, most) for target in _targets(call))
         return said * estimate.replies
 
     async def _cost_of(self, call: Call, input_tokens: int, output_tokens: int) -> int:

@@ -136,6 +136,7 @@ async def test_free_call_and_one_that_holds_already_ask_for_nothing() -> None:
         (Estimate(100, None, replies=2), {"output_ceiling": 10}, 120),
         (Estimate(100, None), {"ceiling": {CHEAP: 7, DEAR: 9}.get}, 109),
         (Estimate(100, None), {"ceiling": {CHEAP: 7}.get, "output_ceiling": 11}, 111),
+        (Estimate(100, None), {"ceiling": {CHEAP: 64_000, DEAR: 7}.get, "output_ceiling": 11}, 111),
         (Estimate(100, 5), {"ceiling": {CHEAP: 7, DEAR: 9}.get}, 105),
         (Estimate(100, 0), {}, 100),
     ],
