@@ -41,7 +41,6 @@ MaxOutput = Annotated[
     int | None,
     typer.Option(
         "--max-output-tokens",
-        "--max_output_tokens",
         help="The most that it writes in one reply.",
         min=1,
         max=1_000_000_000,
