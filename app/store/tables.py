@@ -177,8 +177,7 @@ class RequestLog(SQLModel, table=True):
         Index(
             "ix_request_logs_parent_id",
             "parent_id",
-            sqlite_where=text("parent_id IS NOT NULL"),
-            postgresql_where=text("parent_id IS NOT NULL"),
+            sqlite_where=text("parent_id IS NOT NULL"),  # on a server too: `store.schema.create_tables`
         ),
         # What the dearest, largest and slowest calls of each day are found by; `app.store.pages` spells them just so.
         Index("ix_request_logs_day_cost", text("(received_at / 86400000)"), text("coalesce(cost, -1)")),

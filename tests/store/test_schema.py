@@ -213,6 +213,20 @@ print(asyncio.run(start()), [name for name in ("alembic", "slowapi", "limits", "
     assert done.stdout.strip() == "started []"
 
 
+def test_start_without_a_server_imports_nothing_of_servers() -> None:
+    program = """
+import sys
+import app.main
+from app.store.db import open_database
+open_database("sqlite:////nowhere/relay.db")
+print([name for name in sys.modules if name.startswith(("asyncpg", "sqlalchemy.dialects.postgresql"))])
+"""
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.xdist_group("processes")
 def test_four_processes_that_start_at_once_make_one_database(database_url: str) -> None:
     first_tokens = processes.run_together(processes.start, [(database_url,)] * 4)
