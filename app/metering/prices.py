@@ -18,7 +18,6 @@ from app.core.record import CallRecord
 from app.core.usage import Usage
 from app.metering.bundled import ALWAYS, Bundled, load_bundled
 from app.metering.rates import NOTHING, Rates
-from app.metering.rates_form import InvalidRates, read_rates
 from app.store.db import Database, DatabaseUnavailable
 from app.store.prices import ADMIN, LITELLM, StoredPrice, read_prices_newer_than
 
@@ -265,8 +264,14 @@ def _key(provider: str, model: str) -> tuple[str, str]:
 
 
 def _by_name(prices: Iterable[StoredPrice]) -> dict[tuple[str, str], Found]:
-    found = {}
-    for price in sorted(prices, key=lambda each: _STRONGEST_LAST.index(each.source)):
+    found: dict[tuple[str, str], Found] = {}
+    ordered = sorted(prices, key=lambda each: _STRONGEST_LAST.index(each.source))
+    if not ordered:
+        return found
+    # Its models take longer than anything else of a start, and most gateways have no prices of their own.
+    from app.metering.rates_form import InvalidRates, read_rates
+
+    for price in ordered:
         try:
             found[_key(price.provider, price.model)] = Found(read_rates(dict(price.rates)), price.version)
         except InvalidRates as exc:

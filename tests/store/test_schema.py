@@ -213,13 +213,14 @@ print(asyncio.run(start()), [name for name in ("alembic", "slowapi", "limits", "
     assert done.stdout.strip() == "started []"
 
 
-def test_start_without_a_server_imports_nothing_of_servers() -> None:
+def test_start_without_a_server_or_prices_imports_nothing_for_them() -> None:
     program = """
 import sys
 import app.main
 from app.store.db import open_database
 open_database("sqlite:////nowhere/relay.db")
-print([name for name in sys.modules if name.startswith(("asyncpg", "sqlalchemy.dialects.postgresql"))])
+unused = ("asyncpg", "sqlalchemy.dialects.postgresql", "app.metering.rates_form", "genai_prices", "cryptography")
+print([name for name in sys.modules if name.startswith(unused)])
 """
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
