@@ -254,6 +254,7 @@ def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()  # whoever starts it may have switched it off
 
 
 async def _stop(meters: Meters, quota: Quota, database: Database) -> None:

@@ -178,3 +178,11 @@ def test_option_that_nobody_knows_is_a_usage_error(tmp_path: Path) -> None:
 
     assert ended.code == 2
     assert "--workers" in ended.err
+
+
+def test_gateway_collects_garbage_also_where_its_start_did_not() -> None:
+    program = "import gc; gc.disable(); from app.main import _calm_the_collector as calm; calm(); print(gc.isenabled(), gc.get_freeze_count() > 0)"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["True", "True"]
