@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from app.core.jsonio import Json
+from app.core.moments import write_moment
 from cli.database import on_database
 from cli.output import fail, show_json, show_table
 
@@ -63,7 +64,7 @@ def _dismiss(name: str, *, as_json: bool, env_file: Path | None) -> None:
     if until is None:
         fail(f"There is no alert {name!r}; 'llm-relay alerts' lists them.")
     if as_json:
-        show_json({"dismissed": name, "until": until.isoformat()})
+        show_json({"dismissed": name, "until": write_moment(until)})
     else:
         typer.echo(f"Hidden until {until:%Y-%m-%d %H:%M:%S} UTC, and then until it happens again.")
 

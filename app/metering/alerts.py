@@ -9,6 +9,7 @@ from datetime import datetime
 from app.core.alert import AlertKey
 from app.core.errors import Unavailable
 from app.core.jsonio import Json
+from app.core.moments import write_moment
 from app.core.record import CallRecord
 from app.core.reply import Outcome
 from app.core.usage import NO_USAGE
@@ -85,8 +86,8 @@ class Alert:
             "error_description": DESCRIPTIONS.get(self.key.kind, ""),
             "error_message": self.message,
             "count": self.count,
-            "first_seen": from_ms(self.first_at).isoformat(),
-            "last_seen": from_ms(self.last_at).isoformat(),
+            "first_seen": write_moment(from_ms(self.first_at)),
+            "last_seen": write_moment(from_ms(self.last_at)),
             "severity": self.severity,
         }
 

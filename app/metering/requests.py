@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.core.jsonio import Json, dumps
+from app.core.moments import write_moment
 from app.metering.reports import InvalidReport, usd
 from app.store.calls import (
     COMPLETION,
@@ -158,7 +159,7 @@ def want(
 def view_of(row: Mapping[str, Any]) -> View:
     """A row of `request_logs` by `COLUMNS`."""
     view = dict(row)
-    view["received_at"] = from_ms(row["received_at"]).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    view["received_at"] = write_moment(from_ms(row["received_at"]))
     for name in _TRUTHS:
         view[name] = bool(row[name])
     for name in _LISTS:

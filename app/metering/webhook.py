@@ -7,10 +7,11 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from app.core.errors import Unavailable
 from app.core.jsonio import Json, dumps
+from app.core.moments import write_moment
 from app.metering.alerts import CRITICAL, Alert
 from app.store.alerts import MS_PER_HOUR, AlertHour, claim_alerts, release_alerts
 from app.store.db import Database
@@ -111,5 +112,5 @@ def _body_of(hours: Sequence[AlertHour], now: datetime) -> bytes:
     alerts: list[Json] = [
         Alert(each.key, each.count, each.first_at, each.last_at, each.message).told() for each in hours
     ]
-    timestamp = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    timestamp = write_moment(now)
     return dumps({"type": MESSAGE_TYPE, "timestamp": timestamp, "data": {"alerts": alerts}})

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from app.api.admin.authorise import Authorise
 from app.core.alert import AlertKey
 from app.core.errors import RelayError
+from app.core.moments import write_moment
 from app.metering.alerts import PERIOD_H, Alerts, summary_of
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -106,6 +107,6 @@ def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
         until = await alerts.dismiss(key)
         if until is None:
             raise UnknownAlert(f"There is no alert {str(key)!r}.")
-        return Dismissed(dismissed_until=until.isoformat())
+        return Dismissed(dismissed_until=write_moment(until))
 
     return router

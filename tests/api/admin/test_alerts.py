@@ -58,8 +58,8 @@ async def test_list_has_what_went_wrong_the_critical_first(client: httpx.AsyncCl
             "error_description": "The provider refuses the key, its rights or its credit.",
             "error_message": "Incorrect API key provided.",
             "count": 1,
-            "first_seen": "2026-09-21T14:13:20+00:00",
-            "last_seen": "2026-09-21T14:13:20+00:00",
+            "first_seen": "2026-09-21T14:13:20.000Z",
+            "last_seen": "2026-09-21T14:13:20.000Z",
             "severity": "critical",
         },
         {
@@ -70,8 +70,8 @@ async def test_list_has_what_went_wrong_the_critical_first(client: httpx.AsyncCl
             "error_description": "The provider failed.",
             "error_message": "Overloaded.",
             "count": 2,
-            "first_seen": "2026-09-21T14:12:20+00:00",
-            "last_seen": "2026-09-21T14:12:20+00:00",
+            "first_seen": "2026-09-21T14:12:20.000Z",
+            "last_seen": "2026-09-21T14:12:20.000Z",
             "severity": "warning",
         },
     ]
@@ -83,7 +83,7 @@ async def test_count_is_of_alerts_and_leaves_out_the_dismissed(client: httpx.Asy
     answer = await client.post(f"{URL}/dismiss", json=DISMISSAL)
 
     assert before == {"count": 2, "critical": 1}
-    assert (answer.status_code, answer.json()) == (200, {"dismissed_until": "2026-09-22T14:13:20+00:00"})
+    assert (answer.status_code, answer.json()) == (200, {"dismissed_until": "2026-09-22T14:13:20.000Z"})
     assert await get(client, "/count") == {"count": 1, "critical": 0}
     assert [each["provider_id"] for each in (await get(client))["alerts"]] == ["xai"]
 
