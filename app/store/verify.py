@@ -51,6 +51,12 @@ _ORPHANS = (
     "SELECT c.id, c.parent_id FROM request_logs c LEFT JOIN request_logs p ON p.id = c.parent_id"
     " WHERE c.parent_id IS NOT NULL AND p.id IS NULL AND c.received_at >= :from_ms ORDER BY c.id"
 )
+_RESERVED = (
+    'SELECT subject, "limit", period, sum(held), sum(reserved) FROM'
+    ' (SELECT subject, "limit", period, 0 AS held, reserved FROM limit_uses'
+    ' UNION ALL SELECT subject, "limit", period, amount, 0 FROM limit_holds) both_sides'
+    ' GROUP BY subject, "limit", period HAVING sum(held) <> sum(reserved) ORDER BY subject, "limit", period'
+)
 _UNKNOWN_KEYS = (
     "SELECT u.key_id, min(u.day) FROM usage_days u LEFT JOIN usage_keys k ON k.id = u.key_id WHERE k.id IS NULL"
     " GROUP BY u.key_id ORDER BY u.key_id"
@@ -102,7 +108,7 @@ class Verification:
             for difference in await self._read(check):
                 yield difference
             self._report("days of calls", day - earliest + 1, last - earliest + 1)
-        others = (self._check_counters, self._check_rows(first), self._check_signs)
+        others = (self._check_counters, self._check_rows(first), self._check_reserved, self._check_signs)
         for number, other in enumerate(others, 1):
             for difference in await self._read(other):
                 yield difference
@@ -192,6 +198,17 @@ class Verification:
             return doubles + orphans
 
         return check
+
+    def _check_reserved(self, statements: Statements) -> list[Difference]:
+        return [
+            Difference(
+                "what is reserved of a limit is what calls hold",
+                f"{limit} of {subject} in period {period}",
+                str(held),
+                str(reserved),
+            )
+            for subject, limit, period, held, reserved in statements.rows(_RESERVED, {})[:_MOST_SHOWN]
+        ]
 
     def _check_signs(self, statements: Statements) -> list[Difference]:
         found: list[Difference] = []

@@ -79,6 +79,8 @@ async def test_nothing_differs_in_an_empty_database(database: Database) -> None:
         ("UPDATE tokens SET lifetime_requests = 43", {"a token's lifetime is the sum of its charged calls"}),
         ("UPDATE request_logs SET parent_id = 'gone' WHERE id = 'h'", {"calls made for others have these"}),
         ("INSERT INTO limit_uses VALUES ('token:x', 'tokens_per_day', 1, -1, 0)", {"nothing is negative"}),
+        ("INSERT INTO limit_uses VALUES ('token:x', 'tokens_per_day', 1, 0, 5)", {"what is reserved of a limit is what calls hold"}),
+        ("INSERT INTO limit_holds VALUES ('a', 'token:x', 'max_concurrent', 0, 'w', 1)", {"what is reserved of a limit is what calls hold"}),
         ("UPDATE usage_keys SET client = 'other'", {"keys have their digests as ids"}),
         ("DELETE FROM usage_keys", {"sums have their keys", "a token's lifetime is the sum of its charged calls"}),
         ("UPDATE request_logs SET reported_cost = -1 WHERE id = 'b'", {"nothing is negative"}),
