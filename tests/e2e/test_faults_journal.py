@@ -1,21 +1,24 @@
-"""Whatever dies or is full: each call that was answered has its row, none has two, and none begins that could not have one."""
+"""Whatever dies or is full: each call that was answered has its row and its cost, none has two, and none begins that could not."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
+from app.auth.ledger import ANSWER_S
+from app.core.limits import PICO_USD
 from app.metering.lock import RESERVE_BYTES
+from tests.e2e.books import books_balance, used_up
 from tests.e2e.load import (
     CLIENTS,
+    COST,
+    TOKENS,
     DatabaseLock,
     Load,
     before_load,
-    counted,
     journal_files,
     kill_a_worker,
     readiness,
-    rows_are_the_answered_calls,
     under_load,
 )
 from tests.small_disk import small_disk
@@ -25,51 +28,70 @@ WORKERS = 2
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
-async def test_worker_that_is_killed_in_the_midst_of_calls_loses_no_record(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "calls_each"), [(3, CALLS // 3), pytest.param(20, CALLS, marks=pytest.mark.soak)])
+async def test_worker_that_is_killed_in_the_midst_of_calls_loses_no_record_and_lets_nobody_exceed_a_limit(
+    tmp_path: Path, kills: int, calls_each: int
+) -> None:
+    calls = kills * calls_each + 100
     with before_load(tmp_path, workers=WORKERS) as (gateway, _):
-        load = Load(gateway)
+        load = Load(
+            gateway,
+            tokens_per_day=calls * TOKENS,
+            budget_per_day=calls * int(COST * PICO_USD),
+            # As many calls as there are clients, and as many again that were under way when a worker was killed: there would
+            # be no room if these were not released before the next one is.
+            max_concurrent=2 * CLIENTS,
+        )
         for number in range(kills):
-            async with under_load(load, CALLS):
-                await load.until(number * CALLS + CALLS // 2)
+            async with under_load(load, calls_each):
+                await load.until(number * calls_each + calls_each // 2)
                 await kill_a_worker(gateway)
-        rows = await rows_are_the_answered_calls(load, unseen=kills * CLIENTS)
-
-        assert load.tally.ended == kills * CALLS
+        assert load.tally.refused == {}
         assert load.tally.broken > 0, "nothing was under way when the worker was killed"
-        assert counted(load) == sum(row["outcome"] == "ok" for row in rows)
+
+        await load.use_up()
+
+        books = await books_balance(load, unseen=kills * CLIENTS)
+        assert used_up(load, books) >= 0.99
+        assert {status for status, _ in load.tally.refused} == {429}
         await asyncio.to_thread(gateway.stop)
     assert journal_files(gateway) == []
 
 
 async def test_gateway_that_is_killed_has_all_records_after_its_next_start(tmp_path: Path) -> None:
     with before_load(tmp_path) as (gateway, _):
-        load = Load(gateway)
-        async with under_load(load, CALLS):
-            await load.until(CALLS // 2)
+        load = Load(gateway, tokens_per_day=CALLS * TOKENS, max_concurrent=CLIENTS)
+        async with under_load(load, CALLS // 2):
+            await load.until(CALLS // 4)
             gateway.kill()
         left = journal_files(gateway)
 
         await asyncio.to_thread(gateway.start)
 
-        await rows_are_the_answered_calls(load, unseen=CLIENTS)
+        await books_balance(load, unseen=CLIENTS)
         assert left != []
         assert load.tally.broken > 0
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seconds", [7, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(30, marks=pytest.mark.soak)])
 async def test_calls_go_on_while_the_database_is_locked(tmp_path: Path, seconds: int) -> None:
     with before_load(tmp_path) as (gateway, _):
-        load = Load(gateway)
+        load, limited = Load(gateway), Load(gateway, tokens_per_day=1_000_000, max_concurrent=CLIENTS)
         await load.call(20)
-        with DatabaseLock(gateway):
-            async with under_load(load, seconds * 20, per_s=20):
-                await load.until(20 + seconds * 15)
-                meanwhile = await readiness(gateway)
+        await limited.call(20)
+        async with under_load(limited, seconds, per_s=1):
+            with DatabaseLock(gateway):
+                async with under_load(load, seconds * 20, per_s=20):
+                    await load.until(20 + seconds * 15)
+                    meanwhile = await readiness(gateway)
 
-        await rows_are_the_answered_calls(load)
+        await books_balance(load)
+        await books_balance(limited)
         assert len(load.tally.answered) == 20 + seconds * 20
+        # Those with limits wait for the database, though not for ever.
+        assert limited.tally.refused.keys() <= ({(503, "unavailable")} if seconds > ANSWER_S else set())
+        assert len(limited.tally.answered) + limited.tally.refused.total() == 20 + seconds
         assert meanwhile["journal"] == "ok"
         assert meanwhile["journal_bytes"] > 0
         await asyncio.to_thread(gateway.stop)
@@ -84,7 +106,7 @@ async def test_journal_at_its_limit_refuses_calls_until_the_database_has_it(tmp_
             await load.call(300)
             full = await readiness(gateway)
         answered = len(load.tally.answered)
-        await rows_are_the_answered_calls(load)
+        await books_balance(load)
         await load.call(20)
 
         refused = load.tally.refused
@@ -94,7 +116,7 @@ async def test_journal_at_its_limit_refuses_calls_until_the_database_has_it(tmp_
         assert "JOURNAL_MAX_BYTES" in full["journal"]
         assert len(load.tally.answered) == answered + 20
         assert len(provider.posts) == answered + 20, "what is refused never reaches a provider"
-        await rows_are_the_answered_calls(load)
+        await books_balance(load)
         assert (await readiness(gateway))["code"] == 200
 
 
@@ -120,19 +142,19 @@ async def test_full_disk_refuses_new_calls_and_loses_none_under_way(tmp_path: Pa
             )
             assert ready["code"] == 200
             assert len(load.tally.answered) == len(provider.posts) == answered + 20
-            await rows_are_the_answered_calls(load)
+            await books_balance(load)
             await asyncio.to_thread(gateway.stop)
 
 
 async def test_stop_in_the_midst_of_calls_loses_none(tmp_path: Path) -> None:
     with before_load(tmp_path, workers=WORKERS) as (gateway, _):
-        load = Load(gateway)
-        async with under_load(load, CALLS):
+        load = Load(gateway, tokens_per_day=CALLS * TOKENS, max_concurrent=CLIENTS)
+        async with under_load(load, CALLS // 2):
             await load.until(CALLS // 4)
             await asyncio.to_thread(gateway.stop)
 
-        rows = await rows_are_the_answered_calls(load)
-    assert {row["outcome"] for row in rows} == {"ok"}
+        books = await books_balance(load)
+    assert {row["outcome"] for row in books.rows} == {"ok"}
     assert journal_files(gateway) == []
 
 
@@ -140,7 +162,7 @@ async def test_stop_while_the_database_is_locked_leaves_the_rest_to_the_next_sta
     with before_load(tmp_path) as (gateway, _):
         load = Load(gateway)
         await load.call(20)
-        await rows_are_the_answered_calls(load)
+        await books_balance(load)
         with DatabaseLock(gateway):
             await load.call(20)
             await asyncio.to_thread(gateway.stop)
@@ -148,6 +170,6 @@ async def test_stop_while_the_database_is_locked_leaves_the_rest_to_the_next_sta
 
         await asyncio.to_thread(gateway.start)
 
-        await rows_are_the_answered_calls(load)
+        await books_balance(load)
         assert left != []
         assert "stay in the journal until the next start" in gateway.output()

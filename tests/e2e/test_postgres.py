@@ -11,10 +11,26 @@ import pytest
 import pytest_asyncio
 
 from app.auth.tokens import id_of
+from app.core.limits import PICO_USD
 from app.store.db import open_database
 from app.store.tokens import change_token
+from tests.e2e.books import books_balance, differences_in, used_up
 from tests.e2e.faulty import WAIT_S, chat
-from tests.e2e.gateway import ROWS_S, Gateway
+from tests.e2e.gateway import Gateway
+from tests.e2e.load import CLIENTS as CLIENTS_OF_A_LOAD
+from tests.e2e.load import (
+    COST,
+    MODEL,
+    PRICE,
+    TOKENS,
+    Load,
+    answer,
+    config_before,
+    journal_files,
+    kill_a_worker,
+    under_load,
+)
+from tests.e2e.standin import StandIn
 from tests.postgres import PASSWORD, Postgres
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("postgres")]
@@ -36,17 +52,21 @@ def database_name(postgres: Postgres) -> Iterator[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def machines(
-    postgres: Postgres, database_name: str, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, database_name: str, provider: StandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[list[Gateway]]:
     environ = {"DATABASE_URL": postgres.url(database_name)}
-    made = [Gateway(tmp_path_factory.mktemp("machine"), environ=environ, workers=WORKERS) for _ in range(2)]
+    config = config_before(provider)
+    made = [Gateway(tmp_path_factory.mktemp("machine"), config, environ, workers=WORKERS) for _ in range(2)]
+    made[0].set_price(MODEL, PRICE)
     try:
         for machine in made:
             machine.token = made[0].token
             await asyncio.to_thread(machine.start)
         yield made
+        assert await differences_in(made[0].database_url) == []
     finally:
         await asyncio.gather(*(asyncio.to_thread(machine.stop) for machine in made))
+    assert [journal_files(machine) for machine in made] == [[], []]
     texts = [text for machine in made for text in (machine.output(), machine.log_file.read_text())]
     assert not any(PASSWORD in text or "Deadlock" in text for text in texts)
 
@@ -124,30 +144,46 @@ async def test_quota_is_never_exceeded_and_used_up_by_all_workers_of_all_machine
     assert limit * 0.99 <= statuses[200] <= limit
 
 
-async def test_calls_go_on_while_the_server_is_restarted_and_each_leaves_one_row(
-    machines: list[Gateway], postgres: Postgres, database_name: str
+def loads_on(machines: list[Gateway], provider: StandIn) -> tuple[Load, Load]:
+    """Calls of a token that has no limits but calls a day, and of one that has all; the provider answers both."""
+    provider.answer = answer
+    calls = 400
+    limits = {"tokens_per_day": calls * TOKENS, "budget_per_day": calls * int(COST * PICO_USD), "max_concurrent": 64}
+    return Load(*machines), Load(*machines, **limits)
+
+
+async def test_calls_go_on_while_the_server_is_restarted_and_all_that_is_counted_is_right(
+    machines: list[Gateway], provider: StandIn, postgres: Postgres
 ) -> None:
-    token = machines[0].add_token(rate_limit=10_000_000)
-    running = True
-    # Until each worker has units in stock; from then on calls wait for no database.
-    statuses = await crowd(CLIENTS, lambda number: call(machines[number % 2], token), at_most(6 * CLIENTS))
+    free, limited = loads_on(machines, provider)
+    for _ in range(6):  # until each worker has units in stock; from then on these calls wait for no database
+        await free.call(CLIENTS, clients=CLIENTS)
 
-    load = asyncio.create_task(crowd(8, lambda number: call(machines[number % 2], token), lambda: running))
-    await asyncio.sleep(OUTAGE_S)
-    await asyncio.to_thread(postgres.stop, crash=True)
-    await asyncio.sleep(OUTAGE_S)
-    await asyncio.to_thread(postgres.start)
-    await asyncio.sleep(2 * OUTAGE_S)
-    running = False
-    statuses += await load
+    async with under_load(free, 300, per_s=50), under_load(limited, 200, per_s=33):
+        await free.until(6 * CLIENTS + 50)
+        await asyncio.to_thread(postgres.stop, crash=True)
+        await asyncio.sleep(OUTAGE_S)
+        await asyncio.to_thread(postgres.start)
 
-    assert set(statuses) == {200}
-    count = (
-        "SELECT count(l.id), t.lifetime_requests FROM tokens t JOIN request_logs l ON l.token_id = t.id"
-        f" WHERE t.id = '{id_of(token)}' GROUP BY t.id"
-    )
-    give_up_at = time.monotonic() + ROWS_S
-    while (counted := postgres.run(count, database_name)) != f"{statuses[200]}|{statuses[200]}":
-        assert time.monotonic() < give_up_at, f"{counted} rows and units for {statuses[200]} calls"
-        await asyncio.sleep(0.1)
+    assert (len(free.tally.answered), free.tally.refused) == (6 * CLIENTS + 300, {})
+    assert limited.tally.refused.keys() == {(503, "unavailable")}, "limits cannot be looked at without the server"
+    await limited.use_up()
+    await books_balance(free)
+    assert used_up(limited, await books_balance(limited)) >= 0.99
     assert [machine.output().count("Traceback") for machine in machines] == [0, 0]
+
+
+async def test_workers_that_are_killed_on_both_machines_lose_no_record_and_let_nobody_exceed_a_limit(
+    machines: list[Gateway], provider: StandIn
+) -> None:
+    free, limited = loads_on(machines, provider)
+
+    async with under_load(free, 150), under_load(limited, 150):
+        await limited.until(50)
+        await asyncio.gather(*(kill_a_worker(machine) for machine in machines))
+
+    assert free.tally.broken + limited.tally.broken > 0
+    assert (free.tally.refused, limited.tally.refused) == ({}, {})
+    await limited.use_up()
+    await books_balance(free, unseen=2 * CLIENTS_OF_A_LOAD)
+    assert used_up(limited, await books_balance(limited, unseen=2 * CLIENTS_OF_A_LOAD)) >= 0.99
