@@ -60,15 +60,19 @@ async def test_worker_that_is_killed_in_the_midst_of_calls_loses_no_record_and_l
 
 async def test_gateway_that_is_killed_has_all_records_after_its_next_start(tmp_path: Path) -> None:
     with before_load(tmp_path) as (gateway, _):
-        load = Load(gateway, tokens_per_day=CALLS * TOKENS, max_concurrent=CLIENTS)
-        async with under_load(load, CALLS // 2):
+        load, limited = Load(gateway), Load(gateway, tokens_per_day=CALLS * TOKENS, max_concurrent=CLIENTS)
+        async with under_load(load, CALLS // 2), under_load(limited, CALLS // 2):
+            await limited.until(20)
             await load.until(CALLS // 4)
-            gateway.kill()
+            with DatabaseLock(gateway):
+                await load.until(CALLS // 4 + CLIENTS)
+                gateway.kill()
         left = journal_files(gateway)
 
         await asyncio.to_thread(gateway.start)
 
         await books_balance(load, unseen=CLIENTS)
+        await books_balance(limited, unseen=CLIENTS)
         assert left != []
         assert load.tally.broken > 0
 
