@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 PEERS  ?=
+BEFORE ?=
 
 ifdef UV
   INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps
@@ -59,8 +60,8 @@ format: setup-dev ## Let ruff format and mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup-dev ## Measure the gateway; PEERS=nginx,ferrogw,litellm puts those beside it
-	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS))
+bench: setup-dev ## Measure the gateway; PEERS=nginx,ferrogw,litellm or BEFORE=COMMIT puts those beside it
+	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(BEFORE),--before $(BEFORE))
 
 schema: setup ## Write the JSON schemas anew from the models
 	@$(BIN)/python -m app.config > config.schema.json

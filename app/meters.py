@@ -80,7 +80,7 @@ def open_meters(
     journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
     hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
-    metrics, exposition = open_metrics(settings, registry, board, under_way, backlog_bytes=lambda: journal.size)
+    metrics, exposition = open_metrics(settings, registry, board, under_way, journal)
     telemetry = open_telemetry(settings, registry, metrics.label)
     observe = all_of(calls.write, metrics.observe, *([telemetry.observe] if telemetry else []))
 

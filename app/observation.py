@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from app.core.record import CallRecord
 from app.metering.exposition import Exposition
-from app.metering.families import BACKLOG, BREAKERS, UNDER_WAY
+from app.metering.families import BACKLOG, BACKLOG_LIMIT, BREAKERS, UNDER_WAY
+from app.metering.journal import Journal
 from app.metering.metrics import Labels, Metrics, Name, Values
 from app.pipeline.board import Board
 from app.providers.registry import Registry
@@ -40,7 +41,7 @@ def open_metrics(
     registry: Registry,
     board: Board,
     under_way: Callable[[], int],
-    backlog_bytes: Callable[[], int],
+    journal: Journal,
 ) -> tuple[Metrics, Exposition]:
     """The metrics of this worker, and how those of all workers are told."""
     metrics = Metrics(listed_targets(registry))
@@ -48,7 +49,8 @@ def open_metrics(
     def gauges() -> Values:
         return {
             UNDER_WAY.name: {(): float(under_way())},
-            BACKLOG.name: {(): float(backlog_bytes())},
+            BACKLOG.name: {(): float(journal.size)},
+            BACKLOG_LIMIT.name: {(): float(journal.max_bytes)},
             BREAKERS.name: _breakers(board, metrics.label),
         }
 

@@ -37,7 +37,8 @@ def health_router(
             "providers": _check_providers(registry),
         }
         ready = all(state == "ok" for state in checks.values())
-        status = {"status": "ready" if ready else "not ready", **checks, "journal_bytes": writer.backlog_bytes}
+        sizes = {"journal_bytes": writer.backlog_bytes, "journal_limit_bytes": writer.limit_bytes}
+        status = {"status": "ready" if ready else "not ready", **checks, **sizes}
         return JSONResponse(status, 200 if ready else 503)
 
     @router.get("/v1/health/providers", summary="How the models that were called have been doing")

@@ -90,7 +90,7 @@ _SCHEMAS: dict[str, Any] = {
                 "type": "string",
                 "pattern": r"\S",
                 "maxLength": MAX_NAME_LENGTH,
-                "examples": ["demo", "openai/gpt-4.1-mini"],
+                "examples": ["demo", "openai/gpt-4.1-mini", "demo@team-a"],
             },
             "messages": {
                 "type": "array",
@@ -136,7 +136,11 @@ _SCHEMAS: dict[str, Any] = {
     "Health": {
         "type": "object",
         "required": ["status"],
-        "properties": {"status": {"type": "string"}, "journal_bytes": {"type": "integer"}},
+        "properties": {
+            "status": {"type": "string"},
+            "journal_bytes": {"type": "integer"},
+            "journal_limit_bytes": {"type": "integer"},
+        },
         "additionalProperties": {"type": "string"},
     },
     "Error": {

@@ -48,7 +48,7 @@ async def read_tagged(
     if asked.tags:
         payload = without_tags(asked.payload)
         asked = replace(asked, payload=payload, body=write_body(payload), tags=())
-    if "@" in asked.name:
+    if "@" in asked.name and asked.name.isprintable():  # else it is no model's, with a tag or without
         # First of all: cut at an @ or a colon of its own, a secret could no longer be told.
         name, suffix = await split_name(redact(asked.name, (credential,)))
         if name != asked.name:
@@ -59,7 +59,7 @@ async def read_tagged(
     except InvalidTags as exc:
         raise InvalidRequest(str(exc), code="invalid_tags") from None
     if tags.dropped:
-        log.info("%s: %d tags were left out, as they look like secrets", call_id, tags.dropped)
+        log.info("%s: tags left out, as they look like secrets: %d", call_id, tags.dropped)
     return asked, tags.names
 
 

@@ -28,6 +28,8 @@ WRITE_S = 2.0
 LIVE_S = 15.0
 """A worker whose file is older is dead: what it counted stays, what was under way with it is no more."""
 
+_SHARED = {family.name for family in FAMILIES if family.shared}
+
 Gauges = Callable[[], Values]
 
 
@@ -86,7 +88,8 @@ class Exposition:
         now = self._clock()
         counted = [_values(file["counted"]) for file in files]
         gauges = [_values(file["gauges"]) for file in files if now - file["at"] < LIVE_S]
-        values = {**added(counted), **added(gauges), BUILD.name: {(__version__,): 1.0}}
+        shared = {name: series for name, series in _values(loads(own)["gauges"]).items() if name in _SHARED}
+        values = {**added(counted), **added(gauges), **shared, BUILD.name: {(__version__,): 1.0}}
         encode, media_type = choose_encoder(accept)
         return encode(_Collected(values)), media_type  # type: ignore[arg-type] # all that it asks for is `collect`
 

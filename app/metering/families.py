@@ -14,13 +14,17 @@ _TARGET = ("provider", "model")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric. `name` is without the prefix, and of a counter without its `_total`."""
+    """One metric. `name` is without the prefix, and of a counter without its `_total`.
+
+    A gauge that is `shared` has no labels, and is the same for all workers of a machine; others are added up.
+    """
 
     kind: Literal["counter", "gauge", "histogram"]
     name: str
     about: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    shared: bool = False
 
 
 CALLS = Family(
@@ -52,7 +56,8 @@ BREAKERS = Family(
     "Breakers by state; each worker has one for each model and API key.",
     (*_TARGET, "state"),
 )
-BACKLOG = Family("gauge", "journal_backlog_bytes", "Records that wait for the database.")
+BACKLOG = Family("gauge", "journal_backlog_bytes", "Records that wait for the database.", shared=True)
+BACKLOG_LIMIT = Family("gauge", "journal_limit_bytes", "How many may wait before calls are refused.", shared=True)
 WORKERS = Family("gauge", "workers", "Processes that serve.")
 BUILD = Family("gauge", "build_info", "The version, as a label.", ("version",))
 
@@ -69,6 +74,7 @@ FAMILIES = (
     UNDER_WAY,
     BREAKERS,
     BACKLOG,
+    BACKLOG_LIMIT,
     WORKERS,
     BUILD,
 )

@@ -35,6 +35,7 @@ class Journal:
 
     Attributes:
         worker_id: of this process and this start, unlike any other.
+        max_bytes: how much all workers of the folder may keep.
         refusal: why no call may begin now, None where it may: the journal has reached its limit, or the disk takes no more.
     """
 
@@ -42,7 +43,7 @@ class Journal:
         self.worker_id = worker_id
         self.refusal: str | None = None
         self._folder = folder
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._lock: WorkerLock | None = None
         self._count = 0
         self._open: Segment | None = None
@@ -90,7 +91,7 @@ class Journal:
             remembered += records
             if len(remembered) > REMEMBERED_RECORDS:
                 segment.records = None
-        if self._own_bytes + self._others_bytes >= self._max_bytes:
+        if self._own_bytes + self._others_bytes >= self.max_bytes:
             self._judge()
 
     def seal(self) -> None:
@@ -185,8 +186,8 @@ class Journal:
         before, self.refusal = self.refusal, None
         if self._fault is not None:
             self.refusal = f"the journal's disk takes no more: {self._fault}"
-        elif self.size >= self._max_bytes:
-            self.refusal = f"the journal has reached its limit of {self._max_bytes} bytes (JOURNAL_MAX_BYTES)"
+        elif self.size >= self.max_bytes:
+            self.refusal = f"the journal has reached its limit of {self.max_bytes} bytes (JOURNAL_MAX_BYTES)"
         if before is None and self.refusal is not None:
             log.error("calls are refused, as their records could not be kept: %s", self.refusal)
         elif before is not None and self.refusal is None:

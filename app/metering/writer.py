@@ -63,6 +63,11 @@ class Writer:
         return self._journal.size
 
     @property
+    def limit_bytes(self) -> int:
+        """How much may be there."""
+        return self._journal.max_bytes
+
+    @property
     def refusal(self) -> str | None:
         """Why calls are refused; None where they are not."""
         return self._journal.refusal

@@ -1,11 +1,13 @@
 """LLM Relay itself, as a user starts it: authentication, quota, metering and the request log on."""
 
+import io
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 
 from benchmarks import messages, wire
-from benchmarks.contenders.packages import ROOT
+from benchmarks.contenders.packages import ROOT, InstallFailed
 from benchmarks.servers import Launch, StartFailed, environment
 
 _COMMAND = str(ROOT / ".venv" / "bin" / "llm-relay")
@@ -41,8 +43,39 @@ class Relay:
             "OPENAI_API_KEY": "bench",
             "LOG_LEVEL": "INFO",
             "LOG_FILE": str(folder / "relay.log"),
+            **self._source(folder),
         }
         return Launch([_COMMAND, "serve"], port, folder, "/healthz", f"Bearer {_mint(folder, env)}", env)
+
+    def _source(self, folder: Path) -> dict[str, str]:
+        """The variables that say where the gateway's own modules are."""
+        return {}
+
+
+class EarlierRelay(Relay):
+    """The gateway as a commit has it, with the packages of this checkout."""
+
+    name = "before"
+
+    def __init__(self, commit: str) -> None:
+        self._commit = commit
+
+    def install(self) -> str:
+        return _git("rev-parse", "--short", f"{self._commit}^{{commit}}").decode().strip()
+
+    def _source(self, folder: Path) -> dict[str, str]:
+        source = folder / "source"
+        with tarfile.open(fileobj=io.BytesIO(_git("archive", self._commit, "app", "cli"))) as archive:
+            archive.extractall(source, filter="data")
+        return {"PYTHONPATH": str(source)}
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as exc:
+        said = getattr(exc, "stderr", b"").decode(errors="replace").strip()
+        raise InstallFailed(f"git {' '.join(arguments)}: {said or exc}") from exc
 
 
 def _mint(folder: Path, env: dict[str, str]) -> str:

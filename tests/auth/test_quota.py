@@ -159,6 +159,7 @@ async def test_unit_given_back_admits_one_call_more_even_if_given_twice(workers:
     assert len(await admit_all(quota, holder(3))) == 1
 
 
+@pytest.mark.usefixtures("reporting")
 async def test_unit_given_back_in_one_worker_admits_a_call_in_another(workers: Workers) -> None:
     one, other = workers.new(), workers.new()
     admitted = await admit_all(one, holder(3))
@@ -166,8 +167,9 @@ async def test_unit_given_back_in_one_worker_admits_a_call_in_another(workers: W
     one.give_back(admitted[0])
     await one.report()
     waiting = asyncio.create_task(other.admit(holder(3)))
-    await asyncio.sleep(0.1)
-    await one.report()
+    while not waiting.done():
+        await asyncio.sleep(0.01)
+        await one.report()
 
     assert (await waiting).remaining == 0
 

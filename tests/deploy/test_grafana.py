@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from app.core.errors import QuotaExceeded
 from app.core.record import Failure
 from app.metering.exposition import Exposition
-from app.metering.families import BACKLOG, BREAKERS, FAMILIES, PREFIX, UNDER_WAY
+from app.metering.families import BREAKERS, FAMILIES, PREFIX, UNDER_WAY
 from app.metering.metrics import Metrics
 from tests.calls import make_record
 
@@ -39,7 +39,8 @@ async def told() -> dict[str, set[str]]:
     metrics.observe([make_record(helper="search", parent_id="req_1")])
     metrics.refuse(QuotaExceeded("no"))
     breakers = {("openai", "gpt-x", "open"): 1.0}
-    gauges: Any = {UNDER_WAY.name: {(): 1.0}, BACKLOG.name: {(): 1.0}, BREAKERS.name: breakers}
+    shared = {family.name: {(): 1.0} for family in FAMILIES if family.shared}
+    gauges: Any = {UNDER_WAY.name: {(): 1.0}, BREAKERS.name: breakers, **shared}
     text, _ = await Exposition(metrics, lambda: gauges).render()
     return {sample.name: set(sample.labels) for family in parse(text.decode()) for sample in family.samples}
 

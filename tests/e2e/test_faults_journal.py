@@ -118,6 +118,7 @@ async def test_journal_at_its_limit_refuses_calls_until_the_database_has_it(tmp_
         assert refused.total() > 0
         assert (full["code"], full["status"]) == (503, "not ready")
         assert "JOURNAL_MAX_BYTES" in full["journal"]
+        assert full["journal_bytes"] >= full["journal_limit_bytes"] == 65536
         assert len(load.tally.answered) == answered + 20
         assert len(provider.posts) == answered + 20, "what is refused never reaches a provider"
         await books_balance(load)

@@ -220,7 +220,7 @@ def test_secret_is_never_a_tag(relay: Gateway, client: httpx.Client, standin: St
     row = row_after(relay, answer)
     assert (row["name"], row["tags"]) == ("openai/m", "kept")
     lines = [json.loads(line) for line in relay.log_file.read_text().splitlines()]
-    assert any(row["id"] in str(line) and "3 tags were left out" in str(line) for line in lines)
+    assert any(row["id"] in str(line) and "tags left out, as they look like secrets: 3" in str(line) for line in lines)
     assert secret not in relay.log_file.read_text()
 
 
@@ -241,6 +241,12 @@ def test_tag_that_is_none_is_refused_in_the_clients_words(client: httpx.Client, 
     assert answer.status_code == 400
     assert "too long: 100 characters at most" in find(answer.json())
     assert "x-ratelimit-limit-requests" not in answer.headers
+
+
+def test_name_that_cannot_be_printed_has_no_tag_and_is_no_models(client: httpx.Client) -> None:
+    answer = client.post("/v1/chat/completions", json={"model": "openai/m@a\u0019b", "messages": HELLO})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 def test_empty_list_of_tags_reaches_no_provider_either(relay: Gateway, client: httpx.Client, standin: StandIn) -> None:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from app import __version__
 from app.core.record import Failure
 from app.metering.exposition import LIVE_S, Exposition
-from app.metering.families import BACKLOG, BREAKERS, FAMILIES, FIRST_BYTES_S, PREFIX, UNDER_WAY
+from app.metering.families import BACKLOG, BACKLOG_LIMIT, BREAKERS, FAMILIES, FIRST_BYTES_S, PREFIX, UNDER_WAY
 from app.metering.metrics import Labels, Metrics, Values
 from tests.calls import make_record
 
@@ -21,7 +21,8 @@ GPT = {"provider": "openai", "model": "gpt-x"}
 
 def gauges() -> Values:
     breakers: dict[Labels, float] = {("openai", "gpt-x", "open"): 1.0}
-    return {UNDER_WAY.name: {(): 3.0}, BACKLOG.name: {(): 100.0}, BREAKERS.name: breakers}
+    shared: Values = {BACKLOG.name: {(): 100.0}, BACKLOG_LIMIT.name: {(): 900.0}}
+    return {UNDER_WAY.name: {(): 3.0}, BREAKERS.name: breakers, **shared}
 
 
 class Clock:
@@ -114,6 +115,7 @@ async def test_whoever_is_asked_tells_of_all_workers(tmp_path: Path) -> None:
             9,
             3,
         )
+        assert (found[at("journal_backlog_bytes")], found[at("journal_limit_bytes")]) == (100, 900)
 
 
 async def test_what_was_told_once_is_never_less_the_next_time(tmp_path: Path) -> None:

@@ -399,7 +399,7 @@ async def test_record_that_nobody_takes_is_in_the_log_when_the_gateway_ends(
 
 async def test_calls_are_refused_from_the_limit_on_until_the_database_has_taken_what_there_is(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
-    rig.journal._max_bytes = 1000
+    rig.journal.max_bytes = 1000
     rig.record(names(1))
     rig.writer.check()
     rig.record(names(2, first=1))
