@@ -51,14 +51,12 @@ class Exchange(RequestResponseCycle):
             self.waiting_for_100_continue = False
 
     def _write_head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        lines = [STATUS_LINE[status]]
-        length = None
-        for name, value in (*self.default_headers, *headers):
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"connection" and b"close" in value.lower():
-                self.keep_alive = False
+        all_headers = (*self.default_headers, *headers)
+        lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in all_headers]]
+        named = dict(all_headers)
+        length = int(named[b"content-length"]) if b"content-length" in named else None
+        if b"connection" in named and b"close" in named[b"connection"].lower():
+            self.keep_alive = False
         is_bodiless = self.scope["method"] == "HEAD" or status in (204, 304)
         chunked = length is None and not is_bodiless
         if (
@@ -142,8 +140,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, but no trailer, which may say anything (RFC 9110, 6.5.1)."""
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Begin to serve the request, or put it behind the one that is being served."""

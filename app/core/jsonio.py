@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import orjson
@@ -52,25 +53,28 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def dumps(value: Json) -> bytes:
+def dumps(value: Json, default: Callable[[Any], Json] | None = None) -> bytes:
     """Encode `value` compactly as UTF-8; what UTF-8 cannot hold (lone surrogates) is written as an escape.
+
+    Args:
+        default: gives what is written for a value that is none of JSON's, or raises TypeError.
 
     Raises:
         InvalidJson: it nests too deeply. Of what `loads` gave, only some objects near its own limit do.
     """
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, default)
     except TypeError:
-        return _dumps_leniently(value)
+        return _dumps_leniently(value, default)
 
 
-def _dumps_leniently(value: Json) -> bytes:
+def _dumps_leniently(value: Json, default: Callable[[Any], Json] | None) -> bytes:
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
         try:
             return text.encode()
         except UnicodeEncodeError:
-            return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+            return json.dumps(value, separators=(",", ":"), allow_nan=False, default=default).encode()
     except RecursionError:
         raise InvalidJson("it nests too deeply") from None
 

@@ -1,6 +1,7 @@
 """What a client is told of what its call used and cost."""
 
 from decimal import Decimal
+from itertools import compress
 from operator import attrgetter
 from typing import Literal
 
@@ -35,7 +36,8 @@ class Bill:
 
 def write_usage(usage: Usage) -> str:
     """The classes that are not 0, by their names, as `input=10, cache_read=5, output=7, reasoning=3`."""
-    told = [f"{name}={count}" for name, count in zip(_TOLD, _read_told(usage), strict=True) if count]
+    counts = _read_told(usage)
+    told = [f"{name}={count}" for name, count in zip(compress(_TOLD, counts), filter(None, counts), strict=True)]
     if usage.tier and told:
         told.append(f"tier={usage.tier}")
     if usage.estimated and told:

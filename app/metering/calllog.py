@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,8 @@ _SELDOM = {
     "audio_ms": "audio_ms",
 }
 _SELDOM_FIELDS = ("parent_id", "helper", "end_user", "alias", "router", "cache", "augmentor", "error")
+_read_seldom = attrgetter(*_SELDOM.values())
+_read_seldom_fields = attrgetter(*_SELDOM_FIELDS)
 
 
 class CallLog:
@@ -57,7 +61,7 @@ class CallLog:
 def json_line(record: CallRecord) -> bytes:
     """One JSON object and a line feed."""
     line: dict[str, Json] = {
-        "time": datetime.fromtimestamp(record.received_at, UTC).isoformat(timespec="milliseconds"),
+        "time": _write_time(record.received_at),
         "level": "info",
         "event": "call",
         "request_id": record.id,
@@ -78,9 +82,20 @@ def json_line(record: CallRecord) -> bytes:
         "cost": None if record.cost is None else write_usd(record.cost),
         "first_byte_ms": record.first_byte_ms,
         "total_ms": record.total_ms,
-        **{name: value for name in _SELDOM_FIELDS if (value := getattr(record, name)) is not None},
     }
+    if any(seldom := _read_seldom_fields(record)):
+        line.update({name: value for name, value in zip(_SELDOM_FIELDS, seldom, strict=True) if value is not None})
     return dumps(line) + b"\n"
+
+
+def _write_time(at: float) -> str:
+    seconds, ms = divmod(int(at * 1000), 1000)
+    return f"{_write_second(seconds)}.{ms:03}+00:00"
+
+
+@lru_cache(maxsize=8)
+def _write_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def console_line(record: CallRecord) -> bytes:
@@ -112,15 +127,17 @@ def console_line(record: CallRecord) -> bytes:
 
 def _tokens(usage: Usage) -> dict[str, Json]:
     """The classes that most calls have, and of the others those that this one has."""
-    return {
+    tokens = {
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
         "cache_write_tokens": usage.cache_write,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
-        **{column: count for column, name in _SELDOM.items() if (count := getattr(usage, name))},
         "usage_estimated": usage.estimated,
     }
+    if any(seldom := _read_seldom(usage)):
+        tokens.update({column: count for column, count in zip(_SELDOM, seldom, strict=True) if count})
+    return tokens
 
 
 class _ReopenedFile:

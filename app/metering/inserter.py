@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.core.errors import Unavailable
 from app.core.record import CallRecord
-from app.metering.segment import Segment, write_line
+from app.metering.segment import Segment, describe
 
 log = logging.getLogger(__name__)
 
@@ -69,4 +69,4 @@ class Inserter:
                     await self._insert_batch([record])
             else:
                 log.exception("the record of %s is refused by the database", batch[0].id)
-                self._set_aside(write_line(batch[0]).strip())
+                self._set_aside(describe(batch[0]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from app.core.record import CallRecord
 from app.metering.dead import DeadWorker, adopt
 from app.metering.lock import WorkerLock
-from app.metering.segment import Segment, find, name_of, size_of, worker_of, write_line
+from app.metering.segment import HEAD, Segment, find, name_of, size_of, worker_of, write_line
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,10 @@ class Journal:
         segment = self._open
         if segment is None or segment.size >= SEGMENT_BYTES:
             segment = self._begin()
+        if not segment.has_head:
+            lines = HEAD + lines
         written = os.write(self._descriptor, lines)
+        segment.has_head = segment.has_head or written >= len(HEAD)
         segment.size += written
         self._own_bytes += written
         if written < len(lines):

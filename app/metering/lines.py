@@ -1,11 +1,12 @@
-"""A call's record as a JSON value, and back."""
+"""A call's record as a JSON value, and back: by its names, or for the journal as a list behind which the names stand once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
 
-from app.core.jsonio import Json
+from app.core.jsonio import Json, dumps
 from app.core.record import CallRecord
 from app.core.reply import Outcome
 from app.core.usage import Usage
@@ -24,6 +25,21 @@ def write_record(record: CallRecord) -> dict[str, Json]:
     if usage.cost is not None:
         used["cost"] = str(usage.cost)
     return written
+
+
+def write_values(record: CallRecord) -> bytes:
+    """The values that `NAMES` names, those of its usage in a list of their own. Every call comes by here."""
+    return dumps((_read_values(record), _read_usage(record.usage)), _write_value)
+
+
+def named(values: Json, names: Mapping[str, Json]) -> dict[str, Json]:
+    """What `write_values` wrote, by the names of whoever wrote it.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is not one name for each.
+    """
+    own, used = values
+    return {**dict(zip(names["record"], own, strict=True)), "usage": dict(zip(names["usage"], used, strict=True))}
 
 
 def read_record(written: Mapping[str, Json]) -> CallRecord:
@@ -75,6 +91,21 @@ def _usual_of(kind: type) -> list[tuple[str, object]]:
     return [(field.name, field.default) for field in fields(kind) if field.name != "usage"]
 
 
+def _write_value(value: object) -> Json:
+    if isinstance(value, Decimal):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+NAMES: Mapping[str, Json] = {
+    "record": [field.name for field in fields(CallRecord) if field.name != "usage"],
+    "usage": [field.name for field in fields(Usage)],
+}
+"""In the order of `write_values`."""
+
+_read_values, _read_usage = attrgetter(*NAMES["record"]), attrgetter(*NAMES["usage"])
 _READERS = {name: read for name, read in _readers_of(CallRecord).items() if name != "usage"}
 _USAGE_READERS = _readers_of(Usage)
 _USUAL, _USUAL_USAGE = _usual_of(CallRecord), _usual_of(Usage)

@@ -1,8 +1,10 @@
 """Counts what finished calls tell, for `/metrics`: in plain dictionaries, so that a call costs next to nothing."""
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
 
 from app.core.errors import (
     AuthenticationFailed,
@@ -17,7 +19,6 @@ from app.core.errors import (
     UnknownModel,
 )
 from app.core.record import CallRecord
-from app.core.usage import Usage
 from app.metering.families import (
     CACHE_HITS,
     CALLS,
@@ -41,18 +42,20 @@ OTHER = "other"
 """Stands for all models that nobody has heard of: clients can make up names without end."""
 MOST_UNLISTED = 200
 
-_CLASSES: tuple[tuple[str, Callable[[Usage], int]], ...] = (
-    ("input", lambda usage: usage.input),
-    ("cache_read", lambda usage: usage.cache_read),
-    ("cache_write", lambda usage: usage.cache_write),
-    ("cache_write_1h", lambda usage: usage.cache_write_1h),
-    ("input_audio", lambda usage: usage.input_audio),
-    ("input_image", lambda usage: usage.input_image),
-    ("output", lambda usage: usage.output),
-    ("reasoning", lambda usage: usage.reasoning),
-    ("output_audio", lambda usage: usage.output_audio),
-    ("output_image", lambda usage: usage.output_image),
+_CLASSES = (
+    "input",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "input_audio",
+    "input_image",
+    "output",
+    "reasoning",
+    "output_audio",
+    "output_image",
 )
+_read_classes = attrgetter(*_CLASSES)
+_read_kind = attrgetter("provider", "model", "surface", "outcome", "status", "helper", "cache", "cache_hit")
 # An error is by the nearest of its kinds.
 _REASONS: Mapping[type, str] = {
     QuotaExceeded: "quota",
@@ -82,32 +85,19 @@ class Metrics:
         self._histograms: dict[str, dict[Labels, list[float]]] = defaultdict(dict)
 
     def observe(self, records: Sequence[CallRecord]) -> None:
-        """Count finished calls."""
+        """Count finished calls; those of one kind together, since most of a batch are."""
         listed = self._listed()
-        counters = self._counters
-        calls, tokens, cost = counters[CALLS.name], counters[TOKENS.name], counters[COST.name]
+        groups: dict[tuple[Any, ...], list[CallRecord]] = {}
         for record in records:
-            target = provider, model = self._target(record, listed)
-            if record.helper is None:
-                status = f"{record.status // 100}xx"
-                calls[provider, model, record.surface, record.outcome.value, status] += 1
-                self._measure(DURATION, target, record.total_ms / 1000)
-                if record.first_byte_ms is not None:
-                    self._measure(FIRST_BYTE, target, record.first_byte_ms / 1000)
-            else:
-                counters[HELPERS.name][provider, model, record.helper] += 1
-            usage = record.usage
-            if usage.total:
-                for name, read in _CLASSES:
-                    if count := read(usage):
-                        tokens[provider, model, name] += count
-            if record.cost is not None and record.provider is not None:
-                cost[target] += float(record.cost)
-            if record.cache_hit:
-                counters[CACHE_HITS.name][(record.cache or "",)] += 1
+            groups.setdefault(_read_kind(record), []).append(record)
+        for alike in groups.values():
+            target = self._target(alike[0], listed)
+            self._count(alike, target)
+            self._add(alike, target)
+        for record in records:
             for failure in record.failures:
                 failed = self.label(failure.provider, failure.model, listed)
-                counters[FAILED_ATTEMPTS.name][*failed, failure.kind] += 1
+                self._counters[FAILED_ATTEMPTS.name][*failed, failure.kind] += 1
 
     def refuse(self, error: RelayError) -> None:
         """Count a call that was turned away."""
@@ -136,13 +126,39 @@ class Metrics:
             return name
         return (provider, OTHER)
 
-    def _measure(self, family: Family, target: Name, seconds: float) -> None:
+    def _count(self, alike: Sequence[CallRecord], target: Name) -> None:
+        """Calls of the same kind, and how long they took."""
+        first, counters = alike[0], self._counters
+        if first.helper is not None:
+            counters[HELPERS.name][*target, first.helper] += len(alike)
+        else:
+            labels = (*target, first.surface, first.outcome.value, f"{first.status // 100}xx")
+            counters[CALLS.name][labels] += len(alike)
+            self._measure(DURATION, target, [record.total_ms for record in alike])
+            self._measure(FIRST_BYTE, target, [ms for record in alike if (ms := record.first_byte_ms) is not None])
+        if first.cache_hit:
+            counters[CACHE_HITS.name][(first.cache or "",)] += len(alike)
+
+    def _add(self, alike: Sequence[CallRecord], target: Name) -> None:
+        """What calls of one target used and cost."""
+        sums = map(sum, zip(*[_read_classes(record.usage) for record in alike], strict=True))
+        for name, count in zip(_CLASSES, sums, strict=True):
+            if count:
+                self._counters[TOKENS.name][*target, name] += count
+        costs = [cost for record in alike if (cost := record.cost) is not None]
+        if costs and alike[0].provider is not None:
+            self._counters[COST.name][target] += float(sum(costs))
+
+    def _measure(self, family: Family, target: Name, milliseconds: Sequence[int]) -> None:
+        if not milliseconds:
+            return
         series = self._histograms[family.name]
         numbers = series.get(target)
         if numbers is None:
             numbers = series[target] = [0.0] * (len(family.buckets) + 2)
-        numbers[bisect_left(family.buckets, seconds)] += 1
-        numbers[-1] += seconds
+        for ms, count in Counter(milliseconds).items():
+            numbers[bisect_left(family.buckets, ms / 1000)] += count
+        numbers[-1] += sum(milliseconds) / 1000
 
 
 def added(all_values: Iterable[Values]) -> Values:

@@ -1,6 +1,7 @@
 """A call's record as a row of `request_logs`."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from app.core.record import CallRecord
@@ -27,6 +28,39 @@ _COLUMNS = {
     "requests": "requests",
     "audio_ms": "audio_ms",
 }
+_read_classes = attrgetter(*_COLUMNS)
+# What is in a row as it is in its record.
+_SAME = (
+    "id",
+    "received_at",
+    "parent_id",
+    "helper",
+    "token_id",
+    "username",
+    "end_user",
+    "name",
+    "alias",
+    "router",
+    "cache",
+    "augmentor",
+    "provider",
+    "model",
+    "surface",
+    "streamed",
+    "status",
+    "cost",
+    "price_version",
+    "cache_hit",
+    "first_byte_ms",
+    "total_ms",
+    "client",
+    "charged",
+    "attempts",
+    "rescued",
+    "error",
+    "holds",
+)
+_read_same = attrgetter(*_SAME)
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:
@@ -40,49 +74,21 @@ async def insert_records(database: Database, records: Sequence[CallRecord]) -> N
 
 
 def _row(record: CallRecord) -> dict[str, object]:
+    row: dict[str, object] = dict(zip(_SAME, _read_same(record), strict=True))
     usage = record.usage
-    return {
-        "id": record.id,
-        "received_at": record.received_at,
-        "parent_id": record.parent_id,
-        "helper": record.helper,
-        "token_id": record.token_id,
-        "username": record.username,
-        "end_user": record.end_user,
-        "tags": ",".join(record.tags),
-        "name": record.name,
-        "alias": record.alias,
-        "router": record.router,
-        "cache": record.cache,
-        "augmentor": record.augmentor,
-        "provider": record.provider,
-        "model": record.model,
-        "surface": record.surface,
-        "streamed": record.streamed,
-        "status": record.status,
-        "outcome": record.outcome.value,
-        **usage_columns(usage),
-        "service_tier": usage.tier or None,
-        "usage_estimated": usage.estimated,
-        "cost": record.cost,
-        "reported_cost": usage.cost,
-        "price_version": record.price_version,
-        "cache_hit": record.cache_hit,
-        "first_byte_ms": record.first_byte_ms,
-        "total_ms": record.total_ms,
-        "client": record.client,
-        "charged": record.charged,
-        "attempts": record.attempts,
-        "rescued": record.rescued,
-        "warnings": ",".join(record.warnings) or None,
-        "error": record.error,
-        "holds": record.holds,
-    }
+    row.update(usage_columns(usage))
+    row["tags"] = ",".join(record.tags)
+    row["outcome"] = record.outcome.value
+    row["service_tier"] = usage.tier or None
+    row["usage_estimated"] = usage.estimated
+    row["reported_cost"] = usage.cost
+    row["warnings"] = ",".join(record.warnings) or None
+    return row
 
 
 def usage_columns(usage: Usage) -> dict[str, int]:
     """The columns of `usage`, as `request_logs` and the rollups have them."""
-    return {column: getattr(usage, name) for name, column in _COLUMNS.items()}
+    return dict(zip(_COLUMNS.values(), _read_classes(usage), strict=True))
 
 
 def read_usage_columns(row: Mapping[str, Any]) -> Usage:

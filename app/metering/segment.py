@@ -1,14 +1,16 @@
-"""A file of call records, one a line, that one worker appended to."""
+"""A file of call records, one a line, that one worker appended to. Its first line names their values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.jsonio import InvalidJson, dumps, loads
+from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.core.record import CallRecord
-from app.metering.lines import read_record, write_record
+from app.metering.lines import NAMES, named, read_record, write_record, write_values
 
 SUFFIX = ".journal"
+HEAD = b"\n" + dumps(NAMES)
+"""The line before all others."""
 
 
 @dataclass(eq=False, slots=True)
@@ -18,11 +20,13 @@ class Segment:
     Attributes:
         size: in bytes.
         records: what is in it, while the worker that wrote it remembers; None where it is to be read.
+        has_head: the values of records that follow are named.
     """
 
     path: Path
     size: int = 0
     records: list[CallRecord] | None = None
+    has_head: bool = False
 
     def read(self, set_aside: Callable[[bytes], None]) -> Iterator[CallRecord]:
         """The records in their order. A line that is none, as a process's end or a full disk leaves one, goes to `set_aside`.
@@ -30,12 +34,17 @@ class Segment:
         Raises:
             OSError: the file cannot be read.
         """
+        names: Mapping[str, Json] = {}
         with self.path.open("rb") as lines:
             for line in lines:
                 if not (text := line.strip()):
                     continue
                 try:
-                    yield read_record(loads(text))
+                    written = loads(text)
+                    if "record" in written:
+                        names = written
+                    else:
+                        yield read_record(named(written, names) if isinstance(written, list) else written)
                 except (InvalidJson, KeyError, TypeError, ValueError, ArithmeticError):
                     set_aside(text)
 
@@ -54,11 +63,16 @@ def size_of(path: Path) -> int:
 
 
 def write_line(record: CallRecord) -> bytes:
-    """`record` as a line of a segment.
+    """`record` as a line of a segment, behind its head.
 
-    The line feed comes first: what a full disk cut is then a line of its own, and spoils none that follows.
+    The line feed comes first, as it does there: what a full disk cut is then a line of its own, and spoils none that follows.
     """
-    return b"\n" + dumps(write_record(record))
+    return b"\n" + write_values(record)
+
+
+def describe(record: CallRecord) -> bytes:
+    """`record` as a line that needs no other to be read, also by people."""
+    return dumps(write_record(record))
 
 
 def name_of(worker_id: str, number: int) -> str:

@@ -10,7 +10,7 @@ from app.core.record import CallRecord
 from app.metering.dead import DeadWorker
 from app.metering.inserter import Insert, Inserter
 from app.metering.journal import Journal, JournalFull
-from app.metering.segment import Segment, write_line
+from app.metering.segment import Segment, describe
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,9 @@ class Writer:
         self._unlogged += records
         if len(self._unlogged) >= UNLOGGED_RECORDS:
             self._write_log()
-        self._came.set()
-        if any(record.holds for record in records):
+        if not self._came.is_set():
+            self._came.set()
+        if records[0].holds:
             self._is_urgent.set()  # until it is written, other calls find no room
 
     async def run(self) -> None:
@@ -158,7 +159,7 @@ class Writer:
             if backlog := self._journal.own_size:
                 log.error("%d bytes of call records stay in the journal until the next start", backlog)
             for record in self._held:
-                log.error("neither the disk nor the database took this call record: %s", write_line(record).decode())
+                log.error("neither the disk nor the database took this call record: %s", describe(record).decode())
             self._journal.close()
 
     def _keep(self, records: Sequence[CallRecord]) -> None:

@@ -60,7 +60,7 @@ class Failover:
         self._open_rescue = open_rescue
         self._sleep = sleep
 
-    async def handle(self, call: Call, call_next: Handler) -> Reply:
+    def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """The reply of the first target that gives one.
 
         Raises:
@@ -74,8 +74,8 @@ class Failover:
         choices = deque(self._in_order(route))
         if route.rescue and call.streamed and (rescue := self._open_rescue(call)) is not None:
             ask = partial(self._first_of, route=route, choices=choices, call_next=call_next)
-            return await rescued(call, rescue, ask)
-        return await self._first_of(call, route, choices, call_next)
+            return rescued(call, rescue, ask)
+        return self._first_of(call, route, choices, call_next)
 
     async def _first_of(self, call: Call, route: Route, choices: deque[Choice], call_next: Handler) -> Reply:
         """The reply of the first of `choices` that gives one; those behind it stay there."""

@@ -1,7 +1,7 @@
 """The stage of limits beside calls a day: reserves what a call may use of them before it is sent."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from app.core.call import Call, Target
@@ -45,7 +45,7 @@ class Limits:
         self._output_ceiling = output_ceiling
         self._clock = clock
 
-    async def handle(self, call: Call, call_next: Handler) -> Reply:
+    def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """Pass the call on when there is room for it.
 
         Raises:
@@ -55,7 +55,10 @@ class Limits:
         """
         # A call made for another one, by its trace, counts with that one.
         if not call.principal.caps or call.free or call.trace.holds:
-            return await call_next(call)
+            return call_next(call)
+        return self._limited(call, call_next)
+
+    async def _limited(self, call: Call, call_next: Handler) -> Reply:
         asks = await self._asks(call)
         reservation = await self._ledger.reserve(call.id, asks, call.deadline)
         now = self._clock()

@@ -82,6 +82,11 @@ class Metering:
             return _NOTHING_TO_PAY
         return self._prices.price(target, usage, call.received_at)
 
+    def price_end(self, call: Call, end: End) -> Priced:
+        """The same of all that it used; nothing where it failed and nothing is known of its use."""
+        got_nothing = end.outcome is not Outcome.OK and not end.usage.is_any
+        return _NOTHING_TO_PAY if got_nothing else self.price(call, end.usage)
+
     def bill(self, call: Call, usage: Usage, priced: Priced) -> Bill:
         """That, and what those parts of its stream used that others carried on: the sum of all its records."""
         cost = priced.cost
@@ -114,8 +119,7 @@ class Metering:
         trace = call.trace
         target = trace.target
         if priced is None:
-            got_nothing = end.outcome is not Outcome.OK and not end.usage.is_any
-            priced = _NOTHING_TO_PAY if got_nothing else self.price(call, end.usage)
+            priced = self.price_end(call, end)
         parts = [self._part(call, part, number) for number, part in enumerate(trace.broken, 1)]
         self._recorder.record(
             CallRecord(
@@ -194,13 +198,14 @@ class Metering:
 class _Metered:
     """One reply: knows what it used and costs, and as its tap waits for its end."""
 
-    __slots__ = ("_call", "_first_byte_at", "_metering", "_priced", "_reply")
+    __slots__ = ("_call", "_first_byte_at", "_metering", "_priced", "_reply", "_usage")
 
     def __init__(self, metering: Metering, call: Call, reply: Reply, first_byte_at: float) -> None:
         self._metering = metering
         self._call = call
         self._reply = reply
         self._first_byte_at = first_byte_at
+        self._usage: Usage | None = None  # what was recorded, or will be, and its price
         self._priced: Priced | None = None
 
     def feed(self, chunk: bytes) -> None:
@@ -208,19 +213,24 @@ class _Metered:
 
     def close(self, end: End) -> None:
         charged = end.begun or end.outcome is Outcome.CLIENT_GONE
+        if self._priced is None:
+            self._usage, self._priced = end.usage, self._metering.price_end(self._call, end)
         self._metering._record(self._call, end, charged=charged, first_byte_at=self._first_byte_at, priced=self._priced)
 
     def bill(self) -> Bill:
         """What was used up to now."""
-        usage = self._reply.read_usage()
-        return self._metering.bill(self._call, usage, self._metering.price(self._call, usage))
+        usage, priced = self._usage, self._priced
+        if usage is None or priced is None:
+            usage = self._reply.read_usage()
+            priced = self._metering.price(self._call, usage)
+        return self._metering.bill(self._call, usage, priced)
 
     def settle(self) -> Bill:
         """The same of a whole reply, of which no more comes: this is what will be recorded."""
-        usage = self._reply.read_usage()
+        self._usage = usage = self._reply.read_usage()
         self._reply.read_usage = lambda: usage
         self._priced = self._metering.price(self._call, usage)
-        return self._metering.bill(self._call, usage, self._priced)
+        return self.bill()
 
 
 def _lead_through(reply: Reply, receipt: Receipt) -> None:

@@ -1,5 +1,6 @@
 """The one place where names resolve: from what the client put into `model` to the targets that it stands for."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from app.core.call import Call, Route
@@ -15,14 +16,20 @@ class Names:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def handle(self, call: Call, call_next: Handler) -> Reply:
+    def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """Pass the call on with its route.
 
         Raises:
             UnknownModel: no provider has it, and the nearest names are told; or it is switched off, and why.
             PermissionDenied: the token is not for it.
         """
-        route = await self._find(call.name)
+        route = self._directory.find(call.name)
+        return self._found_later(call, call_next) if route is None else self._pass_on(call, route, call_next)
+
+    async def _found_later(self, call: Call, call_next: Handler) -> Reply:
+        return await self._pass_on(call, await self._find(call.name), call_next)
+
+    def _pass_on(self, call: Call, route: Route, call_next: Handler) -> Awaitable[Reply]:
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
         call.trace.target = route.choices[0].target
         call.trace.alias = route.name
@@ -30,7 +37,7 @@ class Names:
             call.trace.tags += route.tags
         if call.principal.models:
             route = _allowed(call.name, call.principal, route)
-        return await call_next(call.routed(route))
+        return call_next(call.routed(route))
 
     async def check(self, name: str, principal: Principal) -> None:
         """Raise what `handle` would raise of a call by `principal` for `name`."""

@@ -1,6 +1,6 @@
 """What a stage is, and how stages make one handler."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from app.core.call import Call
@@ -11,8 +11,8 @@ from app.core.reply import Reply
 class Stage(Protocol):
     """Sees a call go in and its reply come out; may change, answer or refuse it."""
 
-    async def handle(self, call: Call, call_next: Handler) -> Reply:
-        """Give the reply to `call`, mostly by passing it on."""
+    def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
+        """Give the reply to `call`, mostly by passing it on: where nothing comes after that, without a coroutine of its own."""
 
 
 def chain(stages: Sequence[Stage], last: Handler) -> Handler:
@@ -26,7 +26,9 @@ def chain(stages: Sequence[Stage], last: Handler) -> Handler:
 def _before(stage: Stage, call_next: Handler) -> Handler:
     handle = stage.handle
 
-    async def handler(call: Call) -> Reply:
-        return await handle(call, call_next)
+    def handler(
+        call: Call,
+    ) -> Awaitable[Reply]:  # no coroutine of its own: each would be gone through whenever the call goes on
+        return handle(call, call_next)
 
     return handler

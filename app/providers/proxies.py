@@ -72,10 +72,9 @@ class MaybeProxied(httpx.AsyncBaseTransport):
             request.extensions = {**request.extensions, "timeout": {**limits, "read": read}}
         response = await self._by_proxy[proxy].handle_async_request(request)
         try:
+            headers = [(name.lower(), value) for name, value in response.headers.raw]
             wants_body = request.method != "HEAD"
-            response.extensions["framing"] = (
-                framing_of(response.status_code, response.headers.raw) if wants_body else "none"
-            )
+            response.extensions["framing"] = framing_of(response.status_code, headers) if wants_body else "none"
         except Malformed as exc:
             await response.aclose()
             raise httpx.RemoteProtocolError(f"{url.host} sent {exc}") from exc

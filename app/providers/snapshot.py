@@ -157,14 +157,18 @@ class Snapshot:
             retries = entry.retries if entry else 0
         breaker = entry.breaker if entry else True
         count = len(self.providers.get(target.provider, ()))
-        return tuple(
-            Choice(replace(target, secret=secret), retries, weight / count, breaker) for secret in range(count)
-        )
+        return tuple(Choice(_target(*target.name, secret), retries, weight / count, breaker) for secret in range(count))
 
     def _unlisted(self, name: str) -> Target | None:
         """The target that `name` spells out, where the provider's list is not known: not yet, or it has none to give."""
         key, _, model = name.strip().partition("/")
         return Target(key.lower(), model) if model and key.lower() in self.open_lists else None
+
+
+@lru_cache(maxsize=4096)
+def _target(provider: str, model: str, secret: int) -> Target:
+    """The same object in every snapshot: whatever is kept by targets finds it without a look at its texts."""
+    return Target(provider, model, secret)
 
 
 def normalise(name: str) -> str:

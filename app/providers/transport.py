@@ -124,8 +124,7 @@ class Transport(httpx.AsyncBaseTransport):
             pool = self._pool_for(url)
             connection = await _exchange(pool, shared.with_body(body, further), limits)
             answer = connection.answer
-            headers_came = {name.lower(): value for name, value in answer.headers}
-            return Answer(answer.status, headers_came, answer.framing, Body(connection, pool))
+            return Answer(answer.status, dict(answer.headers), answer.framing, Body(connection, pool))
 
         return post
 

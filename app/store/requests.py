@@ -27,11 +27,8 @@ _MOST_COUNTED = 10**12
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
 _TOKENS = tuple(name for name in _COLUMNS if name.endswith("_tokens"))
 _read_counts = itemgetter(*CLASSES)
-_INSERT = (
-    f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our columns
-    " ON CONFLICT (id) DO NOTHING"
-)
-# By one statement where a server is to say which are new: fewer round trips, and no more values than either database takes.
+_read_columns = itemgetter(*_COLUMNS)
+# By one statement: fewer round trips to a server, for SQLite half the CPU time, and no more values than either takes.
 _AT_ONCE = 64
 _COUNT = (
     "UPDATE tokens SET lifetime_requests = lifetime_requests + :charged,"
@@ -82,11 +79,13 @@ class _NotAllNew(Exception):
 
 
 async def _insert_if_all_new(db: Database, rows: Sequence[Row], also: Also) -> bool:
-    """The short way: all rows by one statement. False, and nothing done, where one is there already or needs mending."""
+    """The short way. False, and nothing done, where a row is there already or needs mending."""
 
     def insert(statements: Statements) -> None:
-        if statements.many(_INSERT, rows) != len(rows):
-            raise _NotAllNew
+        for chunk in _chunks(rows):
+            values = [value for row in chunk for value in _read_columns(row)]
+            if statements.each(_insert_several(len(chunk)), [values]) != len(chunk):
+                raise _NotAllNew
         _account(statements, rows, also)
 
     try:
@@ -100,7 +99,7 @@ def _insert_each(statements: Statements, rows: Sequence[Row], also: Also) -> Non
     new: set[str] = set()
     for chunk in _chunks(rows):
         values = {f"{name}_{number}": row[name] for number, row in enumerate(chunk) for name in _COLUMNS}
-        new.update(row_id for (row_id,) in statements.rows(_insert_several(len(chunk)), values))
+        new.update(row_id for (row_id,) in statements.rows(_insert_and_tell(len(chunk)), values))
     # The last of an id first, so that of those that were given twice the first one stays.
     inserted = {row["id"]: row for row in reversed(rows) if row["id"] in new}
     _account(statements, [row for row in rows if inserted.get(row["id"]) is row], also)
@@ -117,8 +116,17 @@ def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 @lru_cache
 def _insert_several(count: int) -> str:
-    rows = ", ".join(f"({', '.join(f':{name}_{number}' for name in _COLUMNS)})" for number in range(count))
-    return f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES {rows} ON CONFLICT (id) DO NOTHING RETURNING id"  # noqa: S608 - our columns
+    return _insert([f"({', '.join('?' * len(_COLUMNS))})"] * count)
+
+
+@lru_cache
+def _insert_and_tell(count: int) -> str:
+    rows = [f"({', '.join(f':{name}_{number}' for name in _COLUMNS)})" for number in range(count)]
+    return f"{_insert(rows)} RETURNING id"
+
+
+def _insert(rows: Sequence[str]) -> str:
+    return f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES {', '.join(rows)} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - our columns
 
 
 def _account(statements: Statements, rows: Sequence[Row], also: Also) -> None:
@@ -153,10 +161,10 @@ def _count(statements: Statements, rows: Sequence[Row]) -> None:
 
 
 def _stored(row: Mapping[str, Any]) -> Row:
-    costs = {
-        name: None if row[name] is None else _bounded(to_pico_usd(row[name])) for name in ("cost", "reported_cost")
-    }
-    stored = {**row, "received_at": int(row["received_at"] * 1000), **costs}
+    stored = {**row, "received_at": int(row["received_at"] * 1000)}
+    for name in ("cost", "reported_cost"):
+        if (cost := row[name]) is not None:
+            stored[name] = _bounded(to_pico_usd(cost))
     counts = _read_counts(row)
     if min(counts) < 0 or max(counts) > _MOST_COUNTED:
         stored |= {name: max(0, min(_MOST_COUNTED, row[name])) for name in CLASSES}

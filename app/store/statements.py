@@ -26,7 +26,7 @@ class Statements(Protocol):
     def many(self, sql: str, values: Sequence[Values]) -> int:
         """Run a statement once for each of `values`; how many rows changed, or -1 where the driver does not know."""
 
-    def each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+    def each(self, sql: str, values: Sequence[Sequence[object]]) -> int:
         """As `many`, of a statement whose values are written `?`: with many columns it takes half the time."""
 
 
@@ -85,8 +85,8 @@ class _SqliteStatements:
     def many(self, sql: str, values: Sequence[Values]) -> int:
         return self._connection.executemany(sql, values).rowcount
 
-    def each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
-        self._connection.executemany(sql, values)
+    def each(self, sql: str, values: Sequence[Sequence[object]]) -> int:
+        return self._connection.executemany(sql, values).rowcount
 
 
 class ServerStatements:
@@ -104,10 +104,10 @@ class ServerStatements:
         """Run a statement once for each of `values`."""
         return self._connection.execute(_text(sql), [dict(each) for each in values]).rowcount
 
-    def each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+    def each(self, sql: str, values: Sequence[Sequence[object]]) -> int:
         """As `many`, of a statement whose values are written `?`."""
         names, named = _named(sql)
-        self._connection.execute(named, [dict(zip(names, each, strict=True)) for each in values])
+        return self._connection.execute(named, [dict(zip(names, each, strict=True)) for each in values]).rowcount
 
 
 @lru_cache

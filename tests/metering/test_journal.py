@@ -14,7 +14,7 @@ import pytest
 from app.metering.journal import ASIDE, Journal
 from app.metering.lock import RESERVE_BYTES
 from app.metering.rows import insert_records
-from app.metering.segment import Segment
+from app.metering.segment import HEAD, Segment, describe
 from app.metering.writer import Writer
 from app.store.db import Database
 from tests.calls import make_record
@@ -140,6 +140,35 @@ def test_last_line_that_was_torn_is_left_out_and_set_aside(journal: Journal, kep
     assert torn == [whole[start:][:kept]]
 
 
+def test_head_that_a_full_disk_cut_is_written_anew(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, write = 7, os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        kept = write(descriptor, data[:room])
+        room = 10_000
+        return kept
+
+    monkeypatch.setattr("app.metering.journal.os.write", full)
+    append_all(journal, "req_1", "req_2")
+    journal.seal()
+    (segment,) = journal.sealed
+    segment.records = None
+    torn: list[bytes] = []
+
+    assert ids_of(segment, torn) == ["req_1", "req_2"]
+    assert torn == [HEAD.strip()[:6]]
+
+
+def test_lines_of_a_version_that_wrote_no_head_are_read(journal: Journal) -> None:
+    append_all(journal, "req_1")
+    journal.seal()
+    (segment,) = journal.sealed
+    segment.path.write_bytes(describe(make_record(id="req_0")) + b"\n")
+
+    assert ids_of(segment) == ["req_0"]
+
+
 def test_last_line_of_which_only_the_line_feed_was_written_is_nothing(journal: Journal) -> None:
     append_all(journal, "req_1")
     journal.seal()
@@ -183,7 +212,7 @@ def test_line_that_a_limit_of_files_tore_spoils_none_that_follows(folder: Path) 
 
     assert (kept, refused) == (["req_before", "req_after"], ["req_torn"])
     assert len(torn) == 1
-    assert torn[0].startswith(b'{"id":"req_torn"')
+    assert torn[0].startswith(b'[["req_torn"')
 
 
 @pytest.fixture
@@ -266,14 +295,14 @@ def test_folder_that_may_not_be_written_refuses_calls(folder: Path, journal: Jou
 
 
 def test_limit_counts_what_others_have_too(journal: Journal, folder: Path) -> None:
-    other = Journal(folder, "w1", max_bytes=1000)
+    other = Journal(folder, "w1", max_bytes=1500)
     append_all(journal, "req_1", "req_2")
     other.look()
     before = other.refusal
     append_all(other, "req_3")
 
     assert before is None
-    assert other.refusal == "the journal has reached its limit of 1000 bytes (JOURNAL_MAX_BYTES)"
+    assert other.refusal == "the journal has reached its limit of 1500 bytes (JOURNAL_MAX_BYTES)"
     other.close()
 
 
@@ -434,4 +463,6 @@ def test_lines_of_a_segment_are_json(journal: Journal) -> None:
     journal.seal()
     (segment,) = journal.sealed
 
-    assert json.loads(segment.path.read_text())["id"] == "req_1"
+    head, line = map(json.loads, segment.path.read_text().split())
+    assert line[0][head["record"].index("id")] == "req_1"
+    assert line[1][head["usage"].index("output")] == make_record().usage.output

@@ -1,6 +1,7 @@
 """A record survives as a line of JSON, also from one version of the gateway to the next."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from app.core.jsonio import dumps, loads
 from app.core.record import CallRecord, Failure, Hold
 from app.core.reply import Outcome
 from app.core.usage import Usage
-from app.metering.lines import read_record, write_record
+from app.metering.lines import NAMES, named, read_record, write_record, write_values
 from tests.calls import make_record
 
 # As the first version with a journal wrote it. It stays as it is: a gateway that is updated finds such lines.
@@ -22,8 +23,12 @@ FIRST_VERSION = (
 )
 
 
-def again(record: CallRecord) -> CallRecord:
+def by_names(record: CallRecord) -> CallRecord:
     return read_record(loads(dumps(write_record(record))))
+
+
+def as_list(record: CallRecord) -> CallRecord:
+    return read_record(named(loads(write_values(record)), loads(dumps(NAMES))))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +52,8 @@ def again(record: CallRecord) -> CallRecord:
         pytest.param(make_record(usage=Usage(output=2**63, cost=Decimal("1E-30"))), id="extreme-numbers"),
     ],
 )
-def test_record_is_read_as_it_was_written(record: CallRecord) -> None:
+@pytest.mark.parametrize("again", [by_names, as_list])
+def test_record_is_read_as_it_was_written(record: CallRecord, again: Callable[[CallRecord], CallRecord]) -> None:
     found = again(record)
 
     assert found == record
@@ -79,6 +85,14 @@ def test_fields_that_only_a_newer_version_knows_are_left_out() -> None:
     written["usage"] = {**written["usage"], "smiles": 7}
 
     assert read_record(written) == make_record()
+
+
+def test_list_without_a_name_for_each_value_is_an_error() -> None:
+    values = loads(write_values(make_record()))
+
+    for names in ({}, {**NAMES, "record": NAMES["record"][1:]}, {**NAMES, "usage": [*NAMES["usage"], "smiles"]}):
+        with pytest.raises((KeyError, ValueError)):
+            named(values, names)
 
 
 @pytest.mark.parametrize(

@@ -316,7 +316,7 @@ async def test_client_that_leaves_during_a_pause_ends_it() -> None:
         await asyncio.Event().wait()
 
     call = routed(ONE, retries=1)
-    task = asyncio.create_task(Failover(board, sleep=wait_for_ever).handle(call, providers))
+    task = asyncio.ensure_future(Failover(board, sleep=wait_for_ever).handle(call, providers))
     await waiting.wait()
     task.cancel()
 

@@ -36,8 +36,14 @@ def read_usage(reported: Json, tier: Json = None) -> Usage | None:
     if prompt is None or completion is None or prompt + completion == 0:
         return None
     given, made = object_in(reported, "prompt_tokens_details"), object_in(reported, "completion_tokens_details")
-    completion, reasoning = _tell_reasoning(reported, made, prompt, completion)
     is_plain = reported.keys() <= _PLAIN
+    if (
+        is_plain
+        and reported.get("total_tokens") == prompt + completion
+        and not (tier or any(given.values()) or any(made.values()))
+    ):
+        return Usage(input=prompt, output=completion)  # most calls, and the rest would come to the same
+    completion, reasoning = _tell_reasoning(reported, made, prompt, completion)
     if not is_plain:
         prompt += count_in(reported, "citation_tokens")
     cache_read, cache_write, input_audio, input_image, rest = _share_prompt(reported, given, prompt)

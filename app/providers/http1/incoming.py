@@ -99,7 +99,7 @@ class AnswerParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.stage == "head":  # else it is a trailer, which nobody here asks for
-            self.headers.append((name, value.rstrip(b" \t")))  # llhttp strips the other side only
+            self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp strips the other side only
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -135,23 +135,20 @@ class AnswerParser:
 
 
 def framing_of(status: int, headers: Headers) -> Framing:
-    """How the end of an answer's body is known (RFC 9112, 6.3).
+    """How the end of an answer's body is known (RFC 9112, 6.3), by headers with lower-case names.
 
     Raises:
         Malformed: a transfer coding other than chunked.
     """
     if status in (204, 304):
         return "none"
-    framing: Framing = "close"
+    named = dict(headers)
+    if b"transfer-encoding" not in named:
+        return "length" if b"content-length" in named else "close"
     for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"content-length":
-            framing = "length"
-        elif lowered == b"transfer-encoding":
-            if value.strip().lower() != b"chunked":
-                raise Malformed(f"transfer coding {value[:40]!r}")
-            return "chunked"
-    return framing
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise Malformed(f"transfer coding {value[:40]!r}")
+    return "chunked"
 
 
 def _size(header: tuple[bytes, bytes]) -> int:
