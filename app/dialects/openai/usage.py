@@ -37,12 +37,13 @@ def read_usage(reported: Json, tier: Json = None) -> Usage | None:
         return None
     given, made = object_in(reported, "prompt_tokens_details"), object_in(reported, "completion_tokens_details")
     is_plain = reported.keys() <= _PLAIN
+    said_tier = read_tier(tier) if tier else ""
     if (
         is_plain
         and reported.get("total_tokens") == prompt + completion
-        and not (tier or any(given.values()) or any(made.values()))
+        and not (any(given.values()) or any(made.values()))
     ):
-        return Usage(input=prompt, output=completion)  # most calls, and the rest would come to the same
+        return Usage(input=prompt, output=completion, tier=said_tier)  # most calls; the rest would come to the same
     completion, reasoning = _tell_reasoning(reported, made, prompt, completion)
     if not is_plain:
         prompt += count_in(reported, "citation_tokens")
@@ -63,7 +64,7 @@ def read_usage(reported: Json, tier: Json = None) -> Usage | None:
         output_audio=output_audio,
         output_image=output_image,
         searches=0 if is_plain else _read_searches(reported),
-        tier=read_tier(tier) if tier else "",
+        tier=said_tier,
     )
 
 
