@@ -1,6 +1,6 @@
 """A call's record as a row of `request_logs`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -70,7 +70,17 @@ async def insert_records(database: Database, records: Sequence[CallRecord]) -> N
     def count(statements: Statements, new: Sequence[str]) -> None:
         count_failures(statements, [by_id[each] for each in new if each in by_id])
 
-    await insert_calls(database, [_row(record) for record in records], count)
+    await insert_calls(database, _Rows(records), count)
+
+
+class _Rows:
+    """The rows of records, each made when it is wanted, however often they are gone through."""
+
+    def __init__(self, records: Sequence[CallRecord]) -> None:
+        self._records = records
+
+    def __iter__(self) -> Iterator[Mapping[str, object]]:
+        return map(_row, self._records)
 
 
 def _row(record: CallRecord) -> dict[str, object]:

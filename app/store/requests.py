@@ -1,21 +1,23 @@
 """Queries on the log of calls."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from app.store.db import Database
 from app.store.limits import Settled, settle
-from app.store.rollups import CLASSES, add_calls, add_totals
+from app.store.rollups import CLASSES, add_sums, add_totals, sum_up
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
 PICO_USD = 10**12
 """The unit of `cost`, as parts of a USD."""
 
+T = TypeVar("T")
 Row = dict[str, Any]
 Also = Callable[[Statements, Sequence[str]], None]
 
@@ -40,7 +42,7 @@ def _no_more(_statements: Statements, _ids: Sequence[str]) -> None:
     pass
 
 
-async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also: Also = _no_more) -> None:
+async def insert_calls(db: Database, rows: Iterable[Mapping[str, object]], also: Also = _no_more) -> None:
     """Log calls, each once, however often it is given, count them on their tokens, and add them to the sums.
 
     A row has every column of `request_logs` as a key, `received_at` in seconds since the epoch, and both costs as a Decimal
@@ -48,17 +50,16 @@ async def insert_calls(db: Database, rows: Sequence[Mapping[str, object]], also:
     reserved of limits; it is settled with the row.
 
     Args:
+        rows: gone through more than once.
         also: what is to happen in the same transaction, with the ids of those that are new.
 
     Raises:
         DatabaseUnavailable: nothing was written; give the same rows again.
     """
-    if not rows:
-        return
-    stored = [_stored(row) for row in rows]
     # A server does not say of many rows how many were new.
-    if db.path is None or not await _insert_if_all_new(db, stored, also):
-        mended = [_mended(row) for row in stored]
+    if db.path is not None and await _insert_if_all_new(db, rows, also):
+        return
+    if mended := [_mended(_stored(row)) for row in rows]:
         await db.transact(lambda statements: _insert_each(statements, mended, also))
 
 
@@ -74,22 +75,54 @@ def from_pico_usd(cost: int) -> Decimal:
     return Decimal(cost) / PICO_USD
 
 
+class _Batch:
+    """What calls leave in the database. Their rows are gone through once and not kept: as mappings they take ten times the room."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.ids: list[str] = []
+        self.values: list[Sequence[object]] = []
+        self.held: list[Settled] = []
+        self._charged: defaultdict[str, int] = defaultdict(int)
+        self._last: dict[str, int] = {}
+        self.keys, self.hours = sum_up(self._noted(rows))
+
+    def _noted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        charged, last = self._charged, self._last
+        for row in rows:
+            self.ids.append(row["id"])
+            self.values.append(_read_columns(row))
+            if row.get("holds"):
+                self.held.append(_settled(row))
+            token_id, received_at = row["token_id"], row["received_at"]
+            charged[token_id] += bool(row["charged"])
+            if received_at > last.get(token_id, -1):
+                last[token_id] = received_at
+            yield row
+
+    @property
+    def counts(self) -> Sequence[Mapping[str, object]]:
+        """Of each token, in the order of their ids, so that two workers never wait for each other crosswise."""
+        return [{"token_id": key, "charged": self._charged[key], "last": self._last[key]} for key in sorted(self._last)]
+
+
 class _NotAllNew(Exception):
     """Rolls the short way back."""
 
 
-async def _insert_if_all_new(db: Database, rows: Sequence[Row], also: Also) -> bool:
+async def _insert_if_all_new(db: Database, rows: Iterable[Mapping[str, object]], also: Also) -> bool:
     """The short way. False, and nothing done, where a row is there already or needs mending."""
 
     def insert(statements: Statements) -> None:
-        for chunk in _chunks(rows):
-            values = [value for row in chunk for value in _read_columns(row)]
+        for chunk in _chunks(batch.values):
+            values = list(chain.from_iterable(chunk))
             if statements.each(_insert_several(len(chunk)), [values]) != len(chunk):
                 raise _NotAllNew
-        _account(statements, rows, also)
+        _account(statements, batch, also)
 
     try:
-        await db.transact(insert)
+        batch = _Batch(map(_stored, rows))
+        if batch.ids:
+            await db.transact(insert)
     except (_NotAllNew, UnicodeEncodeError, OverflowError):
         return False
     return True
@@ -102,10 +135,10 @@ def _insert_each(statements: Statements, rows: Sequence[Row], also: Also) -> Non
         new.update(row_id for (row_id,) in statements.rows(_insert_and_tell(len(chunk)), values))
     # The last of an id first, so that of those that were given twice the first one stays.
     inserted = {row["id"]: row for row in reversed(rows) if row["id"] in new}
-    _account(statements, [row for row in rows if inserted.get(row["id"]) is row], also)
+    _account(statements, _Batch(row for row in rows if inserted.get(row["id"]) is row), also)
 
 
-def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _chunks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     """Pieces of 64, 32, 16 … rows, so that there are few statements for a database to know."""
     begin = 0
     while left := len(rows) - begin:
@@ -129,13 +162,15 @@ def _insert(rows: Sequence[str]) -> str:
     return f"INSERT INTO request_logs ({', '.join(_COLUMNS)}) VALUES {', '.join(rows)} ON CONFLICT (id) DO NOTHING"  # noqa: S608 - our columns
 
 
-def _account(statements: Statements, rows: Sequence[Row], also: Also) -> None:
-    """Count rows that are new wherever calls are counted."""
-    _count(statements, rows)
-    totals = add_calls(statements, rows)
-    if held := [_settled(row) for row in rows if row.get("holds")]:
-        settle(statements, held)
-    also(statements, [row["id"] for row in rows])
+def _account(statements: Statements, batch: _Batch, also: Also) -> None:
+    """Count calls that are new wherever calls are counted."""
+    if not batch.ids:
+        return
+    statements.many(_COUNT, batch.counts)
+    totals = add_sums(statements, batch.keys, batch.hours)
+    if batch.held:
+        settle(statements, batch.held)
+    also(statements, batch.ids)
     add_totals(statements, totals)
 
 
@@ -144,20 +179,6 @@ def _settled(row: Row) -> Settled:
     # Nothing was used, whatever the price.
     cost = row["cost"] if row["cost"] is not None or tokens or row["requests"] else 0
     return Settled(row["id"], row["holds"], int(row["attempts"] > 0), tokens, cost)
-
-
-def _count(statements: Statements, rows: Sequence[Row]) -> None:
-    charged: defaultdict[str, int] = defaultdict(int)
-    last: dict[str, int] = {}
-    for row in rows:
-        token_id, received_at = row["token_id"], row["received_at"]
-        charged[token_id] += bool(row["charged"])
-        if received_at > last.get(token_id, -1):
-            last[token_id] = received_at
-    # In the order of their ids, so that two workers never wait for each other crosswise.
-    counts = [{"token_id": key, "charged": charged[key], "last": last[key]} for key in sorted(last)]
-    if counts:
-        statements.many(_COUNT, counts)
 
 
 def _stored(row: Mapping[str, Any]) -> Row:

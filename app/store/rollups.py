@@ -97,9 +97,8 @@ _read_key = itemgetter(*KEY)
 _read_classes = itemgetter(*CLASSES)
 
 
-def add_calls(statements: Statements, rows: Sequence[Mapping[str, Any]]) -> Totals:
-    """Add rows of `request_logs`, which are new there, to the sums by key; what is left for `add_totals`."""
-    keys, hours = sum_up(rows)
+def add_sums(statements: Statements, keys: Mapping[int, Key], hours: Sums) -> Totals:
+    """Add what `sum_up` made of rows of `request_logs`, which are new there, to the sums by key; what is left for `add_totals`."""
     _add(statements, keys, hours)
     return by_hour(hours)
 
