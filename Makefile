@@ -46,7 +46,7 @@ run: setup ## Set up and start the gateway
 	@$(BIN)/llm-relay serve
 
 test: setup-dev ## Set up and run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 soak: setup-dev ## Set up and run the tests that take minutes: many kills, long outages
 	@$(BIN)/python -m pytest -m soak -q

@@ -1,4 +1,4 @@
-"""A database of its own for each test that asks for one."""
+"""A database of its own for each test that asks for one; and what takes longest comes first."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -9,6 +9,15 @@ from app.store.db import Database, open_database
 from app.store.schema import upgrade
 from tests.databases import SQLITE, Databases, Files, ServerDatabases, make_template
 from tests.postgres import Postgres, running_postgres
+
+# Of several workers none is to be left alone with these in the end.
+SLOW_FOLDERS = ("e2e", "contract", "store")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of real gateways, of all pairs and of both databases before all others; else they stay in their order."""
+    root = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(root).parts[0] not in SLOW_FOLDERS)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,9 @@ from app.auth.tokens import Tokens
 from app.core.errors import AuthenticationFailed, PermissionDenied, QuotaExceeded, RateLimited
 from app.store.db import Database
 from app.store.tokens import change_token
+from tests.databases import sqlite_only
+
+pytestmark = sqlite_only  # the guard itself asks no database; what it asks has tests on both
 
 CLIENT = "192.0.2.1"
 
