@@ -96,6 +96,8 @@ def count_failures(statements: Statements, new_records: Sequence[CallRecord]) ->
     """Count what went wrong with calls, inside the transaction that logs them for the first time."""
     counted: dict[tuple[AlertKey, int], AlertHour] = {}
     for record in new_records:
+        if record.cost is not None and not record.failures:
+            continue
         at = round(record.received_at * 1000) + record.total_ms
         for key, message in _alerts_of(record):
             hour = AlertHour(key, at // MS_PER_HOUR, 1, at, at, message[:_LONGEST_MESSAGE])
