@@ -205,7 +205,7 @@ class Quota:
             stock.filling = None
         return None
 
-    async def _lease_once(self, stock: _Stock, limit: int) -> bool:
+    async def _lease_once(self, stock: _Stock, limit: int, *, again: bool = False) -> bool:
         """Lease units; True where there are none, but other workers were asked to return theirs."""
         back = stock.unused if stock.taken > limit else 0
         stock.unused -= back
@@ -227,9 +227,13 @@ class Quota:
         stock.told += leased.units - back
         stock.unused += leased.units
         stock.taken, stock.recalled, stock.limit = leased.taken, leased.recalled, limit
-        if not leased.units and not leased.held:
-            self._use_up(stock, limit)
-        return bool(leased.held)
+        if leased.units or leased.held:
+            return bool(leased.held)
+        # On a server a unit may come back between the look at the day and that at what others hold: look again, once.
+        if self._db.path is None and not again:
+            return await self._lease_once(stock, limit, again=True)
+        self._use_up(stock, limit)
+        return False
 
     def _use_up(self, stock: _Stock, limit: int) -> None:
         stock.used_up_limit = limit
