@@ -31,6 +31,7 @@ from app.metering.families import (
     TOKENS,
     Family,
 )
+from app.metering.rates import TOKENS as TOKEN_CLASSES
 
 Labels = tuple[str, ...]
 Values = Mapping[str, Mapping[Labels, float | Sequence[float]]]
@@ -42,19 +43,7 @@ OTHER = "other"
 """Stands for all models that nobody has heard of: clients can make up names without end."""
 MOST_UNLISTED = 200
 
-_CLASSES = (
-    "input",
-    "cache_read",
-    "cache_write",
-    "cache_write_1h",
-    "input_audio",
-    "input_image",
-    "output",
-    "reasoning",
-    "output_audio",
-    "output_image",
-)
-_read_classes = attrgetter(*_CLASSES)
+_read_classes = attrgetter(*TOKEN_CLASSES)
 _read_kind = attrgetter("provider", "model", "surface", "outcome", "status", "helper", "cache", "cache_hit")
 # An error is by the nearest of its kinds.
 _REASONS: Mapping[type, str] = {
@@ -142,7 +131,7 @@ class Metrics:
     def _add(self, alike: Sequence[CallRecord], target: Name) -> None:
         """What calls of one target used and cost."""
         sums = map(sum, zip(*[_read_classes(record.usage) for record in alike], strict=True))
-        for name, count in zip(_CLASSES, sums, strict=True):
+        for name, count in zip(TOKEN_CLASSES, sums, strict=True):
             if count:
                 self._counters[TOKENS.name][*target, name] += count
         costs = [cost for record in alike if (cost := record.cost) is not None]
