@@ -76,4 +76,4 @@ def make_record(**fields: Any) -> CallRecord:
         charged=True,
         attempts=1,
     )
-    return replace(record, **fields)
+    return record._replace(**fields)

@@ -1,8 +1,6 @@
 """What a client is told of what its call used and cost."""
 
 from decimal import Decimal
-from itertools import compress
-from operator import attrgetter
 from typing import Literal
 
 from app.core.frozen import frozen
@@ -12,8 +10,7 @@ ReceiptForm = Literal["comment", "chunk", "none"]
 """Where streams tell of their cost: in a comment at their end, in each chunk that carries usage, or nowhere."""
 
 # A call is one request; that is no news.
-_TOLD = tuple(name for name in COUNTS if name != "requests")
-_read_told = attrgetter(*_TOLD)
+_TOLD = COUNTS[: COUNTS.index("requests")]
 
 
 @frozen
@@ -25,9 +22,10 @@ class Bill:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """For a whole reply; what there is nothing to say of is left out."""
-        usage, cost = write_usage(self.usage), self.cost
-        told = [] if cost is None else [(b"x-relay-cost", write_usd(cost).encode())]
-        return [*told, (b"x-relay-usage", usage.encode())] if usage else told
+        told = [] if self.cost is None else [(b"x-relay-cost", write_usd(self.cost).encode())]
+        if usage := write_usage(self.usage):
+            told.append((b"x-relay-usage", usage.encode()))
+        return told
 
     def line(self) -> str:
         """The same in one line."""
@@ -36,8 +34,7 @@ class Bill:
 
 def write_usage(usage: Usage) -> str:
     """The classes that are not 0, by their names, as `input=10, cache_read=5, output=7, reasoning=3`."""
-    counts = _read_told(usage)
-    told = [f"{name}={count}" for name, count in zip(compress(_TOLD, counts), filter(None, counts), strict=True)]
+    told = [f"{name}={count}" for name, count in zip(_TOLD, usage, strict=False) if count]
     if usage.tier and told:
         told.append(f"tier={usage.tier}")
     if usage.estimated and told:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.frozen import frozen
 from app.core.jsonio import Json
@@ -69,9 +69,8 @@ def helper_holds(holds: Sequence[Hold]) -> tuple[Hold, ...]:
     )
 
 
-@frozen
-class CallRecord:
-    """One row of `request_logs`, and one line of the log.
+class CallRecord(NamedTuple):
+    """One row of `request_logs`, and one line of the log. A tuple, since every call's is written out as the values that it is.
 
     Attributes:
         id: the request id.

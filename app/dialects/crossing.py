@@ -56,7 +56,7 @@ class Metered:
             return estimated
         # The request is counted; how much of the answer was is known to the provider alone.
         untold = max(estimated.completion - told.completion, 0)
-        return replace(told, output=told.output + untold, estimated=True)
+        return told._replace(output=told.output + untold, estimated=True)
 
 
 class Normalising(Protocol):

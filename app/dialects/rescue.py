@@ -111,7 +111,7 @@ class Rescue:
         self._reader, self._error = self._source.read_stream(), None
         text = "".join(self._texts)
         self._text_before = len(text)
-        self._used_before += used
+        self._used_before = self._used_before.plus(used)
         if not text:
             return self.call
         partial = (Message("assistant", (Text(text),)), Message("user", (Text(GO_ON),)))
@@ -141,7 +141,7 @@ class Rescue:
                 self._is_more_than_text = True
             case Finished(usage=usage):
                 self.ended = True
-                event = replace(event, usage=self._used_before + (usage or NO_USAGE))
+                event = replace(event, usage=self._used_before.plus(usage or NO_USAGE))
             case Failed(message, status, kind, code):
                 self._error = UpstreamError(message, status=status, type=kind, code=code)
                 return b""

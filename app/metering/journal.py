@@ -10,7 +10,7 @@ from pathlib import Path
 from app.core.record import CallRecord
 from app.metering.dead import DeadWorker, adopt
 from app.metering.lock import WorkerLock
-from app.metering.segment import HEAD, Segment, find, name_of, size_of, worker_of, write_line
+from app.metering.segment import HEAD, Segment, find, name_of, size_of, worker_of, write_lines
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Journal:
         Raises:
             JournalFull: the disk did not take them.
         """
-        lines = b"".join(map(write_line, records))
+        lines = write_lines(records)
         try:
             self._write(lines)
         except OSError as exc:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
 
 from app.core.jsonio import Json, dumps
@@ -13,23 +12,25 @@ from app.core.usage import Usage
 
 _Read = Callable[[Any], Any]
 
+NAMES: Mapping[str, Json] = {"record": CallRecord._fields, "usage": Usage._fields}
+"""In the order of `write_values`."""
+
 
 def write_record(record: CallRecord) -> dict[str, Json]:
     """All of it that is not as usual, sums of money as text: no digit is lost."""
-    written = {name: value for name, usual in _USUAL if (value := getattr(record, name)) != usual}
+    written = _unusual(record, CallRecord._field_defaults)
     for name in _SUMS:
         if name in written:
             written[name] = str(written[name])
-    usage = record.usage
-    written["usage"] = used = {name: value for name, usual in _USUAL_USAGE if (value := getattr(usage, name)) != usual}
-    if usage.cost is not None:
-        used["cost"] = str(usage.cost)
+    written["usage"] = used = _unusual(record.usage, Usage._field_defaults)
+    if record.usage.cost is not None:
+        used["cost"] = str(record.usage.cost)
     return written
 
 
 def write_values(record: CallRecord) -> bytes:
-    """The values that `NAMES` names, those of its usage in a list of their own. Every call comes by here."""
-    return dumps((_read_values(record), _read_usage(record.usage)), _write_value)
+    """The values that `NAMES` names, those of its usage in a list within. Every call comes by here."""
+    return dumps(record, _write_value)
 
 
 def named(values: Json, names: Mapping[str, Json]) -> dict[str, Json]:
@@ -38,8 +39,8 @@ def named(values: Json, names: Mapping[str, Json]) -> dict[str, Json]:
     Raises:
         KeyError, TypeError, ValueError: there is not one name for each.
     """
-    own, used = values
-    return {**dict(zip(names["record"], own, strict=True)), "usage": dict(zip(names["usage"], used, strict=True))}
+    written = dict(zip(names["record"], values, strict=True))
+    return {**written, "usage": dict(zip(names["usage"], written["usage"], strict=True))}
 
 
 def read_record(written: Mapping[str, Json]) -> CallRecord:
@@ -52,6 +53,10 @@ def read_record(written: Mapping[str, Json]) -> CallRecord:
     """
     usage = Usage(**_read_known(_USAGE_READERS, written["usage"]))
     return CallRecord(**_read_known(_READERS, written), usage=usage)
+
+
+def _unusual(values: CallRecord | Usage, usual: Mapping[str, object]) -> dict[str, Json]:
+    return {name: value for name, value in values._asdict().items() if name not in usual or value != usual[name]}
 
 
 def _read_known(readers: Mapping[str, _Read | None], written: Mapping[str, Json]) -> dict[str, Any]:
@@ -83,15 +88,12 @@ def _read_all(kind: type) -> _Read:
 
 
 def _readers_of(kind: type) -> dict[str, _Read | None]:
-    hints = get_type_hints(kind)
-    return {field.name: _reader_of(hints[field.name]) for field in fields(kind)}
-
-
-def _usual_of(kind: type) -> list[tuple[str, object]]:
-    return [(field.name, field.default) for field in fields(kind) if field.name != "usage"]
+    return {name: _reader_of(hint) for name, hint in get_type_hints(kind).items() if hint is not Usage}
 
 
 def _write_value(value: object) -> Json:
+    if isinstance(value, tuple):
+        return tuple(value)  # a record or usage, by which it would not be known
     if isinstance(value, Decimal):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -99,14 +101,5 @@ def _write_value(value: object) -> Json:
     raise TypeError(f"a record cannot hold {type(value).__name__}")
 
 
-NAMES: Mapping[str, Json] = {
-    "record": [field.name for field in fields(CallRecord) if field.name != "usage"],
-    "usage": [field.name for field in fields(Usage)],
-}
-"""In the order of `write_values`."""
-
-_read_values, _read_usage = attrgetter(*NAMES["record"]), attrgetter(*NAMES["usage"])
-_READERS = {name: read for name, read in _readers_of(CallRecord).items() if name != "usage"}
-_USAGE_READERS = _readers_of(Usage)
-_USUAL, _USUAL_USAGE = _usual_of(CallRecord), _usual_of(Usage)
+_READERS, _USAGE_READERS = _readers_of(CallRecord), _readers_of(Usage)
 _SUMS = [name for name, read in _READERS.items() if read is Decimal]

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -191,7 +191,7 @@ class Prices:
         if record.price_version != PENDING or record.provider is None or record.model is None:
             return record
         priced = self.price(Target(record.provider, record.model), record.usage, record.received_at)
-        return replace(record, cost=priced.cost, price_version=priced.version)
+        return record._replace(cost=priced.cost, price_version=priced.version)
 
     def reload(self, sources: Mapping[str, PriceSource]) -> None:
         """Take other providers."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from operator import attrgetter
 
 from app.core.usage import COUNTS, Usage
 
@@ -48,8 +47,6 @@ _ZERO = Decimal(0)
 _INPUT = [name for name in TOKENS if _KIND_OF.get(name, name) == "input" or name == "cache_write_1h"]
 _OUTPUT = [name for name in TOKENS if _KIND_OF.get(name, name) == "output"]
 _RATE_OF = {count: name for name, count in OTHERS.items()} | {name: name for name in TOKENS}
-
-_counts_of = attrgetter(*COUNTS)
 
 _Units = tuple[Decimal | None, ...]
 
@@ -97,7 +94,7 @@ class Rates:
                 if prompt > above:
                     units = others
         total = _ZERO
-        for name, count, unit in zip(COUNTS, _counts_of(usage), units, strict=True):
+        for name, count, unit in zip(COUNTS, usage.counts, units, strict=True):
             if not count:
                 continue
             if unit is not None:

@@ -1,7 +1,6 @@
 """A call's record as a row of `request_logs`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from app.core.record import CallRecord
@@ -11,56 +10,26 @@ from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.statements import Statements
 
-# By the classes of usage.
-_COLUMNS = {
-    "input": "input_tokens",
-    "cache_read": "cache_read_tokens",
-    "cache_write": "cache_write_tokens",
-    "cache_write_1h": "cache_write_1h_tokens",
-    "input_audio": "input_audio_tokens",
-    "input_image": "input_image_tokens",
-    "output": "output_tokens",
-    "reasoning": "reasoning_tokens",
-    "output_audio": "output_audio_tokens",
-    "output_image": "output_image_tokens",
-    "images": "images",
-    "searches": "searches",
-    "requests": "requests",
-    "audio_ms": "audio_ms",
-}
-_read_classes = attrgetter(*_COLUMNS)
-# What is in a row as it is in its record.
-_SAME = (
-    "id",
-    "received_at",
-    "parent_id",
-    "helper",
-    "token_id",
-    "username",
-    "end_user",
-    "name",
-    "alias",
-    "router",
-    "cache",
-    "augmentor",
-    "provider",
-    "model",
-    "surface",
-    "streamed",
-    "status",
-    "cost",
-    "price_version",
-    "cache_hit",
-    "first_byte_ms",
-    "total_ms",
-    "client",
-    "charged",
-    "attempts",
-    "rescued",
-    "error",
-    "holds",
+# In the order of the fields of `Usage`.
+_USAGE_COLUMNS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "images",
+    "searches",
+    "audio_ms",
+    "requests",
+    "service_tier",
+    "reported_cost",
+    "usage_estimated",
 )
-_read_same = attrgetter(*_SAME)
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:
@@ -84,25 +53,17 @@ class _Rows:
 
 
 def _row(record: CallRecord) -> dict[str, object]:
-    row: dict[str, object] = dict(zip(_SAME, _read_same(record), strict=True))
-    usage = record.usage
-    row.update(usage_columns(usage))
+    """With all columns, most of which are what the record calls by the same name."""
+    row: dict[str, object] = dict(zip(CallRecord._fields, record, strict=True))
+    row.update(zip(_USAGE_COLUMNS, record.usage, strict=True))
     row["tags"] = ",".join(record.tags)
     row["outcome"] = record.outcome.value
-    row["service_tier"] = usage.tier or None
-    row["usage_estimated"] = usage.estimated
-    row["reported_cost"] = usage.cost
+    row["service_tier"] = record.usage.tier or None
     row["warnings"] = ",".join(record.warnings) or None
     return row
 
 
-def usage_columns(usage: Usage) -> dict[str, int]:
-    """The columns of `usage`, as `request_logs` and the rollups have them."""
-    return dict(zip(_COLUMNS.values(), _read_classes(usage), strict=True))
-
-
 def read_usage_columns(row: Mapping[str, Any]) -> Usage:
     """The usage that a row of `request_logs` tells, its costs in USD."""
-    counts = {name: row[column] for name, column in _COLUMNS.items()}
-    tier, estimated = row["service_tier"] or "", bool(row["usage_estimated"])
-    return Usage(**counts, tier=tier, estimated=estimated, cost=row["reported_cost"])
+    usage = Usage._make([row[column] for column in _USAGE_COLUMNS])
+    return usage._replace(tier=usage.tier or "", estimated=bool(usage.estimated))

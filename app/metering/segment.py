@@ -1,6 +1,6 @@
 """A file of call records, one a line, that one worker appended to. Its first line names their values."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +62,12 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def write_line(record: CallRecord) -> bytes:
-    """`record` as a line of a segment, behind its head.
+def write_lines(records: Sequence[CallRecord]) -> bytes:
+    """`records` as lines of a segment, behind its head.
 
-    The line feed comes first, as it does there: what a full disk cut is then a line of its own, and spoils none that follows.
+    A line feed comes first, as it does there: what a full disk cut is then a line of its own, and spoils none that follows.
     """
-    return b"\n" + write_values(record)
+    return b"\n" + b"\n".join([write_values(record) for record in records])
 
 
 def describe(record: CallRecord) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from decimal import Decimal
+from functools import lru_cache
 
 from app.core.call import Broken, Call, Target
 from app.core.errors import RelayError
@@ -18,6 +19,9 @@ from app.core.usage import NO_USAGE, Usage
 STATUS_CLIENT_GONE = 499
 
 _NOTHING_TO_PAY = Priced(Decimal(0), None)
+# Most calls have one of few names; what clients make up is not worth the room.
+_LONG_NAME = 100
+_redacted_names = lru_cache(maxsize=1024)(redact)
 
 
 class Reported:
@@ -91,7 +95,7 @@ class Metering:
         """That, and what those parts of its stream used that others carried on: the sum of all its records."""
         cost = priced.cost
         for part in call.trace.broken:
-            usage += part.usage
+            usage = usage.plus(part.usage)
             more = self._prices.price(part.target, part.usage, call.received_at).cost
             cost = None if cost is None or more is None else cost + more
         return Bill(usage, cost)
@@ -120,16 +124,15 @@ class Metering:
         target = trace.target
         if priced is None:
             priced = self.price_end(call, end)
-        parts = [self._part(call, part, number) for number, part in enumerate(trace.broken, 1)]
         self._recorder.record(
             CallRecord(
                 id=call.id,
                 received_at=call.received_at,
                 token_id=call.principal.token_id,
                 username=call.principal.username,
-                name=redact(call.name),  # where somebody put a token
+                name=_without_keys(call.name),
                 provider=target.provider if target else None,
-                model=redact(target.model) if target else None,
+                model=_without_keys(target.model) if target else None,
                 surface=call.surface,
                 streamed=call.streamed,
                 status=end.status,
@@ -156,8 +159,11 @@ class Metering:
                 holds=trace.holds,
                 traceparent=trace.traceparent,
             ),
-            *parts,
+            *(self._parts(call) if trace.broken else ()),
         )
+
+    def _parts(self, call: Call) -> list[CallRecord]:
+        return [self._part(call, part, number) for number, part in enumerate(call.trace.broken, 1)]
 
     def _part(self, call: Call, part: Broken, number: int) -> CallRecord:
         """A part of a stream that another target carried on, as a call of its own: it has its own target, usage and cost."""
@@ -169,9 +175,9 @@ class Metering:
             received_at=call.received_at,
             token_id=call.principal.token_id,
             username=call.principal.username,
-            name=redact(call.name),
+            name=_without_keys(call.name),
             provider=part.target.provider,
-            model=redact(part.target.model),
+            model=_without_keys(part.target.model),
             surface=call.surface,
             streamed=True,
             status=200,
@@ -260,8 +266,12 @@ def _failed(call: Call, status: int, error: str) -> End:
     return End(Outcome.ERROR, status, call.trace.used or NO_USAGE, time.monotonic(), error)
 
 
+def _without_keys(name: str) -> str:
+    """The name of a model, or of a parameter, where somebody may have put a token."""
+    return _redacted_names(name) if len(name) < _LONG_NAME else redact(name)
+
+
 def _redacted(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Where somebody put a token into the name of a parameter."""
     return tuple(map(redact, names)) if names else names
 
 

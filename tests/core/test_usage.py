@@ -19,4 +19,4 @@ TOLD = Usage(input=1, cost=Decimal("0.5"))
     ],
 )
 def test_sum_has_a_cost_where_each_part_that_used_anything_has_one(other: Usage, cost: Decimal | None) -> None:
-    assert (TOLD + other).cost == (other + TOLD).cost == cost
+    assert TOLD.plus(other).cost == other.plus(TOLD).cost == cost

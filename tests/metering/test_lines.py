@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -38,7 +37,9 @@ def as_list(record: CallRecord) -> CallRecord:
         pytest.param(make_record(provider=None, model=None, first_byte_ms=None, error="It broke off."), id="failed"),
         pytest.param(make_record(outcome=Outcome.CLIENT_GONE, status=499, charged=False, rescued=True), id="left"),
         pytest.param(make_record(name='\ud800\x00\n\u2028"', error="é\U0001f600"), id="strange-text"),
-        pytest.param(make_record(usage=Usage(1, 2, 3, 4, 5, Decimal("0.000000000001230"), True)), id="all-usage"),
+        pytest.param(
+            make_record(usage=Usage(1, 2, 3, 4, 5, cost=Decimal("0.000000000001230"), estimated=True)), id="all-usage"
+        ),
         pytest.param(
             make_record(
                 tags=("a", "b"),
@@ -62,11 +63,11 @@ def test_record_is_read_as_it_was_written(record: CallRecord, again: Callable[[C
 
 
 def test_line_of_the_first_version_is_read() -> None:
-    usage = Usage(10, 5, 0, 7, 3, Decimal("0.00123"), False)
+    usage = Usage(10, 5, 0, 7, 3, cost=Decimal("0.00123"))
 
     found = read_record(json.loads(FIRST_VERSION))
 
-    assert replace(found, usage=usage) == make_record(id="req_1", name="gpt-x", usage=usage)
+    assert found._replace(usage=usage) == make_record(id="req_1", name="gpt-x", usage=usage)
     assert found.usage == usage
 
 

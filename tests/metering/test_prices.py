@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -84,8 +83,8 @@ async def test_providers_own_figure_wins_over_all(database: Database) -> None:
     await set_price(database, "acme", "acme-1", {"input": 9})
     prices = await loaded(database)
 
-    assert prices.price(ACME, replace(USAGE, cost=Decimal("0.5")), AT) == Priced(Decimal("0.5"), "provider")
-    assert prices.price(ACME, replace(USAGE, cost=Decimal(0)), AT) == Priced(Decimal(0), "provider")
+    assert prices.price(ACME, USAGE._replace(cost=Decimal("0.5")), AT) == Priced(Decimal("0.5"), "provider")
+    assert prices.price(ACME, USAGE._replace(cost=Decimal(0)), AT) == Priced(Decimal(0), "provider")
 
 
 async def test_operators_price_wins_over_the_synced_one_and_that_over_the_bundled_one(database: Database) -> None:
@@ -187,7 +186,7 @@ async def test_cost_waits_for_nothing_and_is_put_in_later(database: Database) ->
     (settled,) = await prices.settle([record(version=pending.version)])
 
     assert (settled.cost, settled.price_version) == (Decimal(1), "made 1")
-    assert replace(settled, cost=None, price_version=PENDING) == record()
+    assert settled._replace(cost=None, price_version=PENDING) == record()
 
 
 async def test_operators_price_needs_no_list(database: Database) -> None:

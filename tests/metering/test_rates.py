@@ -1,6 +1,5 @@
 """What a usage costs by the rates of a model."""
 
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -104,7 +103,7 @@ def test_service_tier_changes_the_prices_that_it_names() -> None:
     )
     usage = Usage(input=MILLION, output=MILLION)
 
-    costs = {tier: priced.cost(replace(usage, tier=tier)) for tier in ("", "batch", "priority", "standard")}
+    costs = {tier: priced.cost(usage._replace(tier=tier)) for tier in ("", "batch", "priority", "standard")}
 
     assert costs == {"": 12, "batch": 9, "priority": 20, "standard": 12}
 
@@ -141,7 +140,7 @@ def test_cost_of_tokens_is_exact(rates: Rates, usage: Usage) -> None:
 
 @given(full_rates(), usages(), st.sampled_from(COUNTS), st.integers(0, MILLION))
 def test_who_uses_more_pays_no_less(rates: Rates, usage: Usage, name: str, more: int) -> None:
-    assert cost(rates, replace(usage, **{name: getattr(usage, name) + more})) >= cost(rates, usage)
+    assert cost(rates, usage._replace(**{name: getattr(usage, name) + more})) >= cost(rates, usage)
 
 
 @given(full_rates(tiered=True), usages(TOKENS), st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1))
@@ -151,7 +150,7 @@ def test_most_is_never_less_than_what_it_costs(
     most = rates.most(usage.prompt + further_input, usage.completion + further_output)
 
     assert most is not None
-    assert most >= cost(rates, replace(usage, requests=requests))
+    assert most >= cost(rates, usage._replace(requests=requests))
 
 
 def test_most_of_a_model_without_a_rate_is_not_known() -> None:

@@ -5,7 +5,6 @@ One equals the other to the hundredth of a cent, or stands in a table with the r
 
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -97,7 +96,7 @@ def usage_of(recording: Recording) -> Usage | None:
         reading.close(certain=True)
     except RelayError:
         return None
-    return replace(reading.read_usage(), requests=1)
+    return reading.read_usage()._replace(requests=1)
 
 
 def model_of(recording: Recording) -> str:

@@ -1,7 +1,5 @@
 """The last stage: what a provider answered was one request."""
 
-from dataclasses import replace
-
 import pytest
 
 from app.core.call import Call, Target
@@ -27,4 +25,4 @@ async def test_call_that_is_answered_is_one_request_unless_it_costs_nothing(*, f
 
     reply = await send(make_call(free=free).aimed(Target("acme", "m")))
 
-    assert reply.read_usage() == replace(Usage(3, output=4, tier="flex"), requests=requests)
+    assert reply.read_usage() == Usage(3, output=4, tier="flex")._replace(requests=requests)

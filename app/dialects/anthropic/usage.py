@@ -1,7 +1,6 @@
 """Anthropic's `usage` object, whose `input_tokens` are without cached ones and whose `output_tokens` are with thinking."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from app.core.jsonio import Json
 from app.core.usage import NO_USAGE, Usage
@@ -17,11 +16,10 @@ def read_usage(reported: Mapping[str, Json]) -> Usage | None:
     iterations = reported.get("iterations")
     for iteration in iterations if isinstance(iterations, list) else ():
         if isinstance(iteration, dict) and iteration.get("type") == "compaction":
-            used += _read(iteration) or NO_USAGE
+            used = used.plus(_read(iteration) or NO_USAGE)
     if not used.total:
         return None
-    return replace(
-        used,
+    return used._replace(
         cost=read_usd(reported.get("cost")),  # OpenRouter tells it
         searches=count_in(object_in(reported, "server_tool_use"), "web_search_requests"),
         tier=_read_tier(reported),

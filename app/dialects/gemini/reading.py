@@ -1,6 +1,5 @@
 """A provider's reply read into events: a whole one is one chunk, a stream is several."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from app.core.chat import Image
@@ -88,7 +87,7 @@ class ReplyReader:
     def counted(self) -> Usage | None:
         """What the provider has counted up to now."""
         searches = count_searches(self._groundings)
-        return replace(self._usage, searches=searches) if self._usage and searches else self._usage
+        return self._usage._replace(searches=searches) if self._usage and searches else self._usage
 
     def _take_candidate(self, candidate: dict[str, Json]) -> list[Event]:
         self._answered = True

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from app.core.jsonio import Json
 from app.core.usage import NO_USAGE, Usage
@@ -51,7 +50,7 @@ class Pictures(_Counting):
         whole = max(self._counts[mark] for mark in _PICTURES)
         images = self._counts[_LAST_OF_PICTURE] if self._payload.get("stream") is True else whole
         if (used := read_plain_usage(reported, "image_tokens")) is not None:
-            return replace(used, images=images)
+            return used._replace(images=images)
         cost = read_cost(reported) if isinstance(reported, dict) else None  # xAI counts no tokens
         if images or cost is not None:
             return Usage(images=images, cost=cost)

@@ -1,7 +1,6 @@
 """The `usage` of a response: Chat's, with the words `input` and `output`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from app.core.jsonio import Json
 from app.core.usage import NO_USAGE, Usage
@@ -38,8 +37,8 @@ def usage_of(response: Mapping[str, Json], searches: int, images: int) -> Usage 
         return None
     tools = object_in(response, "tool_usage")
     counted = count_in(object_in(tools, "web_search"), "num_requests")
-    read = replace(read, searches=counted or read.searches or searches, images=images)
-    return read + _read_image_tool(object_in(tools, "image_gen"))
+    read = read._replace(searches=counted or read.searches or searches, images=images)
+    return read.plus(_read_image_tool(object_in(tools, "image_gen")))
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:

@@ -1,7 +1,6 @@
 """Every recorded reply: the gateway reads what Anthropic's SDK reads, in any pieces, and writes what says the same."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,8 +44,7 @@ def expected(recording: Recording) -> Said:
     message = sdk_stream(recording.body) if recording.streamed else Message.model_validate(json.loads(recording.body))
     said = by_sdk(message)
     more = COMPACTED.get(recording.path.stem, Usage())
-    said.usage = replace(
-        said.usage,
+    said.usage = said.usage._replace(
         input=said.usage.input + more.input,
         cache_read=said.usage.cache_read + more.cache_read,
         output=said.usage.output + more.output,

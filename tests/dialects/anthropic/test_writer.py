@@ -32,6 +32,7 @@ from app.dialects.anthropic.reply import read_reply, write_reply
 from app.dialects.anthropic.request import read_request
 from app.dialects.anthropic.writer import MessageWriter
 from tests.dialects.anthropic.saying import ABOUT, by_gateway, by_sdk, check_events, read, sdk_stream
+from tests.usages import usages_of
 
 BEGIN = Started("m1", "c")
 SIGNED = ReasoningSigned(Signature("sig", "anthropic"))
@@ -268,8 +269,7 @@ def test_signatures_of_others_come_back_from_the_client() -> None:
 OBJECTS = st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=5) | st.none(), max_size=3)
 TEXTS = st.text(min_size=1, max_size=8)
 SIGNATURES = st.builds(Signature, TEXTS, st.just("anthropic"))
-USAGES = st.none() | st.builds(
-    Usage,
+USAGES = st.none() | usages_of(
     input=st.integers(1, 99),
     cache_read=st.integers(0, 99),
     cache_write=st.integers(0, 99),

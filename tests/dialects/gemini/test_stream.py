@@ -33,6 +33,7 @@ from app.dialects.dialect import About, EventWriter
 from app.dialects.gemini.dialect import GEMINI
 from app.dialects.gemini.stream import StreamReader, write_array_error, write_array_stream
 from tests.dialects.gemini.sdk import answered, said_by_sdk, streamed
+from tests.usages import usages_of
 
 ABOUT = About("req-1", "demo", 1_700_000_000, wants_usage=True, payload={})
 STARTED = Started("r", "m", 7)
@@ -72,7 +73,7 @@ def replies(draw: st.DrawFn) -> list[Event]:
         places = draw(st.lists(st.tuples(st.integers(0, len(text)), st.integers(0, len(text))), max_size=2))
         events += [Citation(url, title, None, min(place), max(place)) for place in places] or [Citation(url, title)]
     ends: list[FinishReason] = ["length", "content_filter", "tool_calls" if calls else "stop"]
-    usage = st.builds(Usage, input=COUNTS, cache_read=COUNTS, output=COUNTS, reasoning=COUNTS)
+    usage = usages_of(input=COUNTS, cache_read=COUNTS, output=COUNTS, reasoning=COUNTS)
     events.append(Finished(draw(st.sampled_from(ends)), draw(st.none() | usage)))
     return events
 

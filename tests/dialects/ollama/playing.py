@@ -23,9 +23,9 @@ from app.core.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
-from app.core.usage import Usage
 from app.dialects.dialect import About, EventWriter
 from app.dialects.ollama.stream import StreamReader
+from tests.usages import usages_of
 
 # The machine may be busy with other things.
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -99,7 +99,7 @@ CITATIONS = st.lists(
     ),
     max_size=3,
 )
-USAGES = st.builds(Usage, input=st.integers(0, 2**40), output=st.integers(1, 2**40))
+USAGES = usages_of(input=st.integers(0, 2**40), output=st.integers(1, 2**40))
 CREATED = st.integers(1, 253402300799)
 
 

@@ -59,7 +59,7 @@ IMAGES = [
 @pytest.mark.parametrize(("reply", "usage"), IMAGES)
 def test_pictures_are_counted_and_their_tokens_are_of_images(reply: Any, usage: Usage, size: int) -> None:
     if reply.get("usage") is IMAGE_USAGE:
-        usage = replace(usage, input_image=38, output_image=1580)
+        usage = usage._replace(input_image=38, output_image=1580)
 
     assert used("openai-images", encoded(reply), size, prompt="Cat") == usage
 

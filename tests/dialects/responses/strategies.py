@@ -19,11 +19,13 @@ from app.core.events import (
     ToolCallDelta,
     ToolCallStarted,
 )
-from app.core.usage import Usage
+from tests.usages import usages_of
 
 WORDS = st.text(min_size=1, max_size=6)
 COUNTS = st.integers(0, 1000)
-USAGES = st.none() | st.builds(Usage, st.integers(1, 1000), COUNTS, COUNTS, COUNTS, COUNTS)
+USAGES = st.none() | usages_of(
+    input=st.integers(1, 1000), cache_read=COUNTS, cache_write=COUNTS, output=COUNTS, reasoning=COUNTS
+)
 ARGUMENTS = st.dictionaries(WORDS, st.none() | st.integers() | WORDS | st.lists(WORDS, max_size=2), max_size=2)
 
 

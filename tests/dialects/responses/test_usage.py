@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.core.usage import Usage
 from app.dialects.responses.usage import read_usage, write_usage
+from tests.usages import usages_of
 
 COUNTS = st.integers(0, 10_000)
 
@@ -47,6 +48,6 @@ def test_report_is_read(reported: Any, usage: Usage | None) -> None:
     assert read_usage(reported) == usage
 
 
-@given(st.builds(Usage, COUNTS.map(lambda count: count + 1), COUNTS, COUNTS, COUNTS, COUNTS))
+@given(usages_of(input=st.integers(1, 1000), cache_read=COUNTS, cache_write=COUNTS, output=COUNTS, reasoning=COUNTS))
 def test_what_is_written_is_read(usage: Usage) -> None:
     assert read_usage(write_usage(usage)) == usage

@@ -59,7 +59,7 @@ def types_of(body: bytes) -> list[str]:
 def without_images(event: Event) -> Event:
     """Pictures are counted where they are read, whatever was reported."""
     if isinstance(event, Finished) and event.usage is not None:
-        return replace(event, usage=replace(event.usage, images=0))
+        return replace(event, usage=event.usage._replace(images=0))
     return event
 
 
@@ -101,7 +101,7 @@ def test_reply_that_is_written_is_read_as_it_was(events: list[Event]) -> None:
 
     assert again.parts == whole.parts
     assert set(again.citations) == set(whole.citations)
-    usage = replace(again.usage, images=0)  # as `without_images`
+    usage = again.usage._replace(images=0)  # as `without_images`
     assert (again.reason, usage, again.id, again.model) == (whole.reason, whole.usage, whole.id, whole.model)
 
 
