@@ -117,8 +117,6 @@ class CallRecord(NamedTuple):
     attempts: int = 0
     rescued: bool = False
     error: str | None = None
-    parent_id: str | None = None
-    helper: str | None = None
     tags: tuple[str, ...] = ()
     end_user: str | None = None
     alias: str | None = None
@@ -132,3 +130,5 @@ class CallRecord(NamedTuple):
     failures: tuple[Failure, ...] = ()
     holds: tuple[Hold, ...] = ()
     traceparent: str | None = None
+    parent_id: str | None = None
+    helper: str | None = None

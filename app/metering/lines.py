@@ -30,7 +30,7 @@ def write_record(record: CallRecord) -> dict[str, Json]:
 
 def write_values(record: CallRecord) -> bytes:
     """The values that `NAMES` names, those of its usage in a list within. Every call comes by here."""
-    return dumps(record, _write_value)
+    return dumps(tuple(record), _write_value)
 
 
 def named(values: Json, names: Mapping[str, Json]) -> dict[str, Json]:
@@ -93,7 +93,7 @@ def _readers_of(kind: type) -> dict[str, _Read | None]:
 
 def _write_value(value: object) -> Json:
     if isinstance(value, tuple):
-        return tuple(value)  # a record or usage, by which it would not be known
+        return tuple(value)  # a usage, which orjson does not take for one
     if isinstance(value, Decimal):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):

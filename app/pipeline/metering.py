@@ -120,47 +120,46 @@ class Metering:
         first_byte_at: float | None = None,
         priced: Priced | None = None,
     ) -> None:
-        trace = call.trace
+        trace, principal = call.trace, call.principal
         target = trace.target
         if priced is None:
             priced = self.price_end(call, end)
-        self._recorder.record(
-            CallRecord(
-                id=call.id,
-                received_at=call.received_at,
-                token_id=call.principal.token_id,
-                username=call.principal.username,
-                name=_without_keys(call.name),
-                provider=target.provider if target else None,
-                model=_without_keys(target.model) if target else None,
-                surface=call.surface,
-                streamed=call.streamed,
-                status=end.status,
-                outcome=end.outcome,
-                usage=end.usage,
-                first_byte_ms=None if first_byte_at is None else _ms(first_byte_at - call.started_at),
-                total_ms=_ms(end.at - call.started_at),
-                client=call.client,
-                charged=charged and not call.free,
-                attempts=trace.attempts,
-                rescued=trace.rescued,
-                error=redact(end.error) if end.error else None,
-                tags=_union(call.tags, trace.tags),
-                end_user=call.end_user,
-                alias=trace.alias,
-                router=trace.router,
-                cache=trace.cache,
-                augmentor=trace.augmentor,
-                cache_hit=trace.cache_hit,
-                cost=priced.cost,
-                price_version=priced.version,
-                warnings=_redacted(trace.warnings),
-                failures=trace.failures,
-                holds=trace.holds,
-                traceparent=trace.traceparent,
-            ),
-            *(self._parts(call) if trace.broken else ()),
+        # In the order of the fields: by their names it would take three times as long, and every call comes by here.
+        record = CallRecord(
+            call.id,
+            call.received_at,
+            principal.token_id,
+            principal.username,
+            _without_keys(call.name),
+            target.provider if target else None,
+            _without_keys(target.model) if target else None,
+            call.surface,
+            call.streamed,
+            end.status,
+            end.outcome,
+            end.usage,
+            None if first_byte_at is None else _ms(first_byte_at - call.started_at),
+            _ms(end.at - call.started_at),
+            call.client,
+            charged and not call.free,
+            trace.attempts,
+            trace.rescued,
+            redact(end.error) if end.error else None,
+            _union(call.tags, trace.tags),
+            call.end_user,
+            trace.alias,
+            trace.router,
+            trace.cache,
+            trace.augmentor,
+            trace.cache_hit,
+            priced.cost,
+            priced.version,
+            _redacted(trace.warnings),
+            trace.failures,
+            trace.holds,
+            trace.traceparent,
         )
+        self._recorder.record(record, *(self._parts(call) if trace.broken else ()))
 
     def _parts(self, call: Call) -> list[CallRecord]:
         return [self._part(call, part, number) for number, part in enumerate(call.trace.broken, 1)]
