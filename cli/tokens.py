@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from app.core.limits import LIMITS
 from cli.database import on_database
 from cli.limits import (
-    NONE,
     BudgetPerDay,
     BudgetPerMonth,
     MaxConcurrent,
@@ -20,20 +18,16 @@ from cli.limits import (
     TokensPerDay,
     TokensPerMinute,
     parse_limits,
-    show_use,
-    view_limits,
     view_use,
 )
-from cli.output import show_fields, show_json, show_table
+from cli.output import show_json
+from cli.token_views import NEVER, View, moment, show_change, show_issued, show_token, show_tokens, view_token
 
 if TYPE_CHECKING:
     from app.auth.issue import Issued
     from app.store.db import Database
     from app.store.tokens import StoredToken
 
-View = dict[str, object]
-
-NEVER = "never"
 DEFAULT_RATE_LIMIT = 15
 DEFAULT_GRACE_H = 24.0
 
@@ -101,7 +95,7 @@ def add(
         )
 
     issued = on_database(env_file, issue)
-    _show_issued(issued, as_json=as_json, quiet=quiet)
+    show_issued(issued, as_json=as_json, quiet=quiet)
 
 
 @app.command("list")
@@ -111,13 +105,13 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 
     async def read(db: "Database") -> list[View]:
         used = await _used_today(db)
-        return [_view(token, used.get(token.id, 0)) for token in await list_tokens(db)]
+        return [view_token(token, used.get(token.id, 0)) for token in await list_tokens(db)]
 
     views = on_database(env_file, read)
     if as_json:
         show_json(views)
     elif views:
-        show_table(list(_words(views[0])), [list(_words(view).values()) for view in views])
+        show_tokens(views)
     else:
         typer.echo("There is no token yet. Make one: llm-relay tokens add --username NAME")
 
@@ -133,7 +127,7 @@ def show(token: TokenText = None, token_id: TokenId = None, as_json: AsJson = Fa
         use = [*await read_token_use(db, found), *await read_user_use(db, found.username)]
         return await _read_view(db, None, found.id) | {"use": [view_use(standing) for standing in use]}
 
-    _show_view(on_database(env_file, read), as_json=as_json)
+    show_token(on_database(env_file, read), as_json=as_json)
 
 
 @app.command()
@@ -192,7 +186,7 @@ def modify(
             )
         return await _change(db, token, token_id, **changes)
 
-    _show_change(*on_database(env_file, change), as_json=as_json)
+    show_change(*on_database(env_file, change), as_json=as_json)
 
 
 @app.command()
@@ -200,7 +194,7 @@ def disable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Refuse a token from now on, and keep it."""
-    _show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
+    show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
 
 
 @app.command()
@@ -208,7 +202,7 @@ def enable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Accept a disabled token again."""
-    _show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
+    show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
 
 
 @app.command()
@@ -249,7 +243,7 @@ def rotate(
 
         return await rotate_token(db, await _find(db, token, token_id), timedelta(hours=grace_hours))
 
-    _show_issued(on_database(env_file, turn), as_json=as_json, quiet=quiet)
+    show_issued(on_database(env_file, turn), as_json=as_json, quiet=quiet)
 
 
 @app.command("import")
@@ -267,11 +261,11 @@ def import_old(
     result = on_database(env_file, lambda db: import_tokens(db, old))
     if as_json:
         skipped = [{"username": one.username, "reason": one.reason} for one in result.skipped]
-        show_json({"imported": [_view(token, 0) for token in result.tokens], "skipped": skipped})
+        show_json({"imported": [view_token(token, 0) for token in result.tokens], "skipped": skipped})
         return
     typer.echo(f"Imported {len(result.tokens)} tokens, skipped {len(result.skipped)}.")
     for token in result.tokens:
-        typer.echo(f"  {token.id}  {token.username}, until {_moment(token.expires_at) or NEVER}")
+        typer.echo(f"  {token.id}  {token.username}, until {moment(token.expires_at) or NEVER}")
     for one in result.skipped:
         typer.echo(f"  skipped: {one.username}: {one.reason}")
     zone = datetime.now().astimezone().tzname()
@@ -288,7 +282,7 @@ async def _find(db: "Database", token: str | None, token_id: str | None) -> "Sto
 
 async def _read_view(db: "Database", token: str | None, token_id: str | None) -> View:
     found = await _find(db, token, token_id)
-    return _view(found, (await _used_today(db)).get(found.id, 0))
+    return view_token(found, (await _used_today(db)).get(found.id, 0))
 
 
 async def _change(db: "Database", token: str | None, token_id: str | None, **changes: object) -> tuple[View, View]:
@@ -328,106 +322,3 @@ def _refuse(message: str) -> NoReturn:
     from app.auth.issue import InvalidToken
 
     raise InvalidToken(message)
-
-
-def _view(token: "StoredToken", used_today: int) -> View:
-    """What may be shown of a token; the keys are those of the JSON output."""
-    from app.auth.issue import state_of
-
-    return {
-        "id": token.id,
-        "username": token.username,
-        "expires": _moment(token.expires_at),
-        "rate_limit": token.rate_limit,
-        "used_today": used_today,
-        "lifetime_requests": token.lifetime_requests,
-        "last_used": _moment(token.last_used_at),
-        "created": _moment(token.created_at),
-        "models": list(token.models),
-        "tags": list(token.tags),
-        "admin": token.admin,
-        "log_bodies": token.log_bodies,
-        "state": state_of(token),
-        "limits": view_limits(token.limits),
-    }
-
-
-def _moment(ms: int | None) -> str | None:
-    from app.store.times import from_ms
-
-    return None if ms is None else from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_EMPTY = {"expires": NEVER, "last_used": NEVER, "models": "all", "tags": "-"} | dict.fromkeys(LIMITS, NONE)
-_TITLES = {
-    "id": "id",
-    "username": "username",
-    "expires": "expires",
-    "rate_limit": "limit",
-    "used_today": "used today",
-    "lifetime_requests": "lifetime",
-    "last_used": "last used",
-    "models": "models",
-    "tags": "tags",
-    "state": "state",
-}
-
-
-def _words(view: View) -> dict[str, str]:
-    return {title: _word(name, view[name]) for name, title in _TITLES.items()}
-
-
-def _word(name: str, value: object) -> str:
-    if value is None or value == []:
-        return _EMPTY.get(name, "-")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(value)
-    text = str(value)
-    return text.replace("T", " ").removesuffix("Z") if name in ("expires", "last_used", "created") else text
-
-
-def _show_view(view: View, *, as_json: bool) -> None:
-    if as_json:
-        show_json(view)
-    else:
-        further = {"created": "created", "admin": "admin", "log_bodies": "log bodies"}
-        show_fields(_words(view) | {title: _word(name, view[name]) for name, title in further.items()})
-        show_use(view["use"])  # type: ignore[arg-type] # of `show`
-
-
-def _show_change(before: View, after: View, *, as_json: bool) -> None:
-    old, new = _flat(before), _flat(after)
-    names = [name for name in old | new if old.get(name) != new.get(name)]
-    changed = {name: {"from": old.get(name), "to": new.get(name)} for name in names}
-    if as_json:
-        show_json({"token": after, "changed": changed})
-        return
-    if not changed:
-        typer.echo(f"Nothing changed: the token {after['id']} of {after['username']} is like that already.")
-        return
-    typer.echo(f"Changed the token {after['id']} of {after['username']}:")
-    for name, values in changed.items():
-        typer.echo(f"  {name}: {_word(name, values['from'])} → {_word(name, values['to'])}")
-
-
-def _flat(view: View) -> View:
-    """With each limit by itself."""
-    limits = view["limits"]
-    rest = {name: value for name, value in view.items() if name != "limits"}
-    return rest | limits if isinstance(limits, dict) else rest
-
-
-def _show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
-    token = issued.token
-    if quiet:
-        typer.echo(issued.text)
-    elif as_json:
-        show_json({"token": issued.text} | _view(token, 0) | {"previous_until": _moment(token.previous_until)})
-    else:
-        typer.echo(f"The token of {token.username} (id {token.id}). It is shown only now:\n\n  {issued.text}\n")
-        if token.previous_until is not None:
-            typer.echo(f"The old one works until {_word('expires', _moment(token.previous_until))} UTC.")
-        ends = _word("expires", _moment(token.expires_at))
-        typer.echo(f"{token.rate_limit} calls a day; expires: {ends}{'' if token.expires_at is None else ' UTC'}.")

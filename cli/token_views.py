@@ -1,0 +1,129 @@
+"""How tokens are shown: as JSON, in a list, by themselves, and what changed of one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from app.core.limits import LIMITS
+from cli.limits import NONE, show_use, view_limits
+from cli.output import show_fields, show_json, show_table
+
+if TYPE_CHECKING:
+    from app.auth.issue import Issued
+    from app.store.tokens import StoredToken
+
+View = dict[str, object]
+
+NEVER = "never"
+
+_EMPTY = {"expires": NEVER, "last_used": NEVER, "models": "all", "tags": "-"} | dict.fromkeys(LIMITS, NONE)
+_TITLES = {
+    "id": "id",
+    "username": "username",
+    "expires": "expires",
+    "rate_limit": "limit",
+    "used_today": "used today",
+    "lifetime_requests": "lifetime",
+    "last_used": "last used",
+    "models": "models",
+    "tags": "tags",
+    "state": "state",
+}
+
+
+def view_token(token: "StoredToken", used_today: int) -> View:
+    """What may be shown of a token; the keys are those of the JSON output."""
+    from app.auth.issue import state_of
+
+    return {
+        "id": token.id,
+        "username": token.username,
+        "expires": moment(token.expires_at),
+        "rate_limit": token.rate_limit,
+        "used_today": used_today,
+        "lifetime_requests": token.lifetime_requests,
+        "last_used": moment(token.last_used_at),
+        "created": moment(token.created_at),
+        "models": list(token.models),
+        "tags": list(token.tags),
+        "admin": token.admin,
+        "log_bodies": token.log_bodies,
+        "state": state_of(token),
+        "limits": view_limits(token.limits),
+    }
+
+
+def moment(ms: int | None) -> str | None:
+    """A time as the JSON output has it, in UTC; None where there is none."""
+    from app.store.times import from_ms
+
+    return None if ms is None else from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def show_tokens(views: Sequence[View]) -> None:
+    """A table of tokens; there is one at least."""
+    show_table(list(_words(views[0])), [list(_words(view).values()) for view in views])
+
+
+def show_token(view: View, *, as_json: bool) -> None:
+    """One token, with how much of its limits is used."""
+    if as_json:
+        show_json(view)
+    else:
+        further = {"created": "created", "admin": "admin", "log_bodies": "log bodies"}
+        show_fields(_words(view) | {title: _word(name, view[name]) for name, title in further.items()})
+        show_use(view["use"])  # type: ignore[arg-type] # of `show`
+
+
+def show_change(before: View, after: View, *, as_json: bool) -> None:
+    """What is other after a command."""
+    old, new = _flat(before), _flat(after)
+    names = [name for name in old | new if old.get(name) != new.get(name)]
+    changed = {name: {"from": old.get(name), "to": new.get(name)} for name in names}
+    if as_json:
+        show_json({"token": after, "changed": changed})
+        return
+    if not changed:
+        typer.echo(f"Nothing changed: the token {after['id']} of {after['username']} is like that already.")
+        return
+    typer.echo(f"Changed the token {after['id']} of {after['username']}:")
+    for name, values in changed.items():
+        typer.echo(f"  {name}: {_word(name, values['from'])} → {_word(name, values['to'])}")
+
+
+def show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
+    """A token that was just made, with its text."""
+    token = issued.token
+    if quiet:
+        typer.echo(issued.text)
+    elif as_json:
+        show_json({"token": issued.text} | view_token(token, 0) | {"previous_until": moment(token.previous_until)})
+    else:
+        typer.echo(f"The token of {token.username} (id {token.id}). It is shown only now:\n\n  {issued.text}\n")
+        if token.previous_until is not None:
+            typer.echo(f"The old one works until {_word('expires', moment(token.previous_until))} UTC.")
+        ends = _word("expires", moment(token.expires_at))
+        typer.echo(f"{token.rate_limit} calls a day; expires: {ends}{'' if token.expires_at is None else ' UTC'}.")
+
+
+def _words(view: View) -> dict[str, str]:
+    return {title: _word(name, view[name]) for name, title in _TITLES.items()}
+
+
+def _word(name: str, value: object) -> str:
+    if value is None or value == []:
+        return _EMPTY.get(name, "-")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(value)
+    text = str(value)
+    return text.replace("T", " ").removesuffix("Z") if name in ("expires", "last_used", "created") else text
+
+
+def _flat(view: View) -> View:
+    """With each limit by itself."""
+    limits = view["limits"]
+    rest = {name: value for name, value in view.items() if name != "limits"}
+    return rest | limits if isinstance(limits, dict) else rest
