@@ -38,7 +38,8 @@ def alerts(
         told: list[Json] = [alert.told() for alert in found]
         show_json({"alerts": told, "summary": {**summary_of(found)}, "period_hours": hours})
     elif found:
-        show_table(["severity", "alert", "count", "last seen (UTC)", "message"], [_row(alert) for alert in found])
+        columns = ["severity", "count", "last seen (UTC)", "alert", "message"]
+        show_table(columns, [_row(alert) for alert in found], right=(1,), below=(4,))
     else:
         typer.echo(f"Nothing went wrong in the last {hours} h.")
 
@@ -48,7 +49,7 @@ def _row(alert: "Alert") -> list[str]:
 
     message = " ".join(alert.message.split())
     last_seen = from_ms(alert.last_at).strftime("%Y-%m-%d %H:%M:%S")
-    return [alert.severity, str(alert.key), str(alert.count), last_seen, _printable(message)]
+    return [alert.severity, str(alert.count), last_seen, _printable(str(alert.key)), _printable(message)]
 
 
 def _printable(text: str) -> str:

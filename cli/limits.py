@@ -49,6 +49,11 @@ def view_limits(columns: Mapping[str, int | None]) -> dict[str, object]:
     return {name: f"{usd(most).normalize():f}" if name in BUDGETS else most for name, most in said.items() if most}
 
 
+def limits_in_words(view: object) -> str:
+    """A `view_limits` in a line; empty where there are none."""
+    return ", ".join(f"{name} {most}" for name, most in view.items()) if isinstance(view, Mapping) else ""
+
+
 def view_use(standing: "Standing") -> dict[str, object]:
     """How a limit stands, as JSON has it."""
     from app.core.limits import end_of

@@ -3,11 +3,14 @@
 import json
 import sys
 from collections.abc import Container, Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from app.core.jsonio import Json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _UNBOUNDED = 10_000
 
@@ -18,16 +21,24 @@ def show_json(document: Json) -> None:
 
 
 def show_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Container[int] = (), total: bool = False
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Container[int] = (),
+    total: bool = False,
+    below: Sequence[int] = (),
+    folds: int | None = None,
 ) -> None:
     """Rows under their titles.
 
     Args:
         right: which columns, counted from 0, are numbers.
         total: the last row is the sum of the others.
+        below: columns that may go under their row on a terminal that is too narrow for all, the first one first.
+        folds: the column whose cells may be broken there.
     """
     if _is_terminal():
-        _show_rich_table(columns, rows, right, total=total)
+        _show_on_terminal(columns, rows, right, total=total, below=below, folds=folds)
         return
     lines = [columns, *rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
@@ -61,11 +72,34 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _show_rich_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int], *, total: bool
+def _show_on_terminal(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Container[int],
+    *,
+    total: bool,
+    below: Sequence[int],
+    folds: int | None,
 ) -> None:
-    from rich import box
     from rich.console import Console
+
+    table = _rich_table(columns, rows, right, total=total)
+    natural, width = Console(width=_UNBOUNDED).measure(table).maximum, Console().width
+    if below and natural > width:
+        from cli.stacked import stack
+
+        title, *lines = stack(columns, rows, width, below=below, folds=folds, right=right)
+        typer.secho(title, bold=True)
+        typer.echo("\n".join(lines))
+        return
+    # In a narrow window a line that runs on can still be read and copied; a word broken over three lines cannot.
+    Console(width=max(width, natural)).print(table)
+
+
+def _rich_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int], *, total: bool
+) -> "Table":
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
@@ -76,6 +110,4 @@ def _show_rich_table(
         if total and number == len(rows):
             table.add_section()
         table.add_row(*(Text(cell) for cell in row))
-    # In a narrow window a line that runs on can still be read and copied; a word broken over three lines cannot.
-    natural = Console(width=_UNBOUNDED).measure(table).maximum
-    Console(width=max(Console().width, natural)).print(table)
+    return table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from app.core.limits import LIMITS
-from cli.limits import NONE, show_use, view_limits
+from cli.limits import NONE, limits_in_words, show_use, view_limits
 from cli.output import show_fields, show_json, show_table
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ _TITLES = {
     "tags": "tags",
     "state": "state",
 }
+
+_LIST = ["id", "username", "today", "expires", "state", "last used", "lifetime", "models", "tags", "limits"]
+_BELOW = [_LIST.index(title) for title in ("limits", "models", "tags", "lifetime", "last used")]
 
 
 def view_token(token: "StoredToken", used_today: int) -> View:
@@ -62,8 +65,8 @@ def moment(ms: int | None) -> str | None:
 
 
 def show_tokens(views: Sequence[View]) -> None:
-    """A table of tokens; there is one at least."""
-    show_table(list(_words(views[0])), [list(_words(view).values()) for view in views])
+    """A table of tokens; where it is too wide for the terminal, what is seldom asked for goes under the rows."""
+    show_table(_LIST, [_row(view) for view in views], below=_BELOW, folds=_LIST.index("username"))
 
 
 def show_token(view: View, *, as_json: bool) -> None:
@@ -105,6 +108,14 @@ def show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
             typer.echo(f"The old one works until {_word('expires', moment(token.previous_until))} UTC.")
         ends = _word("expires", moment(token.expires_at))
         typer.echo(f"{token.rate_limit} calls a day; expires: {ends}{'' if token.expires_at is None else ' UTC'}.")
+
+
+def _row(view: View) -> list[str]:
+    words = _words(view) | {
+        "today": f"{view['used_today']}/{view['rate_limit']}",
+        "limits": limits_in_words(view["limits"]) or "-",
+    }
+    return [words[title] for title in _LIST]
 
 
 def _words(view: View) -> dict[str, str]:

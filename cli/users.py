@@ -16,6 +16,7 @@ from cli.limits import (
     RequestsPerMinute,
     TokensPerDay,
     TokensPerMinute,
+    limits_in_words,
     parse_limits,
     show_use,
     view_limits,
@@ -46,7 +47,9 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     if as_json:
         show_json(views)
     elif views:
-        show_table(["username", "tokens", "limits"], [list(_words(view).values()) for view in views])
+        show_table(
+            ["username", "tokens", "limits"], [list(_words(view).values()) for view in views], below=(2,), folds=0
+        )
     else:
         typer.echo("There is no user yet: make a token with llm-relay tokens add --username NAME")
 
@@ -129,6 +132,5 @@ async def _read_view(db: "Database", name: str) -> View:
 
 
 def _words(view: View) -> dict[str, str]:
-    limits = view["limits"]
-    words = ", ".join(f"{name} {most}" for name, most in limits.items()) if isinstance(limits, dict) else ""
-    return {"username": str(view["username"]), "tokens": str(view["tokens"]), "limits": words or "without limit"}
+    limits = limits_in_words(view["limits"]) or "without limit"
+    return {"username": str(view["username"]), "tokens": str(view["tokens"]), "limits": limits}

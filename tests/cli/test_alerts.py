@@ -54,9 +54,23 @@ async def _fail(url: str) -> None:
 def test_alerts_are_listed_and_say_nothing_to_the_terminal(relay: Relay) -> None:
     titles, line = relay().stdout.splitlines()
 
-    assert titles.split()[:3] == ["severity", "alert", "count"]
-    assert line.split()[:3] == ["critical", NAME, "2"]
+    assert titles.split() == ["severity", "count", "last", "seen", "(UTC)", "alert", "message"]
+    assert line.split()[:2] == ["critical", "2"]
+    assert line.split()[4] == NAME
     assert line.endswith("Incorrect API key ?[31mprovided.")
+
+
+@pytest.mark.usefixtures("refused_two_hours_ago")
+def test_message_goes_below_on_a_narrow_terminal(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    title, rule, line, message = relay().stdout.splitlines()
+
+    assert title.split() == ["severity", "count", "last", "seen", "(UTC)", "alert"]
+    assert line.endswith(f"  {NAME}")
+    assert message == "  message: Incorrect API key ?[31mprovided."
+    assert max(map(len, (title, rule, line))) <= 80
 
 
 @pytest.mark.usefixtures("refused_two_hours_ago")

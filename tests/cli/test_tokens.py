@@ -198,18 +198,79 @@ def test_list_into_a_pipe_is_aligned_text(relay: Relay) -> None:
     assert title.split() == [
         "id",
         "username",
-        "expires",
-        "limit",
-        "used",
         "today",
-        "lifetime",
+        "expires",
+        "state",
         "last",
         "used",
+        "lifetime",
         "models",
         "tags",
-        "state",
+        "limits",
     ]
     assert len({line.index("active") for line in lines} | {title.index("state")}) == 1
+
+
+LIMITS = (
+    *("--requests-per-minute", "60", "--tokens-per-minute", "100000", "--tokens-per-day", "2000000"),
+    *("--budget-per-day", "2.5", "--budget-per-month", "40", "--max-concurrent", "4"),
+)
+LIMITS_IN_WORDS = (
+    "requests_per_minute 60, tokens_per_minute 100000, tokens_per_day 2000000, budget_per_day 2.5,"
+    " budget_per_month 40, max_concurrent 4"
+)
+LONG_NAME = "friederike.von-hohenstaufen@research.department.example.com"
+
+
+def make_long_token(relay: Relay) -> str:
+    """One of which there is much to tell."""
+    said = (
+        "--expiry",
+        "2100-01-01",
+        "--rate-limit",
+        "100000",
+        "--models",
+        "gpt-4.1*,anthropic/claude-*",
+        "--tags",
+        "x,y",
+    )
+    return relay("add", "--username", LONG_NAME, "--quiet", *said, *LIMITS).stdout.strip()
+
+
+def test_list_into_a_pipe_has_all_of_a_token_in_its_line(relay: Relay) -> None:
+    token = make_long_token(relay)
+
+    (line,) = relay("list").stdout.splitlines()[1:]
+
+    told = (token[3:11], LONG_NAME, "0/100000", "2100-01-01 00:00:00", "gpt-4.1*, anthropic/claude-*", "x, y")
+    assert [word for word in (*told, LIMITS_IN_WORDS) if word not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (80, "id username today expires state"),
+        (120, "id username today expires state last used"),
+        (200, "id username today expires state last used lifetime models tags"),
+    ],
+)
+def test_list_is_never_wider_than_the_terminal_and_leaves_nothing_out(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, width: int, titles: str
+) -> None:
+    token = make_long_token(relay)
+    make_token(relay)
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    shown = relay("list").stdout
+
+    lines = shown.splitlines()
+    assert lines[0].split() == titles.split()
+    assert [line for line in lines if len(line) > width] == []
+    words = " ".join(shown.split())
+    told = (token[3:11], "0/100000", "2100-01-01 00:00:00", "gpt-4.1*, anthropic/claude-*", "x, y")
+    assert [word for word in (*told, f"limits: {LIMITS_IN_WORDS}") if word not in words] == []
+    assert shown.count("limits:") == 1, "there are none to tell of the other one"
 
 
 def test_list_on_a_terminal_is_a_table(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
