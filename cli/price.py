@@ -25,9 +25,13 @@ Name = Annotated[str, typer.Argument(metavar="PROVIDER/MODEL", help="The provide
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
+_TOKENS = "a million tokens"
+_UNITS = {"request": "a call", "search": "a web search", "image": "a picture", "audio_hour": "an hour of sound"}
+"""What the rates are for that are not for tokens."""
+
 
 def _tokens(of: str) -> Any:
-    return typer.Option(help=f"USD for a million tokens {of}.")
+    return typer.Option(help=f"USD for {_TOKENS} {of}.")
 
 
 @app.command("set")
@@ -97,7 +101,7 @@ def show(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     elif view["rates"] is None:
         typer.echo(f"No price is known of {view['provider']}/{view['model']}: its calls have no cost.")
     else:
-        show_fields({"prices": str(view["version"])} | _fields(view["rates"]))
+        show_fields({"prices": str(view["version"])} | _with_units(view["rates"]))
 
 
 @app.command("list")
@@ -114,7 +118,7 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
         show_json([_view(price) for price in stored])
     elif stored:
         rows = [[f"{each.provider}/{each.model}", each.version, _line(each.rates)] for each in stored]
-        show_table(["model", "prices", "USD"], rows)
+        show_table(["model", "prices", f"USD for {_TOKENS}, or for one"], rows)
     else:
         typer.echo(
             "There is none: the bundled prices count. Set one: llm-relay models price set PROVIDER/MODEL --input …"
@@ -181,6 +185,10 @@ def _view(price: "StoredPrice") -> dict[str, Any]:
         "version": price.version,
         "rates": dict(price.rates),
     }
+
+
+def _with_units(rates: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{words} USD for {_UNITS.get(name.split()[-1], _TOKENS)}" for name, words in _fields(rates).items()}
 
 
 def _fields(rates: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`llm-relay models`, as an operator types it."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from app.metering.rates import NAMES, TOKENS
 from cli.__main__ import app
 
 Relay = Callable[..., Result]
@@ -70,6 +72,25 @@ def test_price_with_tiers_is_set_by_json(relay: Relay) -> None:
     assert shown(relay, "acme/m")["rates"] == rates
     assert "input 1 (>200000: 2), batch input 0.5" in relay("price", "list").stdout
     assert "1 (>200000: 2)" in relay("price", "show", "acme/m").stdout
+
+
+def test_price_is_shown_with_what_it_is_for(relay: Relay) -> None:
+    rates = dict.fromkeys(NAMES, "2") | {
+        "variants": {"batch": {"output": "1", "search": {"base": "3", "above": {"9": "4"}}}}
+    }
+    relay("price", "set", "acme/m", "--rates", json.dumps(rates))
+
+    lines = relay("price", "show", "acme/m").stdout.splitlines()
+
+    told = dict(re.split(r"  +", line, maxsplit=1) for line in lines)
+    assert {name for name, words in told.items() if words == "2 USD for a million tokens"} == set(TOKENS)
+    assert told["request"] == "2 USD for a call"
+    assert told["search"] == "2 USD for a web search"
+    assert told["image"] == "2 USD for a picture"
+    assert told["audio_hour"] == "2 USD for an hour of sound"
+    assert told["batch output"] == "1 USD for a million tokens"
+    assert told["batch search"] == "3 (>9: 4) USD for a web search"
+    assert "USD for a million tokens, or for one" in relay("price", "list").stdout
 
 
 def test_what_is_not_known_is_said(relay: Relay) -> None:
