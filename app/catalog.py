@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import get_args
 
 from app.config import Config, InvalidConfig, check_provider
@@ -19,6 +20,18 @@ _LAYERS = {"litellm": Layer.LITELLM, "synced": Layer.SYNCED, CUSTOM: Layer.CUSTO
 _CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A provider that was added and is not used.
+
+    Attributes:
+        faults: why it cannot be, one a line; none where the file has a provider of that name, which comes first.
+    """
+
+    key: str
+    faults: tuple[str, ...] = ()
+
+
 class Catalog:
     """All of it, in memory. `refresh` once before the first call, then `run` beside it.
 
@@ -33,23 +46,34 @@ class Catalog:
         self._now = StoredCatalog()
 
     def config(self, file: Config) -> Config:
-        """What `file` says, with the providers and models that were added. A provider of the file is never replaced."""
+        """What `file` says, with the providers and models that were added. What is left out is told in the log."""
+        config, left_out = self.merge(file)
+        for one in left_out:
+            if one.faults:
+                log.error("a provider that was added cannot be used: %s", "\n".join(one.faults))
+            else:
+                log.warning(
+                    "provider %s: the one that was added is left out: the configuration has one of that name", one.key
+                )
+        return config
+
+    def merge(self, file: Config) -> tuple[Config, list[LeftOut]]:
+        """The same, and the providers that are left out of it. A provider of the file is never replaced."""
         providers = dict(file.providers)
+        left_out: list[LeftOut] = []
         for key, definition in (self._now.providers or {}).items():
             if key in file.providers:
-                log.warning(
-                    "provider %s: the one that was added is left out: the configuration has one of that name", key
-                )
+                left_out.append(LeftOut(key))
                 continue
             try:
                 providers[key] = check_provider(key, definition)
             except InvalidConfig as exc:
-                log.error("a provider that was added cannot be used: %s", exc)
+                left_out.append(LeftOut(key, tuple(str(exc).splitlines())))
         for key, names in _added_models(self._now.models).items():
             if (entry := providers.get(key)) is not None:
                 models = tuple(dict.fromkeys((*entry.additional_models, *names)))
                 providers[key] = entry.model_copy(update={"additional_models": models})
-        return Config(providers, file.names)
+        return Config(providers, file.names), left_out
 
     def overrides(self, files: Overrides) -> Overrides:
         """What the files say of models, with the layers of the database."""

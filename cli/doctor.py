@@ -18,7 +18,7 @@ from cli.address import try_address
 if TYPE_CHECKING:
     import httpx
 
-    from app.catalog import Catalog
+    from app.catalog import Catalog, LeftOut
     from app.providers.base import HttpProvider
     from app.store.tokens import StoredToken
 
@@ -71,11 +71,12 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     except InvalidConfig as exc:
         return [*findings, *(Finding(Verdict.ERROR, "config", line) for line in str(exc).splitlines())]
     catalog = await _read_catalog(settings)
-    whole = config if catalog is None else catalog.config(config)
+    whole, left_out = (config, []) if catalog is None else catalog.merge(config)
     words = f"{settings.config_path}: {len(config.providers)} providers"
     if added := [key for key in whole.providers if key not in config.providers]:
         words += f"; added while the gateway ran: {', '.join(added)}"
     findings.append(Finding(Verdict.OK, "config", words))
+    findings += _examine_left_out(left_out)
     findings += _examine_overrides(settings, whole)
     findings += _examine_prices(whole)
     return findings + await _examine_providers(settings, whole, catalog, offline=offline)
@@ -99,6 +100,19 @@ async def _read_catalog(settings: Settings) -> "Catalog | None":
         finally:
             await database.aclose()
     return None
+
+
+def _examine_left_out(left_out: "list[LeftOut]") -> Iterator[Finding]:
+    """Providers in the database that cannot be used, or are not."""
+    for one in left_out:
+        subject, remove = f"provider {one.key}", f"llm-relay providers delete {one.key}"
+        if not one.faults:
+            words = f"was added, too, but the configuration has one of that name, which counts. Remove it: {remove}"
+            yield Finding(Verdict.NOTE, subject, words)
+        for fault in one.faults:
+            said = fault.removeprefix("provider: ").rstrip(".")
+            words = f"was added but cannot be used: {said}. Add it anew, or remove it: {remove}"
+            yield Finding(Verdict.ERROR, subject, words)
 
 
 def _examine_overrides(settings: Settings, config: Config) -> Iterator[Finding]:

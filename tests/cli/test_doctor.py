@@ -127,6 +127,39 @@ async def test_providers_that_were_added_are_looked_at_too(
     assert report.of("config")[1].endswith(": 1 providers; added while the gateway ran: own")
 
 
+async def test_every_fault_of_a_provider_that_was_added_is_an_error_of_its_own(
+    tmp_path: Path, database: Database, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1"})
+    await put_provider(database, "own", {"base_urll": "http://127.0.0.1:9/v1", "modles": []})
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=database_url)
+    lines = await asyncio.to_thread(doctor, tmp_path, "--offline", DATABASE_URL=database_url)
+
+    found = [one for one in json.loads(report.text) if one["subject"] == "provider own"]
+    assert [one["verdict"] for one in found] == ["error", "error"]
+    assert "was added but cannot be used: own.base_urll: unknown key" in found[0]["words"]
+    assert "own.modles: unknown key" in found[1]["words"]
+    assert found[0]["words"].endswith("remove it: llm-relay providers delete own")
+    assert (report.code, lines.code, lines.text.splitlines()[-1]) == (1, 1, "2 to mend.")
+    assert report.of("provider one")[0] == "ok"
+    assert caplog.records == [], "it is in the report, not in a log"
+
+
+async def test_provider_that_was_added_beside_one_of_the_file_is_noted(
+    tmp_path: Path, database: Database, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1"})
+    await put_provider(database, "one", {"base_url": "http://127.0.0.1:10/v1"})
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=database_url)
+
+    found = [(one["verdict"], one["words"]) for one in json.loads(report.text) if one["subject"] == "provider one"]
+    assert [verdict for verdict, _ in found] == ["note", "ok"]
+    assert "the configuration has one of that name, which counts" in found[0][1]
+    assert (report.code, caplog.records) == (0, [])
+
+
 def test_names_that_lead_nowhere_or_are_rescued_by_nobody_are_noted(tmp_path: Path) -> None:
     targets = {"dead": ["keyless/m"], "good": ["one/m", "one/n"], "lone": ["one/m", "keyless/m"], "twofold": ["two/m"]}
     names = {name: {"targets": each, "rescue": "continue"} for name, each in targets.items()}
