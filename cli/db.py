@@ -80,7 +80,7 @@ def copy(
         try:
             if target.where == source.where:
                 fail(f"{source.where} cannot be copied to itself.")
-            with reporting() as report:
+            with reporting(lines=True) as report:
                 return target.where, await copy_database(source, target, report)
         except CopyFailed as exc:
             fail(str(exc))

@@ -1,4 +1,4 @@
-"""How a command that takes a while shows that it goes on: on standard error, bars on a terminal and lines elsewhere."""
+"""How a command that takes a while shows that it goes on: on standard error, and on a terminal only."""
 
 import contextlib
 import sys
@@ -26,8 +26,12 @@ def spinning(words: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def reporting() -> Iterator[Report]:
-    """Takes what is worked on, how much of it is done, and all of it; shows it when that goes on for a while."""
+def reporting(*, lines: bool = False) -> Iterator[Report]:
+    """Takes what is worked on, how much of it is done, and all of it; shows it when that goes on for a while.
+
+    Args:
+        lines: where there is no terminal it is told in lines; else it is not told there, and a crontab sends no mail.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -42,16 +46,17 @@ def reporting() -> Iterator[Report]:
         progress.update(tasks[subject], completed=done)
         if time.monotonic() - begun < SILENT_S:
             return
-        if not progress.console.is_terminal:
+        if progress.console.is_terminal:
+            progress.start()
+            progress.refresh()
+        elif lines:
             typer.echo(f"{subject}: {done:,} of {total:,}", err=True)
-            return
-        progress.start()
-        progress.refresh()
 
     try:
         yield report
     finally:
-        progress.stop()
+        if progress.live.is_started:  # else Rich would end nothing with an empty line
+            progress.stop()
 
 
 @contextlib.contextmanager

@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from app.store.db import open_database
 from app.store.requests import insert_calls
 from app.store.schema import upgrade
+from cli.__main__ import app
 from tests.store.test_requests import make_row
 
 
@@ -45,6 +47,26 @@ def test_all_is_well(file: Path) -> None:
     done = run(file)
 
     assert (done.returncode, done.stdout) == (0, "All sums are those of the calls.\n")
+
+
+def run_in_process(file: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """So that nothing is too short to be told of."""
+    monkeypatch.setattr("cli.progress.SILENT_S", 0.0)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{file}")
+    monkeypatch.setenv("RELAY_ENV_FILE", "")
+    result = CliRunner().invoke(app, ["db", "verify", "--days", "0"])
+    assert (result.exit_code, result.stdout) == (0, "All sums are those of the calls.\n")
+    return result
+
+
+def test_nothing_but_the_result_is_printed_without_a_terminal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_in_process(file, monkeypatch).stderr == ""
+
+
+def test_progress_is_shown_on_a_terminal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # Rich takes standard error for a terminal then
+
+    assert "days of calls" in run_in_process(file, monkeypatch).stderr
 
 
 def test_differences_are_printed_and_the_exit_status_is_1(file: Path) -> None:
