@@ -10,7 +10,7 @@ from app.core.limits import Ask, Reservation
 from app.core.receipt import Bill
 from app.core.record import CallRecord
 from app.core.reply import Reply
-from app.core.usage import Usage
+from app.core.usage import NO_USAGE, Usage
 
 Handler = Callable[[Call], Awaitable[Reply]]
 """Takes a call inward and gives its reply."""
@@ -103,6 +103,16 @@ class Priced:
     version: str | None
 
 
+class Forecasts(Protocol):
+    """What calls may cost before they are made, answered from memory."""
+
+    def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
+        """The most that a call of so many tokens and `pieces` can cost in USD; None where no price is known."""
+
+    async def settled(self) -> None:
+        """Return when the prices that are on their way after the start are there, or have had their time."""
+
+
 class PriceList(Protocol):
     """What targets cost, answered from memory."""
 
@@ -124,11 +134,13 @@ class Estimate:
         input_tokens: of the request, rather too many than too few.
         output_tokens: the most that the client lets the model write; None where it did not say.
         replies: how many it asks for at once.
+        pieces: searches, pictures and milliseconds of sound, which may have a price of their own.
     """
 
     input_tokens: int
     output_tokens: int | None
     replies: int = 1
+    pieces: Usage = NO_USAGE
 
 
 EstimateCall = Callable[[Call], Estimate]

@@ -7,6 +7,7 @@ from app.core.chat import Audio, Document, Image, ToolResult
 from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
 from app.core.ports import Estimate
+from app.core.usage import NO_USAGE, Usage
 from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.form import FORMS
 from app.dialects.registry import DIALECTS, EMBEDDINGS
@@ -25,7 +26,8 @@ _TOOLS_TOKENS = 600
 """The same where tools are offered: with Claude some 350 to 700."""
 _SEARCH_TOKENS = 10_000
 """What a search of the provider's own finds is counted as input."""
-_SEARCH = (b"search", b"fetch")
+_SEARCH = (b"search", b"Search", b"fetch")
+_MOST_SEARCHES = 1000
 _KEPT = ("previous_response_id", "conversation", "cachedContent", "cached_content")
 _IMAGE_TOKENS = 5000
 """Claude's largest picture has 4,784, those of GPT and Gemini have fewer."""
@@ -35,9 +37,13 @@ _DOCUMENT_CHARACTERS_A_TOKEN = 4
 """Of base64: three bytes, as of text."""
 _AUDIO_BYTES_A_TOKEN = 100
 """Gemini counts 32 tokens a second, and speech has 4 kB a second or more."""
+_AUDIO_BYTES_A_MS = 4
 # Where none of these is in a request, there is nothing in it but text.
 _MEDIA = (b"image", b"audio", b"document", b"file", b"inline")
 
+_PICTURES = "openai-images"
+_DRAWS = b"image_generation"
+"""The tool of the Responses API."""
 _NO_OUTPUT = frozenset({*EMBEDDINGS, "openai-moderations"})
 _REPLIES = ("n", "best_of", "generationConfig.candidateCount", "generation_config.candidate_count")
 _MOST_TOKENS, _MOST_REPLIES = 1 << 40, 1 << 16  # what is beyond is the provider's to refuse, and would not fit a column
@@ -45,7 +51,7 @@ _MOST_TOKENS, _MOST_REPLIES = 1 << 40, 1 << 16  # what is beyond is the provider
 
 def estimate(call: Call) -> Estimate:
     """What `call` will use, at most in all likelihood; of what a provider keeps or finds itself it is a guess."""
-    return Estimate(_input_of(call), _output_of(call), _replies_of(call))
+    return Estimate(_input_of(call), _output_of(call), _replies_of(call), _pieces_of(call))
 
 
 def _input_of(call: Call) -> int:
@@ -66,14 +72,40 @@ def _unseen(call: Call) -> int:
     if call.dialect not in DIALECTS:
         return 0
     tools = call.payload.get("tools") or call.payload.get("functions")
-    searches = any(word in call.body for word in _SEARCH) and (tools or "web_search_options" in call.payload)
     kept = any(call.payload.get(name) for name in _KEPT)
     return (
         _HIDDEN_TOKENS
         + (_TOOLS_TOKENS if tools else 0)
-        + (_SEARCH_TOKENS if searches else 0)
+        + (_SEARCH_TOKENS if _may_search(call) else 0)
         + (_KEPT_TOKENS if kept else 0)
     )
+
+
+def _may_search(call: Call) -> bool:
+    offered = any(call.payload.get(name) for name in ("tools", "functions")) or "web_search_options" in call.payload
+    return offered and any(word in call.body for word in _SEARCH)
+
+
+def _pieces_of(call: Call) -> Usage:
+    if call.dialect in FORMS:
+        return Usage(audio_ms=len(call.body) // _AUDIO_BYTES_A_MS)
+    if call.dialect == _PICTURES:
+        return Usage(images=_replies_of(call))
+    if call.dialect not in DIALECTS:
+        return NO_USAGE
+    draws = call.payload.get("tools") and _DRAWS in call.body
+    return Usage(searches=_searches_of(call), images=1 if draws else 0)
+
+
+def _searches_of(call: Call) -> int:
+    """As many as the client allows, and one where it does not say."""
+    if not _may_search(call):
+        return 0
+    tools = call.payload.get("tools")
+    allowed = (
+        [_count(tool.get("max_uses")) for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else ()
+    )
+    return max(1, min(sum(allowed), _MOST_SEARCHES))
 
 
 def _media(call: Call) -> Iterator[Image | Document | Audio]:

@@ -15,7 +15,7 @@ from app.core.call import Target
 from app.core.frozen import frozen
 from app.core.ports import Priced
 from app.core.record import CallRecord
-from app.core.usage import Usage
+from app.core.usage import NO_USAGE, Usage
 from app.metering.bundled import ALWAYS, Bundled, load_bundled
 from app.metering.rates import NOTHING, Rates
 from app.store.db import Database, DatabaseUnavailable
@@ -140,10 +140,10 @@ class Prices:
             return Priced(None, found.version)
         return Priced(cost, found.version)
 
-    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """The most that a call of so many tokens can cost now, in USD; None where no price is known."""
+    def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage = NO_USAGE) -> Decimal | None:
+        """The most that a call of so many tokens and `pieces` can cost now, in USD; None where no price is known."""
         rates = self.find(target, self._clock()).rates
-        return None if rates is None else rates.most(input_tokens, output_tokens)
+        return None if rates is None else rates.most(input_tokens, output_tokens, pieces)
 
     def find(self, target: Target, at: float) -> Found:
         """What is known of the price of a target at a moment."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 
-from app.core.usage import COUNTS, Usage
+from app.core.usage import COUNTS, NO_USAGE, Usage
 
 TOKENS = (
     "input",
@@ -42,6 +42,7 @@ _KIND_OF = {
 _HOUR_TO_FIVE_MINUTES = Decimal("1.6")
 # Whoever charges for these by the token reports both, and has no rate for the piece or the hour.
 _MAYBE_IN_TOKENS = frozenset({"images", "audio_ms"})
+_PIECES = ("searches", "images", "audio_ms")
 _MS_PER_HOUR = 3_600_000
 _ZERO = Decimal(0)
 _INPUT = [name for name in TOKENS if _KIND_OF.get(name, name) == "input" or name == "cache_write_1h"]
@@ -103,18 +104,25 @@ class Rates:
                 return None
         return total
 
-    def most(self, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """The most that one request of at most so many tokens costs, in whatever class and tier; searches and pictures not counted.
+    def most(self, input_tokens: int, output_tokens: int, pieces: Usage = NO_USAGE) -> Decimal | None:
+        """The most that one request costs, in whatever class and tier.
 
-        None where there is no rate.
+        Args:
+            pieces: what it may use beside so many tokens, of `searches`, `images` and `audio_ms`; what has no rate does not count.
+
+        Returns:
+            None where there is no rate. Tokens need none where pictures or sound have one, as they are charged in their place.
         """
-        costs = [
-            request + input_unit * input_tokens + output_unit * output_tokens
-            for above, input_unit, output_unit, request in self._dearest
-            if above < input_tokens or above < 0
-            if (input_unit is not None or not input_tokens) and (output_unit is not None or not output_tokens)
-            for input_unit, output_unit in [(input_unit or _ZERO, output_unit or _ZERO)]
-        ]
+        counts = {name: count for name in _PIECES if (count := getattr(pieces, name))}
+        costs = []
+        for above, input_unit, output_unit, units in self._dearest:
+            if above >= 0 and input_tokens <= above:
+                continue
+            fees = {name: unit * count for name, count in counts.items() if (unit := units[name]) is not None}
+            rated = (input_unit is not None or not input_tokens) and (output_unit is not None or not output_tokens)
+            if rated or not _MAYBE_IN_TOKENS.isdisjoint(fees):
+                tokens = (input_unit or _ZERO) * input_tokens + (output_unit or _ZERO) * output_tokens
+                costs.append(tokens + sum(fees.values(), units["requests"] or _ZERO))
         return max(costs, default=None)
 
     def over(self, other: "Rates") -> "Rates":
@@ -142,16 +150,13 @@ class Rates:
         return {tier: _brackets_of(prices) for tier, prices in tiers.items()}
 
     @cached_property
-    def _dearest(self) -> list[tuple[int, Decimal | None, Decimal | None, Decimal]]:
+    def _dearest(self) -> list[tuple[int, Decimal | None, Decimal | None, dict[str, Decimal | None]]]:
         by_class = [
             (above, dict(zip(COUNTS, units, strict=True)))
             for bracket in self._brackets.values()
             for above, units in bracket
         ]
-        return [
-            (above, _highest(units, _INPUT), _highest(units, _OUTPUT), units["requests"] or _ZERO)
-            for above, units in by_class
-        ]
+        return [(above, _highest(units, _INPUT), _highest(units, _OUTPUT), units) for above, units in by_class]
 
 
 NOTHING = Rates(dict.fromkeys(NAMES, Price(_ZERO)))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied
 from app.core.limits import BUDGETS, TOKENS, Ask, Standing, period_of, pico_usd
-from app.core.ports import Estimate, EstimateCall, Handler, Ledger, PriceList
+from app.core.ports import Estimate, EstimateCall, Forecasts, Handler, Ledger
 from app.core.record import Hold
 from app.core.reply import Reply
 from app.pipeline.limit_errors import refusal, tightest_per_minute, token_headers
@@ -32,7 +32,7 @@ class Limits:
         self,
         ledger: Ledger,
         estimate: EstimateCall,
-        prices: PriceList,
+        prices: Forecasts,
         *,
         output_ceiling: int = OUTPUT_CEILING,
         ceiling: Callable[[Target], int | None] = lambda _target: None,
@@ -77,7 +77,7 @@ class Limits:
             estimate = self._estimate(call)
             output = self._output_of(call, estimate)
             tokens = estimate.input_tokens + output
-            cost = 0 if limits.isdisjoint(BUDGETS) else await self._cost_of(call, estimate.input_tokens, output)
+            cost = 0 if limits.isdisjoint(BUDGETS) else await self._cost_of(call, estimate, output)
         amounts = dict.fromkeys(limits, 1) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
         now = self._clock()
         return [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
@@ -89,14 +89,14 @@ class Limits:
             said = max(min(self._ceiling(target) or most, most) for target in _targets(call))
         return said * estimate.replies
 
-    async def _cost_of(self, call: Call, input_tokens: int, output_tokens: int) -> int:
+    async def _cost_of(self, call: Call, estimate: Estimate, output_tokens: int) -> int:
         """The most that any of the call's targets may cost, in pico-USD."""
-        most = Decimal(0)
+        most, input_tokens, pieces = Decimal(0), estimate.input_tokens, estimate.pieces
         for target in _targets(call):
-            cost = self._prices.most(target, input_tokens, output_tokens)
+            cost = self._prices.most(target, input_tokens, output_tokens, pieces)
             if cost is None:
                 await self._prices.settled()
-                cost = self._prices.most(target, input_tokens, output_tokens)
+                cost = self._prices.most(target, input_tokens, output_tokens, pieces)
             if cost is None:
                 raise PermissionDenied(
                     f"This token has a budget, and the price of {str(target)!r} is not known here. The gateway's operator can"

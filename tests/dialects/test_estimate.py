@@ -8,6 +8,7 @@ import pytest
 from app.core.events import Finished
 from app.core.jsonio import dumps
 from app.core.ports import Estimate
+from app.core.usage import Usage
 from app.dialects.estimate import estimate
 from app.dialects.registry import DIALECTS
 from tests.calls import make_call
@@ -95,6 +96,33 @@ def test_most_that_a_model_may_write_is_what_the_client_said_in_its_dialect(
 )
 def test_replies_are_as_many_as_the_client_asks_for(dialect: str, said: dict[str, Any], replies: int) -> None:
     assert estimate_of(dialect, said).replies == replies
+
+
+@pytest.mark.parametrize(
+    ("dialect", "payload", "pieces"),
+    [
+        ("openai", {"messages": [{"role": "user", "content": "Search the web."}]}, Usage()),
+        ("openai", {"web_search_options": {}}, Usage(searches=1)),
+        ("anthropic", {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]}, Usage(searches=5)),
+        ("anthropic", {"tools": [{"type": "web_search_20250305", "max_uses": 10**9}]}, Usage(searches=1000)),
+        ("responses", {"tools": [{"type": "web_search"}, "nonsense"]}, Usage(searches=1)),
+        ("responses", {"tools": [{"type": "image_generation"}]}, Usage(images=1)),
+        ("gemini", {"tools": [{"googleSearch": {}}]}, Usage(searches=1)),
+        ("gemini", {"tools": {"googleSearch": {}}}, Usage(searches=1)),
+        ("openai-images", {"prompt": "A cat", "n": 3}, Usage(images=3)),
+        ("openai-embeddings", {"input": "search", "tools": [1]}, Usage()),
+    ],
+)  # fmt: skip
+def test_what_is_charged_by_the_piece_is_as_much_as_the_client_allows(
+    dialect: str, payload: dict[str, Any], pieces: Usage
+) -> None:
+    assert estimate_of(dialect, payload).pieces == pieces
+
+
+def test_sound_of_a_form_is_as_long_as_its_bytes_can_be() -> None:
+    call = replace(make_call(), dialect="openai-transcriptions", body=bytes(40_000), payload={})
+
+    assert estimate(call).pieces == Usage(audio_ms=10_000)
 
 
 @pytest.mark.parametrize(

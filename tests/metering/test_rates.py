@@ -147,10 +147,26 @@ def test_who_uses_more_pays_no_less(rates: Rates, usage: Usage, name: str, more:
 def test_most_is_never_less_than_what_it_costs(
     rates: Rates, usage: Usage, further_input: int, further_output: int, requests: int
 ) -> None:
-    most = rates.most(usage.prompt + further_input, usage.completion + further_output)
+    pieces = Usage(searches=further_input, images=further_output, audio_ms=further_input)
+
+    most = rates.most(usage.prompt + further_input, usage.completion + further_output, pieces)
 
     assert most is not None
-    assert most >= cost(rates, usage._replace(requests=requests))
+    used_up = usage._replace(requests=requests, searches=further_input, images=further_output, audio_ms=further_input)
+    assert most >= cost(rates, used_up)
+
+
+def test_most_of_what_is_charged_by_the_picture_or_the_hour_needs_no_rate_of_tokens() -> None:
+    assert rates(image="0.04").most(10, 4096, Usage(images=10)) == Decimal("0.4")
+    assert rates(audio_hour="0.36").most(10, 4096, Usage(audio_ms=1_800_000)) == Decimal("0.18")
+    assert rates(image="0.04", request=1).most(10, 4096, Usage(images=1)) == Decimal("1.04")
+    assert rates(image="0.04").most(10, 4096) is None
+    assert rates(search=1).most(10, 4096, Usage(searches=1)) is None
+
+
+def test_most_is_without_what_has_no_rate() -> None:
+    assert rates(input=1).most(MILLION, 0, Usage(searches=3, images=1)) == 1
+    assert rates(input=1, search=2).most(MILLION, 0, Usage(searches=3, images=1)) == 7
 
 
 def test_most_of_a_model_without_a_rate_is_not_known() -> None:

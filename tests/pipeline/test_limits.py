@@ -37,14 +37,15 @@ class Book:
 
 
 class Prices:
-    """A token of `dear` costs ten times as much as one of `cheap`, a micro-USD."""
+    """A token of `dear` costs ten times as much as one of `cheap`, a micro-USD; a picture of either a USD."""
 
     def price(self, target: Target, usage: Usage, at: float) -> Priced:
         raise NotImplementedError
 
-    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
+    def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
         tokens = Decimal(input_tokens + output_tokens)
-        return {CHEAP: tokens / 10**6, DEAR: tokens / 10**5}.get(target)
+        most = {CHEAP: tokens / 10**6, DEAR: tokens / 10**5}.get(target)
+        return None if most is None else most + pieces.images
 
     async def settled(self) -> None:
         """All are there."""
@@ -55,8 +56,8 @@ class LatePrices(Prices):
 
     late = True
 
-    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
-        return None if self.late else super().most(target, input_tokens, output_tokens)
+    def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
+        return None if self.late else super().most(target, input_tokens, output_tokens, pieces)
 
     async def settled(self) -> None:
         self.late = False
@@ -158,6 +159,15 @@ async def test_budget_is_asked_for_the_dearest_target_of_the_name() -> None:
     await make_stage(book).handle(call_of(Said(budget_per_day=Decimal(1)), None, CHEAP, DEAR), answer)
 
     assert book.asked[0].amount == 150 * PICO_USD // 10**5
+
+
+async def test_budget_is_asked_for_what_is_charged_by_the_piece() -> None:
+    book = Book()
+    stage = make_stage(book, Estimate(100, 50, pieces=Usage(images=3)))
+
+    await stage.handle(call_of(Said(budget_per_day=Decimal(5)), None, CHEAP), answer)
+
+    assert book.asked[0].amount == 3 * PICO_USD + 150 * PICO_USD // 10**6
 
 
 async def test_target_whose_price_nobody_knows_is_refused_under_a_budget_only() -> None:
