@@ -22,6 +22,7 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 _RULES = {
+    "decimal_parsing": "must be a number",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "json_invalid": "holds text that is not Unicode, or nests too deeply",

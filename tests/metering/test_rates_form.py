@@ -36,7 +36,7 @@ def test_numbers_are_written_plainly() -> None:
         ({"inputs": 1}, "inputs: unknown key; did you mean 'input'?"),
         ({"input": -1}, "input.base: must be at least 0"),
         ({"output": True}, "output: must be a number"),
-        ({"output": "cheap"}, "output.base: "),
+        ({"output": "cheap"}, "output.base: must be a number"),
         ({"output": "NaN"}, "output.base: "),
         ({"cache_read": [1]}, "cache_read: must be an object, not a list"),
         ({"search": 1e7}, "search.base: must be at most 1000000"),

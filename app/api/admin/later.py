@@ -71,12 +71,21 @@ async def _on_invalid_report(request: Request, exc: Exception) -> Response:
 async def _on_invalid_parameters(request: Request, exc: Exception) -> Response:
     """Names each parameter that is at fault, and what is wrong with it; never what was sent, which may be a secret."""
     faults = exc.errors() if isinstance(exc, RequestValidationError) else []
-    named = [(".".join(str(part) for part in fault["loc"][1:]), _words(fault)) for fault in faults]
+    named = [(_name(fault), _words(fault)) for fault in faults]
     message = " ".join(f"{name}: {words}." if name else f"{words}." for name, words in named)
-    return respond(InvalidParameters(message, param=named[0][0] if named else None), request)
+    return respond(InvalidParameters(message, param=(named[0][0] or None) if named else None), request)
+
+
+def _name(fault: dict[str, Any]) -> str:
+    """Of the parameter; a body that is no JSON has none."""
+    return "" if fault["type"] == "json_invalid" else ".".join(str(part) for part in fault["loc"][1:])
 
 
 def _words(fault: dict[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return "there is no such parameter"
+    if fault["type"] == "json_invalid":
+        return "The body is no JSON"
+    if fault["type"].startswith("date_"):
+        return "must be a day, YYYY-MM-DD"
     return str(fault["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -148,7 +148,7 @@ def test_series_by_hours_of_today_has_all_calls(admin: httpx.Client) -> None:
         ("summary", {"days": "x"}, "days: "),
         ("summary", {"days": "0"}, "days: "),
         ("summary", {"dayz": "3"}, "dayz: there is no such parameter"),
-        ("summary", {"start": "01.02.2026"}, "start: "),
+        ("summary", {"start": "01.02.2026"}, "start: must be a day, YYYY-MM-DD."),
         ("summary", {"start": "2026-02-01", "end": "2026-01-01"}, "after"),
         ("summary", {"days": "3", "start": "2026-02-01"}, "either"),
         ("timeseries", {"days": "32", "interval": "hour"}, "31 days"),
@@ -163,6 +163,18 @@ def test_bad_parameter_is_told_in_words(admin: httpx.Client, path: str, params: 
 
     assert response.status_code == 422
     assert words in response.json()["error"]["message"]
+
+
+def test_body_that_is_no_json_is_told_so(admin: httpx.Client) -> None:
+    response = admin.post("/admin/api/tokens", content=b"{", headers={"content-type": "application/json"})
+
+    assert response.status_code == 422
+    assert response.json()["error"] | {"type": ""} == {
+        "message": "The body is no JSON.",
+        "type": "",
+        "param": None,
+        "code": "invalid_parameters",
+    }
 
 
 def test_requests_come_page_by_page(admin: httpx.Client, gateway: Gateway) -> None:
