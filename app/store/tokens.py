@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.core.limits import LIMITS
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
+from app.store.spent import count_spent
 from app.store.tables import QUOTA_DAYS, QUOTA_LEASES, TOKENS
 
 SUBJECT = "tokens"
@@ -109,7 +110,9 @@ async def change_token(db: Database, token_id: str, **changes: object) -> bool:
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
-        return bool((await connection.execute(update(TOKENS).where(TOKENS.c.id == token_id).values(values))).rowcount)
+        found = (await connection.execute(update(TOKENS).where(TOKENS.c.id == token_id).values(values))).rowcount
+        await count_spent(connection, "token", token_id, changes)
+        return bool(found)
 
 
 async def delete_token(db: Database, token_id: str) -> bool:

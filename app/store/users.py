@@ -8,6 +8,7 @@ from app.core.limits import LIMITS
 from app.core.principal import Limits, limits_of
 from app.store.db import Database
 from app.store.revisions import bump_revision
+from app.store.spent import count_spent
 from app.store.tables import USERS
 from app.store.tokens import SUBJECT
 
@@ -28,3 +29,4 @@ async def change_user_limits(db: Database, username: str, changes: Mapping[str, 
         await connection.execute(delete(USERS).where(USERS.c.username == username))
         if any(value is not None for value in values.values()):
             await connection.execute(insert(USERS).values(username=username, **values))
+        await count_spent(connection, "user", username, changes)
