@@ -43,10 +43,11 @@ def parse_limits(**said: str | None) -> dict[str, int | None]:
 
 def view_limits(columns: Mapping[str, int | None]) -> dict[str, object]:
     """Limits as JSON has them, budgets in USD as text."""
-    from app.core.limits import BUDGETS, LIMITS, usd
+    from app.core.limits import BUDGETS, LIMITS
+    from app.core.money import from_pico_usd, write_usd
 
     said = {name: columns[name] for name in LIMITS if columns[name] is not None}
-    return {name: f"{usd(most).normalize():f}" if name in BUDGETS else most for name, most in said.items() if most}
+    return {name: write_usd(from_pico_usd(most)) if name in BUDGETS else most for name, most in said.items() if most}
 
 
 def limits_in_words(view: object) -> str:
@@ -104,9 +105,10 @@ def _parse(name: str, text: str) -> int | Decimal | None:
 
 
 def _amount(limit: str, number: int) -> object:
-    from app.core.limits import BUDGETS, usd
+    from app.core.limits import BUDGETS
+    from app.core.money import from_pico_usd, write_usd
 
-    return f"{usd(number).normalize():f}" if limit in BUDGETS else number
+    return write_usd(from_pico_usd(number)) if limit in BUDGETS else number
 
 
 def _bar(percent: float) -> str:

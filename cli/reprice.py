@@ -60,10 +60,9 @@ def reprice(
 
 
 def _show(total: _Total, *, dry_run: bool, as_json: bool) -> None:
-    from app.metering.rates_form import plain
-    from app.store.requests import from_pico_usd
+    from app.core.money import from_pico_usd, write_usd
 
-    old, new = plain(from_pico_usd(total.old)), plain(from_pico_usd(total.new))
+    old, new = write_usd(from_pico_usd(total.old)), write_usd(from_pico_usd(total.new))
     if as_json:
         show_json(
             {

@@ -119,7 +119,7 @@ def _period(selection: "Selection") -> View:
 
 def _view(totals: "Totals") -> View:
     """The keys are those of the JSON output."""
-    from app.metering.reports import usd
+    from app.core.money import write_usd
 
     return {
         "calls": totals.calls,
@@ -129,7 +129,7 @@ def _view(totals: "Totals") -> View:
         "prompt_tokens": totals.prompt_tokens,
         "completion_tokens": totals.completion_tokens,
         "total_tokens": totals.total_tokens,
-        "cost": usd(totals.cost),
+        "cost": write_usd(totals.cost),
         "unpriced": totals.unpriced,
         "estimated": totals.estimated,
         "average_ms": totals.average_ms,

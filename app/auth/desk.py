@@ -18,9 +18,9 @@ from app.auth.issue import (
 )
 from app.auth.limits import read_token_use, read_user_use
 from app.core.limits import Standing
+from app.core.money import from_pico_usd, to_pico_usd
 from app.store.db import Database
 from app.store.quota import read_used
-from app.store.requests import from_pico_usd, to_pico_usd
 from app.store.times import MS_PER_DAY, from_ms, now_ms, to_ms
 from app.store.tokens import StoredToken, change_token, delete_token, list_tokens
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from app.auth.issue import InvalidToken, NoSuchToken, checked_username
-from app.core.limits import BUDGETS, LIMITS, Standing, pico_usd
+from app.core.limits import BUDGETS, LIMITS, Standing
+from app.core.money import ceil_pico_usd
 from app.core.principal import Limits, caps_of, limits_of
 from app.store.db import Database
 from app.store.limits import read_standings
@@ -66,7 +67,7 @@ def _checked(name: str, most: int | Decimal) -> int:
         budget = Decimal(most)
         if not budget.is_finite() or not 0 < budget <= _MOST_USD:
             raise InvalidToken(f"{name} is {most}; use an amount in USD above 0, up to {_MOST_USD}.")
-        return pico_usd(budget)
+        return ceil_pico_usd(budget)
     if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= _MOST:
         raise InvalidToken(f"{name} is {most}; use a whole number from 1.")
     return most

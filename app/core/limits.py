@@ -1,7 +1,6 @@
 """What may be used beside calls a day: which limits there are, in which periods they count, and how they stand."""
 
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 
 from app.core.frozen import frozen
@@ -25,9 +24,6 @@ TOKENS = frozenset({TOKENS_PER_MINUTE, TOKENS_PER_DAY})
 BUDGETS = frozenset({BUDGET_PER_DAY, BUDGET_PER_MONTH})
 PER_MINUTE = frozenset({REQUESTS_PER_MINUTE, TOKENS_PER_MINUTE})
 PER_DAY = frozenset({TOKENS_PER_DAY, BUDGET_PER_DAY})
-
-PICO_USD = 10**12
-"""What budgets are counted in, as parts of a USD."""
 
 _MINUTE_S, _DAY_S = 60, 86_400
 _MONTHS_A_YEAR, _EPOCH_YEAR = 12, 1970
@@ -111,16 +107,6 @@ def end_of(limit: str, period: int) -> int | None:
         year, month = divmod(period + 1, _MONTHS_A_YEAR)
         return int(datetime(_EPOCH_YEAR + year, month + 1, 1, tzinfo=UTC).timestamp())
     return None
-
-
-def pico_usd(amount: Decimal) -> int:
-    """An amount in USD, rounded up."""
-    return int((amount * PICO_USD).to_integral_value(ROUND_CEILING))
-
-
-def usd(amount: int) -> Decimal:
-    """An amount in pico-USD as USD."""
-    return Decimal(amount) / PICO_USD
 
 
 @lru_cache(maxsize=4)  # it is the same for all calls of a second

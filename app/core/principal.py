@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from app.core.frozen import frozen
-from app.core.limits import BUDGETS, LIMITS, Cap, pico_usd, usd
+from app.core.limits import BUDGETS, LIMITS, Cap
+from app.core.money import ceil_pico_usd, from_pico_usd
 
 
 @frozen
@@ -35,7 +36,7 @@ def limits_of(columns: Mapping[str, Any]) -> Limits:
     """The limits in a row that has a column for each, budgets in pico-USD."""
     said: dict[str, Any] = {name: columns[name] for name in LIMITS if columns[name] is not None}
     for name in BUDGETS & said.keys():
-        said[name] = usd(said[name])
+        said[name] = from_pico_usd(said[name])
     return Limits(**said) if said else NO_LIMITS
 
 
@@ -89,5 +90,5 @@ def caps_of(subject: str, limits: Limits) -> tuple[Cap, ...]:
     """What `limits` say of `subject`, in the order of `LIMITS`."""
     said = ((name, getattr(limits, name)) for name in LIMITS)
     return tuple(
-        Cap(subject, name, pico_usd(most) if name in BUDGETS else most) for name, most in said if most is not None
+        Cap(subject, name, ceil_pico_usd(most) if name in BUDGETS else most) for name, most in said if most is not None
     )

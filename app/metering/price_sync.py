@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.core.money import write_usd
 from app.metering.litellm import PriceFile
 from app.metering.prices import Prices
 from app.metering.rates import NAMES, Price, Rates
-from app.metering.rates_form import plain, read_rates, write_rates
+from app.metering.rates_form import read_rates, write_rates
 from app.store.prices import ADMIN, LITELLM, StoredPrice
 
 _EMPTY = Rates({})
@@ -82,8 +83,8 @@ def rows_of(found: Sequence[Difference], day: str) -> tuple[list[StoredPrice], l
 
 def words(price: Price) -> str:
     """A rate as it is shown: `1.25`, or `1.25 (>200000: 2.5)`."""
-    above = ", ".join(f">{most}: {plain(rate)}" for most, rate in price.above)
-    return f"{plain(price.base)} ({above})" if above else plain(price.base)
+    above = ", ".join(f">{most}: {write_usd(rate)}" for most, rate in price.above)
+    return f"{write_usd(price.base)} ({above})" if above else write_usd(price.base)
 
 
 def _rows(rates: Rates) -> Mapping[str, str]:

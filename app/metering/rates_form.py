@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from app.core.jsonio import Json
+from app.core.money import write_usd
 from app.faults import Place, faults
 from app.metering.rates import NAMES, Price, Rates
 
@@ -85,12 +86,6 @@ def write_rates(rates: Rates) -> dict[str, Any]:
     return written
 
 
-def plain(rate: Decimal) -> str:
-    """A number without an exponent and without needless zeros."""
-    text = f"{rate:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _prices(sheet: BaseModel) -> dict[str, Price]:
     forms = {name: form for name in NAMES if (form := getattr(sheet, name)) is not None}
     return {name: Price(form.base, tuple(sorted(form.above.items()))) for name, form in forms.items()}
@@ -102,8 +97,8 @@ def _written(prices: Mapping[str, Price]) -> dict[str, Any]:
 
 def _price_form(price: Price) -> Any:
     if not price.above:
-        return plain(price.base)
-    return {"base": plain(price.base), "above": {str(above): plain(rate) for above, rate in price.above}}
+        return write_usd(price.base)
+    return {"base": write_usd(price.base), "above": {str(above): write_usd(rate) for above, rate in price.above}}
 
 
 def _known(place: Place) -> tuple[str, ...]:

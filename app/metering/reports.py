@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from app.core.money import from_pico_usd
 from app.store.calls import COMPLETION, PROMPT
 from app.store.db import Database
-from app.store.requests import from_pico_usd
 from app.store.rollups import CLASSES, SUMS
 from app.store.selection import FILTERS
 from app.store.selection import Selection as Selection
@@ -209,11 +209,6 @@ def select(
     if last - first >= _MAX_DAYS:
         raise InvalidReport("A period may be ten years long at most.", "days" if days else "start")
     return Selection(first, last, wanted)
-
-
-def usd(cost: Decimal) -> str:
-    """A sum in USD as text: exact, where a JSON number would be rounded by whoever reads it into a float."""
-    return f"{cost.normalize():f}" if cost else "0"
 
 
 def day_of(number: int) -> date:

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from app.core.jsonio import Json, dumps
 from app.core.moments import write_moment
-from app.metering.reports import InvalidReport, usd
+from app.core.money import from_pico_usd, write_usd
+from app.metering.reports import InvalidReport
 from app.store.calls import (
     COMPLETION,
     PROMPT,
@@ -25,7 +26,6 @@ from app.store.calls import (
 )
 from app.store.db import Database
 from app.store.pages import read_calls
-from app.store.requests import from_pico_usd
 from app.store.rollups import CLASSES
 from app.store.selection import Selection
 from app.store.times import from_ms
@@ -165,7 +165,7 @@ def view_of(row: Mapping[str, Any]) -> View:
     for name in _LISTS:
         view[name] = [each for each in (row[name] or "").split(",") if each]
     for name in _COSTS:
-        view[name] = None if row[name] is None else usd(from_pico_usd(row[name]))
+        view[name] = None if row[name] is None else write_usd(from_pico_usd(row[name]))
     view["prompt_tokens"] = sum(row[f"{name}_tokens"] for name in PROMPT)
     view["completion_tokens"] = sum(row[f"{name}_tokens"] for name in COMPLETION)
     return {name: view[name] for name in COLUMNS}
@@ -179,7 +179,7 @@ def _with_helpers(row: Mapping[str, Any], count: int, cost: int, unpriced: int) 
     return {
         "helper_calls": count,
         "helper_unpriced": unpriced,
-        "total_cost": None if total is None else usd(total),
+        "total_cost": None if total is None else write_usd(total),
     }
 
 

@@ -18,8 +18,8 @@ from app.core.limits import (
     Standing,
     duration,
     end_of,
-    usd,
 )
+from app.core.money import from_pico_usd
 
 # When it is worth to ask again where calls under way hold what is missing.
 _SOON_S = 1
@@ -119,5 +119,5 @@ def _number(limit: str, number: int) -> str:
     """Tokens and requests as they are; pico-USD in USD, with as many digits as it takes."""
     if limit not in BUDGETS:
         return str(number)
-    whole, _, cents = f"{usd(number):.6f}".partition(".")
+    whole, _, cents = f"{from_pico_usd(number):.6f}".partition(".")
     return f"{whole}.{cents.rstrip('0'):0<2}"

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied
-from app.core.limits import BUDGETS, TOKENS, Ask, Standing, period_of, pico_usd
+from app.core.limits import BUDGETS, TOKENS, Ask, Standing, period_of
+from app.core.money import ceil_pico_usd
 from app.core.ports import Estimate, EstimateCall, Forecasts, Handler, Ledger
 from app.core.record import Hold
 from app.core.reply import Reply
@@ -105,7 +106,7 @@ class Limits:
                     code="price_unknown",
                 )
             most = max(most, cost)
-        return pico_usd(most)
+        return ceil_pico_usd(most)
 
 
 def _targets(call: Call) -> Sequence[Target]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.money import from_pico_usd, to_pico_usd
 from app.store.db import Database
-from app.store.requests import from_pico_usd, to_pico_usd
 from app.store.rollups import change_costs
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS

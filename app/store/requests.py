@@ -2,29 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from app.core.money import PICO_USD, to_pico_usd
 from app.store.db import Database
 from app.store.limits import Settled, settle
 from app.store.rollups import CLASSES, add_sums, add_totals, sum_up
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
 
-PICO_USD = 10**12
-"""The unit of `cost`, as parts of a USD."""
-
 T = TypeVar("T")
 Row = dict[str, Any]
 Also = Callable[[Statements, Sequence[str]], None]
 
-_MAX_BIGINT = 2**63 - 1
 # Of one call: 100,000 USD, and a million times as many tokens as any model takes. What is more is nonsense of a provider's,
 # and the sums must have room for it.
-_MOST = 10**17
+_MOST = 100_000 * PICO_USD
 _MOST_COUNTED = 10**12
 _COLUMNS = tuple(column.name for column in REQUEST_LOGS.columns)
 _TOKENS = tuple(name for name in _COLUMNS if name.endswith("_tokens"))
@@ -61,18 +57,6 @@ async def insert_calls(db: Database, rows: Iterable[Mapping[str, object]], also:
         return
     if mended := [_mended(_stored(row)) for row in rows]:
         await db.transact(lambda statements: _insert_each(statements, mended, also))
-
-
-def to_pico_usd(cost: Decimal) -> int:
-    """The stored form of a cost in USD, to the nearest 1e-12 USD and within what a column can hold."""
-    if not cost.is_finite():
-        return 0
-    return max(-_MAX_BIGINT, min(_MAX_BIGINT, int((cost * PICO_USD).to_integral_value(ROUND_HALF_EVEN))))
-
-
-def from_pico_usd(cost: int) -> Decimal:
-    """A stored cost, in USD."""
-    return Decimal(cost) / PICO_USD
 
 
 class _Batch:

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
 
+from app.core.money import PICO_USD
 from app.store.statements import Statements
 from app.store.times import MS_PER_HOUR
 
@@ -55,7 +56,7 @@ SUMS = (*COUNTED, *CLASSES, "cost", "total_ms", "first_byte_ms", "first_bytes")
 
 HOURS_PER_DAY = 24
 
-MILL = 10**9
+MILL = PICO_USD // 1000
 """A thousandth of a USD, in pico-USD. Over nine million USD are more than a column holds, so where there may be as much it is told in two parts."""
 
 Key = tuple[str, ...]

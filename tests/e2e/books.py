@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from app.core.limits import BUDGETS, PICO_USD, TOKENS
+from app.core.limits import BUDGETS, TOKENS
+from app.core.money import PICO_USD
 from app.store.db import Database, open_database
 from app.store.verify import Difference, Verification
 from tests.e2e.gateway import Row

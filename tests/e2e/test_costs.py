@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
+from app.core.money import PICO_USD
 from tests.e2e.chat import HELLO, whole
 from tests.e2e.gateway import Gateway, Row
 from tests.e2e.standin import StandIn
 
-PICO_USD = 10**12
 LIVE_S = 10.0
 """Far more than two seconds, on a machine that is busy with other tests."""
 

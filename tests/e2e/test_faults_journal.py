@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.auth.ledger import ANSWER_S
-from app.core.limits import PICO_USD
+from app.core.money import PICO_USD
 from app.metering.lock import RESERVE_BYTES
 from tests.e2e.books import books_balance, used_up
 from tests.e2e.load import (

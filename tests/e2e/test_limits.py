@@ -15,7 +15,7 @@ import pytest
 from google.genai import errors as gemini_errors
 
 from app.auth.tokens import id_of
-from app.core.limits import PICO_USD
+from app.core.money import PICO_USD
 from tests.e2e.chat import whole
 from tests.e2e.conftest import ONE_ATTEMPT
 from tests.e2e.gateway import Gateway, running_gateway

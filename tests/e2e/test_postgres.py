@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from app.auth.tokens import id_of
-from app.core.limits import PICO_USD
+from app.core.money import PICO_USD
 from app.store.db import open_database
 from app.store.tokens import change_token
 from tests.e2e.books import books_balance, differences_in, used_up

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from app.metering.reports import GROUPS, InvalidReport, Reports, select, usd
+from app.metering.reports import GROUPS, InvalidReport, Reports, select
 from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.selection import FILTERS, Selection
@@ -226,10 +226,3 @@ def test_period_that_cannot_be_is_refused_with_the_parameter_at_fault(asked: dic
         select(**asked)  # type: ignore[arg-type]
 
     assert caught.value.param == param
-
-
-@pytest.mark.parametrize(
-    ("cost", "text"), [("0", "0"), ("1E+2", "100"), ("0.000000003751", "0.000000003751"), ("2.50", "2.5")]
-)
-def test_costs_are_plain_decimals(cost: str, text: str) -> None:
-    assert usd(Decimal(cost)) == text

@@ -9,7 +9,8 @@ import pytest
 
 from app.core.call import Call, Choice, Route, Target
 from app.core.errors import BudgetExhausted, LimitReached, PermissionDenied
-from app.core.limits import LIMITS, PICO_USD, Ask, Reservation, Standing, end_of, period_of
+from app.core.limits import LIMITS, Ask, Reservation, Standing, end_of, period_of
+from app.core.money import PICO_USD
 from app.core.ports import Estimate, Priced
 from app.core.principal import Limits as Said
 from app.core.principal import Principal, limits_of

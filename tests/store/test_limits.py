@@ -16,7 +16,6 @@ from app.core.limits import (
     BUDGET_PER_MONTH,
     LIMITS,
     MAX_CONCURRENT,
-    PICO_USD,
     REQUESTS_PER_MINUTE,
     TOKENS_PER_DAY,
     TOKENS_PER_MINUTE,
@@ -24,6 +23,7 @@ from app.core.limits import (
     Cap,
     period_of,
 )
+from app.core.money import PICO_USD
 from app.core.record import Hold, helper_holds
 from app.store.db import Database
 from app.store.limits import (

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.store.db import Database, DatabaseUnavailable
-from app.store.requests import from_pico_usd, insert_calls, to_pico_usd
+from app.store.requests import insert_calls
 from app.store.tokens import StoredToken, find_token, insert_tokens
 
 RECEIVED_AT = 1_790_000_000.25
@@ -203,9 +203,3 @@ async def test_nothing_is_written_for_no_rows(database: Database) -> None:
     await insert_calls(database, [])
 
     assert await read_rows(database) == []
-
-
-def test_cost_of_one_cheap_cached_token_is_exact() -> None:
-    cost = Decimal("0.000000003751")
-
-    assert from_pico_usd(to_pico_usd(cost)) == cost

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.core.money import to_pico_usd
 from app.store.db import Database
-from app.store.requests import insert_calls, to_pico_usd
+from app.store.requests import insert_calls
 from app.store.rollups import CLASSES, KEY, MILL, SUMS, by_day, change_costs, key_id, sum_up
 from app.store.tables import REQUEST_LOGS, USAGE_DAYS, USAGE_HOURS, USAGE_KEYS, USAGE_TOTALS
 from tests.store.test_requests import RECEIVED_AT, make_row

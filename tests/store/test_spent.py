@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.core.limits import BUDGET_PER_DAY, BUDGET_PER_MONTH, PICO_USD, TOKENS_PER_DAY, Cap
+from app.core.limits import BUDGET_PER_DAY, BUDGET_PER_MONTH, TOKENS_PER_DAY, Cap
+from app.core.money import PICO_USD
 from app.store import spent
 from app.store.db import Database
 from app.store.limits import read_standings

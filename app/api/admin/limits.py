@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from app.core.limits import BUDGETS, Standing, end_of, usd
-from app.metering.reports import usd as written_usd
+from app.core.limits import BUDGETS, Standing, end_of
+from app.core.money import from_pico_usd, write_usd
 
 MOST = 2**53  # what JSON's readers can tell apart
 
@@ -51,8 +51,8 @@ def show_use(standing: Standing) -> LimitUse:
 
 def show_limits(limits: Mapping[str, int | Decimal | None]) -> dict[str, Any]:
     """The same of limits themselves, by their names."""
-    return {name: written_usd(most) if isinstance(most, Decimal) else most for name, most in limits.items()}
+    return {name: write_usd(most) if isinstance(most, Decimal) else most for name, most in limits.items()}
 
 
 def _amount(limit: str, number: int) -> int | str:
-    return written_usd(usd(number)) if limit in BUDGETS else number
+    return write_usd(from_pico_usd(number)) if limit in BUDGETS else number

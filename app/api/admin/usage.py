@@ -10,7 +10,8 @@ from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import Authorise
 from app.core.errors import RelayError
-from app.metering.reports import GROUPS, Reports, Selection, Totals, day_of, select, usd
+from app.core.money import write_usd
+from app.metering.reports import GROUPS, Reports, Selection, Totals, day_of, select
 from app.metering.requests import MAX_LIMIT, Requests, want
 
 _PREFIX = "/admin/api/usage"
@@ -297,7 +298,7 @@ def usage_router(authorise: Authorise, reports: Reports, requests: Requests) -> 
                 prompt_tokens=point.prompt_tokens,
                 completion_tokens=point.completion_tokens,
                 total_tokens=point.prompt_tokens + point.completion_tokens,
-                cost=usd(point.cost),
+                cost=write_usd(point.cost),
             )
             for point in points
         ]
@@ -380,4 +381,4 @@ def _sums(totals: Totals) -> Sums:
 
 def _fields(totals: Totals) -> dict[str, Any]:
     fields = {name: getattr(totals, name) for name in Sums.model_fields}
-    return fields | {"usage": dict(totals.usage), "cost": usd(totals.cost)}
+    return fields | {"usage": dict(totals.usage), "cost": write_usd(totals.cost)}
