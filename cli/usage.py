@@ -137,14 +137,13 @@ def _view(totals: "Totals") -> View:
 
 
 def _show_csv(views: list[View]) -> None:
+    from app.metering.spreadsheet import guard_cell
+
     if views:
         writer = csv.DictWriter(sys.stdout, fieldnames=list(views[0]), extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(
-            {
-                name: f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and value else value
-                for name, value in view.items()
-            }
+            {name: guard_cell(value) if isinstance(value, str) else value for name, value in view.items()}
             for view in views
         )
 

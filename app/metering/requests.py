@@ -13,6 +13,7 @@ from app.core.jsonio import Json, dumps
 from app.core.moments import write_moment
 from app.core.money import from_pico_usd, write_usd
 from app.metering.reports import InvalidReport
+from app.metering.spreadsheet import guard_cell
 from app.store.calls import (
     COMPLETION,
     PROMPT,
@@ -79,8 +80,6 @@ COLUMNS = (
 _TRUTHS = ("streamed", "usage_estimated", "cache_hit", "charged", "rescued")
 _LISTS = ("tags", "warnings")
 _COSTS = ("cost", "reported_cost")
-# What a spreadsheet takes for the beginning of a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +219,4 @@ def _cell(value: Json) -> str:
         value = ",".join(map(str, value))
     if value is None or isinstance(value, bool):
         return {None: "", True: "true", False: "false"}[value]
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+    return guard_cell(value) if isinstance(value, str) else str(value)

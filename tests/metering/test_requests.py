@@ -275,10 +275,6 @@ async def test_table_of_no_calls_has_its_titles(requests: Requests) -> None:
     ("name", "cell"),
     [
         ("=1+1", "'=1+1"),
-        ("+1", "'+1"),
-        ("-1", "'-1"),
-        ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
         ('a"b,c\nd', 'a"b,c\nd'),
         ("gpt-5", "gpt-5"),
     ],
