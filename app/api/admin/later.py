@@ -10,18 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.admin.refused import InvalidParameters
 from app.api.errors import on_exception, on_http_exception, on_relay_error, respond
 from app.core.errors import RelayError
 
 MakeRouters = Callable[[], Sequence[APIRouter]]
-
-
-class InvalidParameters(RelayError):
-    """Parameters or a body that cannot be."""
-
-    status = 422
-    type = "invalid_request_error"
-    code = "invalid_parameters"
 
 
 class Admin:

@@ -1,7 +1,5 @@
 """Models over HTTP: what is known of them and by whom, what they cost, and what an administrator says of both."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -10,6 +8,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.abilities import Capability
 from app.core.errors import RelayError
 from app.metering.rates_form import InvalidRates, write_rates
@@ -26,12 +25,7 @@ class UnknownModel(RelayError):
     code = "model_not_found"
 
 
-class RefusedModel(RelayError):
-    """What was said of a model cannot be."""
-
-    status = 422
-    type = "invalid_request_error"
-    code = "invalid_parameters"
+_REFUSALS: Refusals = {NoSuchModel: UnknownModel, InvalidModel: InvalidParameters, InvalidRates: InvalidParameters}
 
 
 def _printable(text: str) -> str:
@@ -159,22 +153,22 @@ def catalog_router(authorise: Authorise, desk: ModelDesk) -> APIRouter:
 
     @router.get(path, summary="One model")
     async def show(provider: str, model: str) -> ModelShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _shown(await desk.show(provider, model))
 
     @router.put(path, summary="Say this of a model, and nothing else")
     async def put(provider: str, model: str, said: ModelSaid) -> ModelSaid:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _said(await desk.say(provider, model, said.columns(given_only=False), anew=True))
 
     @router.patch(path, summary="Say something more of a model")
     async def patch(provider: str, model: str, said: ModelSaid) -> ModelSaid:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _said(await desk.say(provider, model, said.columns(given_only=True)))
 
     @router.delete(path, status_code=204, summary="Take back what was said of a model")
     async def delete(provider: str, model: str) -> Response:
-        with _refusing():
+        with refusing(_REFUSALS):
             await desk.take_back(provider, model)
         return Response(status_code=204)
 
@@ -188,30 +182,19 @@ def _add_prices(router: APIRouter, desk: ModelDesk) -> None:
 
     @router.get("/prices/{provider}/{model:path}", summary="Your own price of a model")
     async def show_price(provider: str, model: str) -> PriceShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _price(await desk.own_price(provider, model))
 
     @router.put("/prices/{provider}/{model:path}", summary="Set your own price of a model")
     async def put_price(provider: str, model: str, rates: Rates) -> PriceShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _price(await desk.set_price(provider, model, rates))
 
     @router.delete("/prices/{provider}/{model:path}", status_code=204, summary="Remove your own price of a model")
     async def delete_price(provider: str, model: str) -> Response:
-        with _refusing():
+        with refusing(_REFUSALS):
             await desk.delete_price(provider, model)
         return Response(status_code=204)
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Says in the API's way what cannot be done to a model."""
-    try:
-        yield
-    except NoSuchModel as exc:
-        raise UnknownModel(str(exc)) from exc
-    except (InvalidModel, InvalidRates) as exc:
-        raise RefusedModel(str(exc)) from exc
 
 
 def _shown(view: ModelView) -> ModelShown:

@@ -1,7 +1,5 @@
 """Providers over HTTP: which there are, what keeps one from being used, and those that are added while the gateway runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -9,6 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.errors import RelayError
 from app.provider_desk import FixedProvider, InvalidConfig, NoSuchProvider, ProviderDesk, ProviderView
 
@@ -38,12 +37,11 @@ class ProviderIsFixed(RelayError):
     code = "provider_in_configuration"
 
 
-class RefusedProvider(RelayError):
-    """Its entry has faults."""
-
-    status = 422
-    type = "invalid_request_error"
-    code = "invalid_parameters"
+_REFUSALS: Refusals = {
+    NoSuchProvider: UnknownProvider,
+    FixedProvider: ProviderIsFixed,
+    InvalidConfig: InvalidParameters,
+}
 
 
 class ProviderShown(BaseModel):
@@ -77,35 +75,22 @@ def providers_router(authorise: Authorise, desk: ProviderDesk) -> APIRouter:
 
     @router.get("/{key}", summary="One provider")
     async def show(key: str) -> ProviderShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _shown(desk.show(key))
 
     @router.put("/{key}", summary="Add a provider, or change one that was added", responses=_FIXED)
     async def put(key: str, definition: Definition) -> ProviderShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             await desk.put(key, definition)
             return _shown(desk.show(key))
 
     @router.delete("/{key}", status_code=204, summary="Remove a provider that was added", responses=_FIXED)
     async def delete(key: str) -> Response:
-        with _refusing():
+        with refusing(_REFUSALS):
             await desk.delete(key)
         return Response(status_code=204)
 
     return router
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Says in the API's way what cannot be done to a provider."""
-    try:
-        yield
-    except NoSuchProvider as exc:
-        raise UnknownProvider(str(exc)) from exc
-    except FixedProvider as exc:
-        raise ProviderIsFixed(str(exc)) from exc
-    except InvalidConfig as exc:
-        raise RefusedProvider(str(exc)) from exc
 
 
 def _shown(view: ProviderView) -> ProviderShown:

@@ -1,7 +1,5 @@
 """Tokens over HTTP: made, looked at, changed and withdrawn."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import MOST, Budget, Limit, LimitUse, show_limits, show_use
+from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.auth.desk import TokenDesk, TokenView
 from app.auth.issue import InvalidToken, NoSuchToken
 from app.core.errors import RelayError
@@ -26,12 +25,7 @@ class UnknownToken(RelayError):
     code = "token_not_found"
 
 
-class RefusedToken(RelayError):
-    """What was said of a token cannot be."""
-
-    status = 422
-    type = "invalid_request_error"
-    code = "invalid_parameters"
+_REFUSALS: Refusals = {NoSuchToken: UnknownToken, InvalidToken: InvalidParameters}
 
 
 def _without_commas(values: list[str]) -> list[str]:
@@ -151,7 +145,7 @@ def tokens_router(authorise: Authorise, desk: TokenDesk) -> APIRouter:
     async def create(new: NewToken) -> TokenIssued:
         columns = new.columns() | {"rate_limit": new.rate_limit}
         given = {name: columns.pop(name) for name in ("expires", "models", "tags") if name in columns}
-        with _refusing():
+        with refusing(_REFUSALS):
             text, view = await desk.issue(
                 columns.pop("username"), rate_limit=columns.pop("rate_limit"), columns=columns, **given
             )
@@ -159,40 +153,29 @@ def tokens_router(authorise: Authorise, desk: TokenDesk) -> APIRouter:
 
     @router.get("/{token_id}", summary="One token, and how much of its limits is used")
     async def show(token_id: str) -> TokenDetail:
-        with _refusing():
+        with refusing(_REFUSALS):
             view = await desk.show(token_id)
         use = await desk.read_use(view.token)
         return TokenDetail(**_shown(view).model_dump(), use=[show_use(each) for each in use])
 
     @router.patch("/{token_id}", summary="Change a token")
     async def modify(token_id: str, change: TokenChange) -> TokenShown:
-        with _refusing():
+        with refusing(_REFUSALS):
             return _shown(await desk.modify(token_id, change.columns()))
 
     @router.post("/{token_id}/rotate", summary="Give a token a new text")
     async def rotate(token_id: str, rotation: Rotation) -> TokenIssued:
-        with _refusing():
+        with refusing(_REFUSALS):
             text, view = await desk.rotate(token_id, timedelta(hours=rotation.grace_hours))
         return TokenIssued(text=text, token=_shown(view))
 
     @router.delete("/{token_id}", status_code=204, summary="Withdraw a token")
     async def delete(token_id: str) -> Response:
-        with _refusing():
+        with refusing(_REFUSALS):
             await desk.delete(token_id)
         return Response(status_code=204)
 
     return router
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Says in the API's way what cannot be done to a token."""
-    try:
-        yield
-    except NoSuchToken as exc:
-        raise UnknownToken(str(exc)) from exc
-    except InvalidToken as exc:
-        raise RefusedToken(str(exc)) from exc
 
 
 def _shown(view: TokenView) -> TokenShown:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import Budget, Limit, LimitUse, show_limits, show_use
+from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.auth.issue import InvalidToken
 from app.auth.users import NoSuchUser, UserDesk, UserView
 from app.core.errors import RelayError
@@ -20,12 +21,7 @@ class UnknownUser(RelayError):
     code = "user_not_found"
 
 
-class RefusedUser(RelayError):
-    """A limit or the name cannot be."""
-
-    status = 422
-    type = "invalid_request_error"
-    code = "invalid_parameters"
+_REFUSALS: Refusals = {NoSuchUser: UnknownUser, InvalidToken: InvalidParameters}
 
 
 class UserLimits(BaseModel):
@@ -76,18 +72,14 @@ def users_router(authorise: Authorise, desk: UserDesk) -> APIRouter:
 
     @router.get("/{username:path}", summary="One user, and how much of the limits is used")
     async def show(username: str) -> UserDetail:
-        try:
+        with refusing(_REFUSALS):
             view = await desk.show(username)
-        except NoSuchUser as exc:
-            raise UnknownUser(str(exc)) from exc
         return await detail(view)
 
     @router.put("/{username:path}", summary="Set all limits of a user")
     async def put(username: str, limits: UserLimits) -> UserDetail:
-        try:
+        with refusing(_REFUSALS):
             view = await desk.limit(username, limits.model_dump())
-        except InvalidToken as exc:
-            raise RefusedUser(str(exc)) from exc
         return await detail(view)
 
     async def detail(view: UserView) -> UserDetail:

@@ -1,0 +1,27 @@
+"""Says in the API's way what cannot be done: the errors of a desk become errors with a status."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from app.core.errors import RelayError
+
+Refusals = Mapping[type[Exception], type[RelayError]]
+"""Errors of ours by those of a desk; one that is a kind of another stands before it."""
+
+
+class InvalidParameters(RelayError):
+    """Parameters or a body that cannot be."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "invalid_parameters"
+
+
+@contextmanager
+def refusing(refusals: Refusals) -> Iterator[None]:
+    """Raises, in place of an error in `refusals`, the one that it becomes, with the same words; all others pass."""
+    try:
+        yield
+    except tuple(refusals) as exc:
+        refusal = next(refusal for kind, refusal in refusals.items() if isinstance(exc, kind))
+        raise refusal(str(exc)) from exc
