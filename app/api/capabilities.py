@@ -52,6 +52,7 @@ def entry(model: ListedModel) -> dict[str, Json]:
         "family": model.known.family,
         "description": model.known.description,
         "context_length": abilities.context_length,
+        "max_output_tokens": abilities.max_output_tokens,
         "capabilities": None if abilities.capabilities is None else list(abilities.capabilities),
         "parameters": said,
         "unsupported_parameters": unsaid + further,

@@ -20,7 +20,7 @@ OWN = """
 providers:
   "*":
     models:
-      plain: {context_length: 4096, capabilities: [completion, vision, reasoning, search]}
+      plain: {context_length: 4096, max_output_tokens: 1024, capabilities: [completion, vision, reasoning, search]}
       vectors: {capabilities: [embedding]}
   local:
     models:
@@ -248,7 +248,9 @@ def test_capabilities_tell_of_each_model_what_it_can_be_told(client: httpx.Clien
     assert {"temperature", "top_k", "logprobs"} <= set(o3["unsupported_parameters"])
     assert by_id["gemma"]["system_prompt"] is False
     assert by_id["gemma"]["parameters"]["stop"] == "generationConfig.stopSequences"
+    assert by_id["plain"]["max_output_tokens"] == 1024
     assert by_id["bare"]["context_length"] is None
+    assert by_id["bare"]["max_output_tokens"] is None
     assert by_id["bare"]["capabilities"] is None
 
 
