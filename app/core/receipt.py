@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Literal
 
 from app.core.frozen import frozen
+from app.core.money import write_usd
 from app.core.usage import COUNTS, Usage
 
 ReceiptForm = Literal["comment", "chunk", "none"]
@@ -40,9 +41,3 @@ def write_usage(usage: Usage) -> str:
     if usage.estimated and told:
         told.append("estimated")
     return ", ".join(told)
-
-
-def write_usd(cost: Decimal) -> str:
-    """A plain decimal number: no exponent, and no zeros at its end."""
-    text = format(cost, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -31,12 +31,12 @@ class Usage(NamedTuple):
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
     cache_write_1h: int = 0
     input_audio: int = 0
-    output_audio: int = 0
     input_image: int = 0
+    output: int = 0
+    reasoning: int = 0
+    output_audio: int = 0
     output_image: int = 0
     images: int = 0
     searches: int = 0

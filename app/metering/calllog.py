@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core.jsonio import Json, dumps
-from app.core.receipt import write_usd
+from app.core.money import write_usd
 from app.core.record import CallRecord
 from app.core.usage import Usage
 

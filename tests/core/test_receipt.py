@@ -4,25 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.core.receipt import Bill, write_usage, write_usd
+from app.core.receipt import Bill, write_usage
 from app.core.usage import NO_USAGE, Usage
-
-
-@pytest.mark.parametrize(
-    ("cost", "text"),
-    [
-        ("0", "0"),
-        ("0E-10", "0"),
-        ("0.000123", "0.000123"),
-        ("1.5E-9", "0.0000000015"),
-        ("1E+3", "1000"),
-        ("100", "100"),
-        ("2.50", "2.5"),
-        ("12345.678900", "12345.6789"),
-    ],
-)
-def test_cost_is_a_plain_number(cost: str, text: str) -> None:
-    assert write_usd(Decimal(cost)) == text
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def as_list(record: CallRecord) -> CallRecord:
         pytest.param(make_record(outcome=Outcome.CLIENT_GONE, status=499, charged=False, rescued=True), id="left"),
         pytest.param(make_record(name='\ud800\x00\n\u2028"', error="é\U0001f600"), id="strange-text"),
         pytest.param(
-            make_record(usage=Usage(1, 2, 3, 4, 5, cost=Decimal("0.000000000001230"), estimated=True)), id="all-usage"
+            make_record(usage=Usage(1, 2, 3, output=4, reasoning=5, cost=Decimal("0.000000000001230"), estimated=True)),
+            id="all-usage",
         ),
         pytest.param(
             make_record(
@@ -63,7 +64,7 @@ def test_record_is_read_as_it_was_written(record: CallRecord, again: Callable[[C
 
 
 def test_line_of_the_first_version_is_read() -> None:
-    usage = Usage(10, 5, 0, 7, 3, cost=Decimal("0.00123"))
+    usage = Usage(10, 5, 0, output=7, reasoning=3, cost=Decimal("0.00123"))
 
     found = read_record(json.loads(FIRST_VERSION))
 

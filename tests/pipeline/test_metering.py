@@ -63,7 +63,7 @@ async def test_reply_is_recorded_when_it_ends(outcome: Outcome) -> None:
     records = Records()
     call = make_call({"model": "acme-1", "stream": True})
     reply = await answer(records, call)
-    usage = Usage(1, 2, 3, 4, 5, cost=Decimal("0.5"))
+    usage = Usage(1, 2, 3, output=4, reasoning=5, cost=Decimal("0.5"))
 
     for tap in reply.taps:
         tap.close(End(outcome, 200, usage, call.started_at + 2.5, "words"))

@@ -237,7 +237,7 @@ def test_explanation_of_a_refusal_is_told_as_one() -> None:
         ),
         (
             {"input_tokens": 1, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 9}},
-            Usage(1, 0, 0, 0, 2),
+            Usage(1, 0, 0, output=0, reasoning=2),
         ),
         ({"input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 0}, Usage(cache_read=3)),
         ({"input_tokens": 0, "output_tokens": 0}, None),

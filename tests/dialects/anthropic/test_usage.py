@@ -48,7 +48,7 @@ def test_report_is_read(reported: Any, usage: Usage | None) -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    usage = Usage(1, 2, 3, 4, 5, cache_write_1h=6, searches=7)
+    usage = Usage(1, 2, 3, output=4, reasoning=5, cache_write_1h=6, searches=7)
 
     assert read_usage(write_usage(usage)) == usage
 

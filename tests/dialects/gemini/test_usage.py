@@ -40,7 +40,9 @@ def test_report_is_read(reported: Any, usage: Usage | None) -> None:
 
 
 def test_what_is_written_is_read_but_for_what_the_cache_took() -> None:
-    usage = Usage(1, 2, 3, 4, 5, cache_write_1h=6, input_audio=7, output_audio=8, input_image=9, output_image=10)
+    usage = Usage(
+        1, 2, 3, output=4, reasoning=5, cache_write_1h=6, input_audio=7, output_audio=8, input_image=9, output_image=10
+    )
 
     written = write_usage(usage)
 

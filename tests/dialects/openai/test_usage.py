@@ -241,7 +241,9 @@ def test_call_with_a_key_of_ones_own_costs_what_that_key_is_charged_too(*, own_k
 
 
 def test_classes_that_a_client_can_be_told_are_written() -> None:
-    usage = Usage(1, 2, 3, 4, 5, cache_write_1h=6, input_audio=7, output_audio=8, input_image=9, output_image=10)
+    usage = Usage(
+        1, 2, 3, output=4, reasoning=5, cache_write_1h=6, input_audio=7, output_audio=8, input_image=9, output_image=10
+    )
 
     written = write_usage(usage)
 
