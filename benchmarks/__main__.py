@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import profiling, report, rounds
 from benchmarks.contenders import PEERS, RELAY
+from benchmarks.contenders.metering import Unmetered, Unwritten
 from benchmarks.contenders.packages import ROOT
 from benchmarks.contenders.relay import EarlierRelay
 from benchmarks.scenarios import LOADS, QUICK, Plan
@@ -29,6 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     contenders = [*([] if options.without_relay else [RELAY]), *(PEERS[name] for name in options.peers)]
     if options.before:
         contenders.append(EarlierRelay(options.before))
+    if options.metering:
+        contenders += [Unmetered(), Unwritten()]
     began, commit = report.now(), report.describe_commit(ROOT)
     try:
         results = rounds.run(plan, options.only, contenders, lambda line: print(line, file=sys.stderr, flush=True))
@@ -47,6 +50,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peers", type=_names(tuple(PEERS)), default=[], help=f"to compare with: {','.join(PEERS)}")
     parser.add_argument("--before", metavar="COMMIT", help="the gateway of that commit, to compare with too")
+    parser.add_argument("--metering", action="store_true", help="also what a call's record costs, and what follows it")
     parser.add_argument(
         "--only", type=_names(rounds.SCENARIOS), default=rounds.SCENARIOS, help=f"of {','.join(rounds.SCENARIOS)}"
     )

@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 
 BAR_PEER = "ferrogw"  # the bars on ratios are set against this one
 
+METERING = (
+    ("what a call waits for: price, receipt, record, journal", "unwritten", "unmetered", 40),
+    ("what follows: log, metrics, rows, sums", "relay", "unwritten", None),
+)
+"""Parts of it: of which two contenders the difference tells what each costs, and the bar for a small call in µs."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -76,6 +82,11 @@ class Results:
     def median(self, name: str, key: str) -> float | None:
         values = self.values(name, key)
         return statistics.median(values) if values else None
+
+    def difference(self, name: str, other: str, key: str) -> float | None:
+        """The same of what `name` has more than `other`."""
+        pairs = list(zip(self.values(name, key), self.values(other, key), strict=False))
+        return statistics.median([one - two for one, two in pairs]) if pairs else None
 
     def ratio(self, name: str, other: str, key: str) -> float | None:
         """The median of the rounds' ratios of `name` to `other`: drift of the machine's speed falls out."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import wire
 from benchmarks.contenders import RELAY
-from benchmarks.figures import BAR_PEER, FIGURES, Figure, Results
+from benchmarks.figures import BAR_PEER, FIGURES, METERING, Figure, Results
 from benchmarks.rounds import DIRECT
 from benchmarks.scenarios import CONNECTIONS, STREAMS, Plan
 
@@ -115,7 +115,7 @@ class Report:
         ]
 
     def _tables(self) -> list[Table]:
-        return [table for table in (self._figures(), self._ratios()) if table.rows]
+        return [table for table in (self._figures(), self._ratios(), self._metering()) if table.rows]
 
     def _figures(self) -> Table:
         names = sorted(self.results.rounds, key=lambda name: name != DIRECT)  # the floor first
@@ -135,6 +135,20 @@ class Report:
         ]
         title = "Relay against each peer: median of the ratios within each round"
         return Table(title, ["figure", "", *peers, f"bar against {BAR_PEER}"], rows)
+
+    def _metering(self) -> Table:
+        figures = [figure for figure in FIGURES if figure.key in ("small_cpu_us", "burst_cpu_us")]
+        rows = [
+            [figure.label, part, _number(cost, 0), figure.unit, _verdict(cost, bar if figure is figures[0] else None)]
+            for part, name, without, bar in METERING
+            for figure in figures
+            if (cost := self.results.difference(name, without, figure.key)) is not None
+        ]
+        return Table(
+            "What metering costs: median of the differences within each round",
+            ["figure", "part", "cost", "", "bar"],
+            rows,
+        )
 
     def _cell(self, name: str, figure: Figure) -> str:
         median = self.results.median(name, figure.key)

@@ -1,6 +1,7 @@
 """What a client is told of what its call used and cost."""
 
 from decimal import Decimal
+from itertools import compress
 from typing import Literal
 
 from app.core.frozen import frozen
@@ -35,7 +36,7 @@ class Bill:
 
 def write_usage(usage: Usage) -> str:
     """The classes that are not 0, by their names, as `input=10, cache_read=5, output=7, reasoning=3`."""
-    told = [f"{name}={count}" for name, count in zip(_TOLD, usage, strict=False) if count]
+    told = [f"{name}={count}" for name, count in compress(zip(_TOLD, usage, strict=False), usage)]
     if usage.tier and told:
         told.append(f"tier={usage.tier}")
     if usage.estimated and told:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from itertools import compress
 
 from app.core.usage import COUNTS, NO_USAGE, Usage
 
@@ -95,9 +96,8 @@ class Rates:
                 if prompt > above:
                     units = others
         total = _ZERO
-        for name, count, unit in zip(COUNTS, usage.counts, units, strict=True):
-            if not count:
-                continue
+        counts = usage.counts
+        for name, count, unit in compress(zip(COUNTS, counts, units, strict=True), counts):
             if unit is not None:
                 total += unit * count
             elif name not in _MAYBE_IN_TOKENS or not usage.completion:

@@ -145,7 +145,7 @@ class Metering:
             trace.attempts,
             trace.rescued,
             redact(end.error) if end.error else None,
-            _union(call.tags, trace.tags),
+            _union(call.tags, trace.tags) if trace.tags else call.tags,
             call.end_user,
             trace.alias,
             trace.router,
@@ -154,7 +154,7 @@ class Metering:
             trace.cache_hit,
             priced.cost,
             priced.version,
-            _redacted(trace.warnings),
+            _redacted(trace.warnings) if trace.warnings else (),
             trace.failures,
             trace.holds,
             trace.traceparent,
@@ -231,11 +231,11 @@ class _Metered:
         return self._metering.bill(self._call, usage, priced)
 
     def settle(self) -> Bill:
-        """The same of a whole reply, of which no more comes: this is what will be recorded."""
+        """The same of a whole reply, of which no more comes, and which is of one target: this is what will be recorded."""
         self._usage = usage = self._reply.read_usage()
         self._reply.read_usage = lambda: usage
-        self._priced = self._metering.price(self._call, usage)
-        return self.bill()
+        self._priced = priced = self._metering.price(self._call, usage)
+        return Bill(usage, priced.cost)
 
 
 def _lead_through(reply: Reply, receipt: Receipt) -> None:
@@ -271,7 +271,7 @@ def _without_keys(name: str) -> str:
 
 
 def _redacted(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(redact, names)) if names else names
+    return tuple(map(redact, names))
 
 
 def _ms(seconds: float) -> int:
@@ -279,4 +279,4 @@ def _ms(seconds: float) -> int:
 
 
 def _union(tags: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted({*tags, *more})) if more else tags
+    return tuple(sorted({*tags, *more}))

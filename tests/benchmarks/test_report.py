@@ -34,6 +34,17 @@ def test_figure_that_failed_in_one_round_is_not_counted() -> None:
     assert failed.ratio("relay", "ferrogw", "small_cpu_us") is None
 
 
+def test_parts_of_metering_are_the_medians_of_the_rounds_differences() -> None:
+    drifting = results([140, 250, 960], [200, 400, 1000])
+    for index, (unmetered, unwritten) in enumerate([(100, 120), (200, 230), (900, 941)]):
+        drifting.add("unmetered", index, {"small_cpu_us": unmetered})
+        drifting.add("unwritten", index, {"small_cpu_us": unwritten})
+
+    told = [line for line in text_of(drifting).splitlines() if "what" in line]
+
+    assert ["30" in told[0], "≤ 40 reached" in told[0], "20" in told[1]] == [True] * 3
+
+
 def test_bar_is_shown_reached_or_not() -> None:
     assert "≤ 0.9 reached" in text_of(results([100], [200]))
     assert "≤ 0.9 not reached" in text_of(results([190], [200]))
