@@ -26,6 +26,16 @@ class Outcome(StrEnum):
     """The reply broke off after its first byte, by the provider's fault or ours."""
 
 
+FIRST_ERROR_STATUS = 400
+FAILURES = (Outcome.ERROR, Outcome.CUT)
+"""Where a stream has begun, its status says nothing of these any more."""
+
+
+def went_well(status: int, outcome: str) -> bool:
+    """Whether a call counts as `ok`, not as an error. What its client left in the midst of is nobody's error."""
+    return status < FIRST_ERROR_STATUS and outcome not in FAILURES
+
+
 @frozen
 class End:
     """How and when a reply ended.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from app.core.record import CallRecord
-from app.core.reply import Outcome
+from app.core.reply import FIRST_ERROR_STATUS, Outcome, went_well
 
 Attribute = str | int | float | bool
 FindBaseUrl = Callable[[str], str | None]
@@ -77,10 +77,11 @@ def span_attributes(record: CallRecord) -> dict[str, Attribute]:
 
 
 def error_type(record: CallRecord) -> str | None:
-    """The status of an error, or how else a call ended early; None where it went well."""
-    if record.status >= 400 and record.outcome is not Outcome.CLIENT_GONE:
-        return str(record.status)
-    return None if record.outcome is Outcome.OK else record.outcome.value
+    """The status of an error, or how a call ended that has none; None where it went well."""
+    if went_well(record.status, record.outcome):
+        return None
+    has_status = record.status >= FIRST_ERROR_STATUS and record.outcome is not Outcome.CLIENT_GONE
+    return str(record.status) if has_status else record.outcome.value
 
 
 def _server(base_url: str | None) -> dict[str, Attribute]:

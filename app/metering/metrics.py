@@ -64,7 +64,7 @@ class Metrics:
     """What this worker has seen since it began.
 
     Args:
-        listed: the models that providers are known to have. Others get a label of their own only when a call went well.
+        listed: the models that providers are known to have. Others get a label of their own only once they have answered.
     """
 
     def __init__(self, listed: Callable[[], Collection[Name]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.reply import FAILURES, FIRST_ERROR_STATUS
 from app.store.db import Database
 from app.store.rollups import HOURS_PER_DAY
 from app.store.selection import Conditions, Selection, conditions
@@ -36,7 +37,9 @@ SORTS = {
 
 IN_PERIOD = "r.received_at >= :from_ms AND r.received_at < :until_ms"
 
-_STATUSES = {None: "", "success": " AND r.status < 400", "error": " AND r.status >= 400"}
+# `went_well` in SQL.
+_OK = f"r.status < {FIRST_ERROR_STATUS} AND r.outcome NOT IN {tuple(map(str, FAILURES))!r}"
+_STATUSES = {None: "", "success": f" AND {_OK}", "error": f" AND NOT ({_OK})"}
 COUNTS = {None: "u.calls", "success": "u.ok", "error": "u.calls - u.ok"}
 """How many of the clients' own calls have a status, by sums `u`."""
 

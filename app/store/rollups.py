@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from app.core.money import PICO_USD
+from app.core.reply import went_well
 from app.store.statements import Statements
 from app.store.times import MS_PER_HOUR
 
@@ -92,7 +93,6 @@ _ADD_DAY = _upsert("usage_days", ("day", "key_id"))
 _ADD_TOTAL = _upsert("usage_totals", ("hour",), (*SUMS, "cost_mills"))
 
 _COST = SUMS.index("cost")
-_ERROR_STATUS = 400
 
 _read_key = itemgetter(*KEY)
 _read_classes = itemgetter(*CLASSES)
@@ -179,7 +179,7 @@ def _amounts(row: Mapping[str, Any]) -> Amounts:
     return (
         0 if helper else 1,
         1 if helper else 0,
-        0 if helper or row["status"] >= _ERROR_STATUS else 1,
+        0 if helper or not went_well(row["status"], row["outcome"]) else 1,
         +row["charged"],  # a number: a server tells that from a truth value
         +row["cache_hit"],
         +row["usage_estimated"],

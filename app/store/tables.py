@@ -218,7 +218,7 @@ class _Sums(SQLModel):
 
     Attributes:
         calls: the clients' own; `helper_calls` are those made for them.
-        ok: the clients' own with a status below 400.
+        ok: the clients' own that went well (`app.core.reply.went_well`).
         estimated: calls whose tokens are our estimate; `unpriced` are those without a known price.
         total_ms: of the clients' own.
         first_bytes: the clients' own of which any byte came, over which `first_byte_ms` is summed.

@@ -34,7 +34,7 @@ class Difference:
 
 
 _NAMES = tuple(column.name for column in REQUEST_LOGS.columns)
-_SUMMED = {"id", "parent_id", "received_at", "status", "usage_estimated", "cache_hit", *KEY, *SUMS}
+_SUMMED = {"id", "parent_id", "received_at", "status", "outcome", "usage_estimated", "cache_hit", *KEY, *SUMS}
 _COLUMNS = tuple(name for name in _NAMES if name in _SUMMED)
 _ROWS = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE received_at >= :from_ms AND received_at < :until_ms"  # noqa: S608 - our columns
 _HOURS = f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns

@@ -90,6 +90,7 @@ def test_tokens_of_a_span_are_all_of_the_request_and_all_of_the_reply() -> None:
         (200, Outcome.ERROR, "error"),
         (200, Outcome.CUT, "cut"),
         (499, Outcome.CLIENT_GONE, "client_gone"),
+        (200, Outcome.CLIENT_GONE, None),
     ],
 )
 def test_error_is_told_by_its_status_or_how_the_call_ended(status: int, outcome: Outcome, error: str | None) -> None:

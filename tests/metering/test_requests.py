@@ -93,6 +93,26 @@ async def test_pages_with_filters_show_each_call_that_is_meant(
     assert moments == sorted(moments, reverse=order == "desc")
 
 
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("filters", [{}, {"users": ("ann",)}])
+async def test_stream_that_broke_off_is_among_the_errors(
+    database: Database, sort: str, filters: dict[str, Any]
+) -> None:
+    ends = {"a": (200, "ok"), "b": (200, "client_gone"), "c": (200, "cut"), "d": (200, "error"), "e": (502, "error")}
+    rows = [
+        make_row(each, received_at=NOON - 4000 * number, status=status, outcome=outcome)
+        for number, (each, (status, outcome)) in enumerate(ends.items())
+    ]
+    await insert_calls(database, rows)
+    requests, selection = Requests(database), Selection(DAY - 30, DAY, filters)
+
+    for status, expected in (("error", {"c", "d", "e"}), ("success", {"a", "b"})):
+        found = await all_pages(requests, selection, limit=1, sort=sort, status=status)
+        total = (await requests.page(want(selection, status=status), with_total=True)).total  # type: ignore[arg-type]
+        assert {view["id"] for view in found} == expected
+        assert total == len(expected)
+
+
 @pytest.fixture
 async def many(database: Database) -> tuple[Requests, list[dict[str, Any]]]:
     """200 calls over 130 days, few of them of a seldom user, and the rows that they were made of."""

@@ -3,16 +3,23 @@
 import pytest
 from sqlalchemy import text
 
-from app.store.calls import SORTS
+from app.store.calls import SORTS, Status, Wanted, conditions_on
 from app.store.db import Database
+from app.store.selection import Selection
 
 
+@pytest.mark.parametrize("status", [None, "success", "error"])
 @pytest.mark.parametrize(
     ("sort", "index"),
     [("cost", "cost"), ("input_tokens", "prompt"), ("output_tokens", "completion"), ("response_time_ms", "total_ms")],
 )
-async def test_first_calls_of_a_day_in_each_order_come_from_an_index(database: Database, sort: str, index: str) -> None:
-    sql = f"SELECT r.id FROM request_logs r WHERE r.received_at / 86400000 = 1 ORDER BY {SORTS[sort]} DESC LIMIT 5"
+async def test_first_calls_of_a_day_in_each_order_come_from_an_index(
+    database: Database, sort: str, index: str, status: Status | None
+) -> None:
+    where, _ = conditions_on(Wanted(Selection(1, 1), status))
+    sql = (
+        f"SELECT r.id FROM request_logs r WHERE r.received_at / 86400000 = 1{where} ORDER BY {SORTS[sort]} DESC LIMIT 5"
+    )
 
     async with database.read() as connection:
         if database.path is None:

@@ -71,6 +71,30 @@ async def test_calls_of_one_key_and_hour_are_one_sum(database: Database) -> None
     assert day["day"] == int(RECEIVED_AT) // HOUR // 24
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome", "ok"),
+    [(200, "cut", 0), (200, "error", 0), (200, "client_gone", 1), (499, "client_gone", 0), (502, "error", 0)],
+)
+async def test_stream_that_broke_off_is_not_ok_and_one_that_its_client_left_is(
+    database: Database, status: int, outcome: str, ok: int
+) -> None:
+    await insert_calls(database, [make_row("a", status=status, outcome=outcome)])
+    # By the way that is taken where some are there already.
+    await insert_calls(database, [make_row("a"), make_row("b", status=status, outcome=outcome)])
+
+    assert await total(database, "calls") == [2, 2]
+    assert await total(database, "ok") == [2 * ok, 2 * ok]
+
+
+async def test_part_of_a_stream_that_another_carried_on_is_neither_ok_nor_a_call(database: Database) -> None:
+    part = make_row("a.1", parent_id="a", helper="broken", outcome="cut", charged=False)
+
+    await insert_calls(database, [make_row("a"), part])
+
+    (totals,) = await read_totals(database)
+    assert (totals["calls"], totals["ok"], totals["helper_calls"]) == (1, 1, 1)
+
+
 async def test_hours_and_days_begin_in_utc_by_the_time_of_arrival(database: Database) -> None:
     midnight = 20_000 * 24 * HOUR
 

@@ -25,7 +25,7 @@ async def kept(database: Database) -> Database:
         [
             make_row("a"),
             make_row("b", received_at=RECEIVED_AT - DAY_S, charged=False),
-            make_row("c", received_at=RECEIVED_AT - 2 * DAY_S, provider=None, model=None, cost=None),
+            make_row("c", received_at=RECEIVED_AT - 2 * DAY_S, provider=None, model=None, cost=None, outcome="cut"),
             make_row("h", parent_id="a", helper="search", charged=False),
         ],
     )
@@ -71,6 +71,7 @@ async def test_nothing_differs_in_an_empty_database(database: Database) -> None:
     [
         ("DELETE FROM request_logs WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
         ("UPDATE request_logs SET output_tokens = 5 WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
+        ("UPDATE request_logs SET outcome = 'cut' WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
         ("UPDATE usage_hours SET cost = cost + 1", {"sums of an hour are those of its calls", "totals of an hour are those of its keys"}),
         ("UPDATE usage_totals SET cost = cost + 1", {"totals of an hour are those of its keys"}),
         ("DELETE FROM usage_totals", {"totals of an hour are those of its keys"}),

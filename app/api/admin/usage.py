@@ -99,7 +99,7 @@ class CallsQuery(UsageQuery):
     model: Values
     client: Values
     alias: Values
-    status: Literal["success", "error"] | None = Field(None, description="With a status below 400, or from there on.")
+    status: Literal["success", "error"] | None = Field(None, description="Those that went well, or those that did not.")
     sort: Literal["timestamp", "input_tokens", "output_tokens", "cost", "response_time_ms"] = "timestamp"
     order: Literal["asc", "desc"] = "desc"
     helpers: bool = Field(False, description="Also calls that were made for others.")

@@ -117,7 +117,8 @@ def downgrade() -> None:
 # The sums of rows that were there before. Written out once more, for what a migration does must not change with the program.
 _GROUPS = sa.text(
     "SELECT token_id, username, name, coalesce(provider, ''), coalesce(model, ''), surface, client,"
-    " received_at / 3600000 AS hour, count(*), sum(CASE WHEN status < 400 THEN 1 ELSE 0 END),"
+    " received_at / 3600000 AS hour, count(*),"
+    " sum(CASE WHEN status < 400 AND outcome NOT IN ('error', 'cut') THEN 1 ELSE 0 END),"
     " sum(CASE WHEN usage_estimated THEN 1 ELSE 0 END), sum(CASE WHEN cost IS NULL THEN 1 ELSE 0 END), sum(input_tokens),"
     " sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(coalesce(cost, 0)),"
     " sum(total_ms), sum(coalesce(first_byte_ms, 0)), count(first_byte_ms)"
