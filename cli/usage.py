@@ -129,7 +129,7 @@ def _view(totals: "Totals") -> View:
         "prompt_tokens": totals.prompt_tokens,
         "completion_tokens": totals.completion_tokens,
         "total_tokens": totals.total_tokens,
-        "cost": write_usd(totals.cost),
+        "cost": None if totals.known_cost is None else write_usd(totals.known_cost),
         "unpriced": totals.unpriced,
         "estimated": totals.estimated,
         "average_ms": totals.average_ms,
@@ -155,14 +155,16 @@ def _show(by: str, views: list[View], totals: View, selection: "Selection") -> N
         typer.echo("No calls.")
         return
     columns = [by, "calls", "errors", "in", "out", "USD", "ms"]
-    places = _places([Decimal(view["cost"]) for view in (*views, totals)])
+    places = _places([Decimal(view["cost"]) for view in (*views, totals) if view["cost"] is not None])
     numbers = [_numbers(view, places) for view in (*views, totals)]
     longest = _room([columns[1:], *numbers]) if sys.stdout.isatty() else 1000
     names = [*(_name(view, longest) for view in views), "all"]
     rows = [[name, *cells] for name, cells in zip(names, numbers, strict=True)]
     show_table(columns, rows, right=range(1, len(columns)), total=True)
-    if unpriced := totals["unpriced"]:
-        typer.echo(f"~ lacks the cost of {counted(unpriced, 'call')} for which no price is known.")
+    if totals["unpriced"] and totals["cost"] is not None:
+        typer.echo(f"~ lacks the cost of {counted(totals['unpriced'], 'call')} for which no price is known.")
+    if any(view["cost"] is None for view in views):
+        typer.echo("? is where no price is known for any of the calls.")
     if by == "tag":
         typer.echo("A call counts once under each of its tags, and once in all.")
 
@@ -173,7 +175,7 @@ def _numbers(view: View, places: int) -> list[str]:
         f"{view['errors']:,}" if view["errors"] else "-",
         _short(view["prompt_tokens"]),
         _short(view["completion_tokens"]),
-        f"{'~' if view['unpriced'] else ''}{_money(Decimal(view['cost']), places)}",
+        _cost(view, places),
         "-" if view["average_ms"] is None else f"{view['average_ms']:,.0f}",
     ]
 
@@ -202,8 +204,14 @@ def _short(count: int) -> str:
 
 def _places(costs: list[Decimal]) -> int:
     """Decimals for a whole column, so that its points stand below each other: of its largest amount four digits, and cents at least."""
-    most = max(map(abs, costs))
+    most = max(map(abs, costs), default=Decimal(0))
     return 2 if most == 0 else min(12, max(2, 3 - most.adjusted()))
+
+
+def _cost(view: View, places: int) -> str:
+    if view["cost"] is None:
+        return "?"
+    return f"{'~' if view['unpriced'] else ''}{_money(Decimal(view['cost']), places)}"
 
 
 def _money(cost: Decimal, places: int) -> str:

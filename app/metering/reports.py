@@ -63,7 +63,7 @@ class Totals:
         estimated: calls of both kinds whose tokens are estimates.
         prompt_tokens, completion_tokens: of all classes.
         usage: by class, as in `request_logs`.
-        cost: in USD.
+        cost: in USD, of all whose price is known.
         average_ms, average_first_byte_ms: of the clients' own; None where there are none.
     """
 
@@ -85,6 +85,11 @@ class Totals:
     def errors(self) -> int:
         """The clients' own that did not go well."""
         return self.calls - self.ok
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """`cost`; None where no price of any of the calls is known, so that it is not 0."""
+        return _known(self)
 
     @property
     def total_tokens(self) -> int:
@@ -112,11 +117,17 @@ class Point:
 
     start: datetime
     calls: int = 0
+    helper_calls: int = 0
     ok: int = 0
     unpriced: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: Decimal = Decimal(0)
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """As of `Totals`."""
+        return _known(self)
 
 
 class Reports:
@@ -241,6 +252,10 @@ def _point(start: datetime, sums: SumsByName | None) -> Point:
         return Point(start)
     counts = {name: value for name, value in sums.items() if name != "cost"}
     return Point(start, **counts, cost=from_pico_usd(sums["cost"]))
+
+
+def _known(sums: Totals | Point) -> Decimal | None:
+    return None if 0 < sums.unpriced == sums.calls + sums.helper_calls else sums.cost
 
 
 def _average(whole: int, count: int) -> float | None:

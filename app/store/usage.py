@@ -19,6 +19,7 @@ _PROMPT = " + ".join(f"u.{name}_tokens" for name in PROMPT)
 _COMPLETION = " + ".join(f"u.{name}_tokens" for name in COMPLETION)
 BRIEF = {
     "calls": "u.calls",
+    "helper_calls": "u.helper_calls",
     "ok": "u.ok",
     "unpriced": "u.unpriced",
     "prompt_tokens": _PROMPT,

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from app.metering.reports import select
 from app.store.db import open_database
 from app.store.requests import insert_calls
 from app.store.schema import upgrade
-from cli.usage import BY, _money, _places
+from cli.usage import BY, _money, _places, _show
 from tests.store.test_requests import make_row
 
 PERIOD = ("--since", "2026-09-20", "--until", "2026-09-22")
@@ -68,6 +69,34 @@ def test_table_tells_what_lacks_a_price_and_how_tags_count(file: Path) -> None:
     assert ["all", "3", "1", "81", "84", "~0.01355", "9"] in lines
     assert "~ lacks the cost of 1 call for which no price is known." in done.stdout
     assert "A call counts once under each of its tags" in done.stdout
+
+
+def test_cost_of_calls_that_all_lack_a_price_is_unknown_and_not_0(file: Path) -> None:
+    table, alone = run(file, "--by", "user", *PERIOD), run(file, "--by", "user", "--since", "2026-09-23")
+    document = json.loads(run(file, "--by", "user", "--json", *PERIOD).stdout)
+    rows = csv.DictReader(io.StringIO(run(file, "--by", "user", "--csv", *PERIOD).stdout, newline=""))
+
+    lines = [line.split() for line in table.stdout.splitlines()]
+    assert ["bob", "1", "1", "27", "28", "?", "9"] in lines
+    assert "? is where" in table.stdout
+    assert "?" not in alone.stdout
+    assert [(group["key"], group["cost"]) for group in document["groups"]] == [("ann", "0.01355"), ("bob", None)]
+    assert document["totals"]["cost"] == "0.01355"
+    assert [(row["key"], row["cost"]) for row in rows] == [("ann", "0.01355"), ("bob", "")]
+
+
+def test_table_without_any_known_price_has_no_amount(capsys: pytest.CaptureFixture[str]) -> None:
+    view = {"key": "bob", "calls": 2, "errors": 0, "prompt_tokens": 3, "completion_tokens": 4, "average_ms": 5.0}
+    unpriced = view | {"cost": None, "unpriced": 2}
+
+    _show("user", [unpriced], unpriced, select(days=1))
+
+    told = capsys.readouterr().out
+    assert [line.split() for line in told.splitlines()][2:4] == [
+        ["bob", "2", "-", "3", "4", "?", "5"],
+        ["all", "2", "-", "3", "4", "?", "5"],
+    ]
+    assert "~" not in told
 
 
 def test_csv_is_safe_to_open(file: Path) -> None:

@@ -69,6 +69,30 @@ async def test_nothing_is_the_summary_of_no_calls(reports: Reports) -> None:
     assert (totals.calls, totals.cost, totals.average_ms) == (0, Decimal(0), None)
 
 
+async def test_cost_is_unknown_where_no_price_of_any_call_is_known(reports: Reports, database: Database) -> None:
+    helper = make_row("g", received_at=NOON - 9 * 86_400, username="eve", parent_id="f", helper="search", cost=None)
+    await insert_calls(database, [make_row("f", received_at=NOON - 9 * 86_400, username="eve", cost=None), helper])
+    eve = Selection(DAY - 9, DAY, {"users": ("eve",)})
+
+    before = await reports.summary(eve)
+    (_, first, *_, last) = await reports.timeseries(Selection(DAY - 10, DAY), "day")
+    groups, totals = await reports.by("user", Selection(DAY - 9, DAY))
+    free = make_row("e", received_at=NOON - 9 * 86_400, username="eve", parent_id="f", helper="search", cost=Decimal(0))
+    await insert_calls(database, [free])
+    after = await reports.summary(eve)
+
+    assert (before.calls, before.helper_calls, before.unpriced, before.known_cost) == (1, 1, 2, None)
+    assert (first.unpriced, first.known_cost, last.known_cost) == (2, None, Decimal("1.01"))
+    assert {each.key: each.totals.known_cost for each in groups} == {
+        "ann": Decimal("1.01"),
+        "bob": Decimal("0.5"),
+        "eve": None,
+    }
+    assert totals.known_cost == Decimal("1.51")
+    assert after.known_cost == 0, "a price of 0 is one"
+    assert (await reports.summary(Selection(1, 2))).known_cost == 0
+
+
 async def test_call_with_two_tags_counts_once_in_totals_and_once_under_each(reports: Reports) -> None:
     groups, totals = await reports.by("tag", TODAY)
 

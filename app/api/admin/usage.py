@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -20,6 +21,13 @@ _MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
 Values = Annotated[list[str], Field(default_factory=list, description="With commas between them, or repeated.")]
 Day = Annotated[date | None, Field(default=None, description="A UTC day, YYYY-MM-DD; it is part of the period.")]
 Cost = Annotated[str, Field(description="In USD, exact.", examples=["0.0123"])]
+KnownCost = Annotated[
+    str | None,
+    Field(
+        description="In USD, exact; null where all calls, with those made for others, are `unpriced`.",
+        examples=["0.0123"],
+    ),
+]
 
 
 class UnknownRequest(RelayError):
@@ -146,7 +154,7 @@ class Sums(BaseModel):
     completion_tokens: int
     total_tokens: int
     usage: dict[str, int]
-    cost: Cost
+    cost: KnownCost
     average_ms: float | None
     average_first_byte_ms: float | None
 
@@ -196,7 +204,7 @@ class SeriesPoint(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    cost: Cost
+    cost: KnownCost
 
 
 class Series(BaseModel):
@@ -298,7 +306,7 @@ def usage_router(authorise: Authorise, reports: Reports, requests: Requests) -> 
                 prompt_tokens=point.prompt_tokens,
                 completion_tokens=point.completion_tokens,
                 total_tokens=point.prompt_tokens + point.completion_tokens,
-                cost=write_usd(point.cost),
+                cost=_usd(point.known_cost),
             )
             for point in points
         ]
@@ -381,4 +389,8 @@ def _sums(totals: Totals) -> Sums:
 
 def _fields(totals: Totals) -> dict[str, Any]:
     fields = {name: getattr(totals, name) for name in Sums.model_fields}
-    return fields | {"usage": dict(totals.usage), "cost": write_usd(totals.cost)}
+    return fields | {"usage": dict(totals.usage), "cost": _usd(totals.known_cost)}
+
+
+def _usd(cost: Decimal | None) -> str | None:
+    return None if cost is None else write_usd(cost)
