@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from app.api.admin.moments import ShownMoment
 from app.core.limits import BUDGETS, Standing, end_of
 from app.core.money import from_pico_usd, write_usd
 
@@ -31,7 +32,7 @@ class LimitUse(BaseModel):
     used: int | str
     reserved: int | str
     most: int | str
-    starts_anew: datetime | None
+    starts_anew: ShownMoment | None
 
 
 def show_use(standing: Standing) -> LimitUse:

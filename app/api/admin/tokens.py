@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import MOST, Budget, Limit, LimitUse, show_limits, show_use
+from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.auth.desk import TokenDesk, TokenView
 from app.auth.issue import InvalidToken, NoSuchToken
@@ -95,9 +96,9 @@ class TokenShown(BaseModel):
     id: str
     username: str
     state: str
-    created: datetime
-    expires: datetime | None
-    last_used: datetime | None
+    created: ShownMoment
+    expires: ShownMoment | None
+    last_used: ShownMoment | None
     rate_limit: int
     used_today: int
     lifetime_requests: int

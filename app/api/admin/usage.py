@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.moments import ShownMoment
 from app.core.errors import RelayError
 from app.core.money import write_usd
 from app.metering.reports import GROUPS, Reports, Selection, Totals, day_of, select
@@ -196,7 +197,7 @@ class Division(BaseModel):
 class SeriesPoint(BaseModel):
     """An hour or a day, which begins at `start`."""
 
-    start: str
+    start: ShownMoment
     calls: int
     ok: int
     errors: int
@@ -298,7 +299,7 @@ def usage_router(authorise: Authorise, reports: Reports, requests: Requests) -> 
         points = await reports.timeseries(selection, query.interval)
         shown = [
             SeriesPoint(
-                start=point.start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                start=point.start,
                 calls=point.calls,
                 ok=point.ok,
                 errors=point.calls - point.ok,

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import time
@@ -139,7 +140,7 @@ def test_series_by_hours_of_today_has_all_calls(admin: httpx.Client) -> None:
     body = admin.get(f"{USAGE}/timeseries", params={"days": 2, "interval": "hour"}).json()
 
     assert sum(point["calls"] for point in body["points"]) == 3
-    assert body["points"][0]["start"].endswith("T00:00:00Z")
+    assert body["points"][0]["start"].endswith("T00:00:00.000Z")
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,29 @@ def test_export_is_a_file_without_secrets(admin: httpx.Client, gateway: Gateway)
     assert gateway.token not in table.text + lines.text
 
 
+def test_all_times_are_in_one_form(admin: httpx.Client) -> None:
+    body = {
+        "username": "timed",
+        "expires": "2099-01-01T12:00:00.1234+02:00",
+        "tokens_per_day": 9,
+        "budget_per_month": 1,
+    }
+    token = admin.post("/admin/api/tokens", json=body).json()["token"]
+
+    documents = [
+        token,
+        admin.get(f"/admin/api/tokens/{token['id']}").json(),
+        admin.get("/admin/api/tokens").json(),
+        *(admin.get(f"{USAGE}/{path}").json() for path in ("timeseries", "requests")),
+        admin.get("/admin/api/alerts").json(),
+    ]
+
+    times = [time for document in documents for time in re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', json.dumps(document))]
+    assert token["expires"] == "2099-01-01T10:00:00.123Z"
+    assert len(times) > 10
+    assert [time for time in times if not re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", time)] == []
+
+
 def test_token_that_is_made_works_until_it_is_withdrawn(admin: httpx.Client, gateway: Gateway) -> None:
     made = admin.post(
         "/admin/api/tokens",
@@ -235,7 +259,7 @@ def test_token_that_is_made_works_until_it_is_withdrawn(admin: httpx.Client, gat
     changed = admin.patch(
         path, json={"rate_limit": 9, "budget_per_month": None, "expires": "2099-01-01T00:00:00"}
     ).json()
-    assert changed == token | {"rate_limit": 9, "budget_per_month": None, "expires": "2099-01-01T00:00:00Z"}
+    assert changed == token | {"rate_limit": 9, "budget_per_month": None, "expires": "2099-01-01T00:00:00.000Z"}
     rotated = admin.post(f"{path}/rotate", json={"grace_hours": 0}).json()
     assert models(gateway, rotated["text"]) == 200
     wait_until_refused(gateway, made.json()["text"])

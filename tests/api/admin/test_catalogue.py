@@ -254,7 +254,7 @@ def test_users_limits_are_set_and_shown_with_their_use(admin: httpx.Client, gate
         ("user", "tokens_per_day", 0, 0, 100),
         ("user", "budget_per_month", "0", "0", "1.5"),
     ]
-    assert put["use"][0]["starts_anew"].endswith("T00:00:00Z")
+    assert put["use"][0]["starts_anew"].endswith("T00:00:00.000Z")
     assert admin.get(path).json() == put
     assert {key: put[key] for key in put if key != "use"} in admin.get(USERS).json()["users"]
     lifted = admin.put(path, json={}).json()
