@@ -82,7 +82,9 @@ def with_settings(
 
     try:
         return asyncio.run(do())
-    except (ValueError, RelayError, UnusableDatabase) as exc:
+    except RelayError as exc:
+        fail(exc.message)
+    except (ValueError, UnusableDatabase) as exc:
         fail(str(exc))
     except KeyboardInterrupt:
         fail("Interrupted.")

@@ -22,6 +22,30 @@ T = TypeVar("T")
 # No right to it, no such table, no such column (PostgreSQL, appendix A). SQLite says so by the class of all that passes.
 _MENDABLE = frozenset({"42501", "42P01", "42703"})
 
+_UNUSABLE = "cannot be used now"
+_AWAY = "cannot be reached"
+_LOCKED = "is locked by another process"
+_FULL = "has no room left on its disk"
+_READ_ONLY = "cannot be written to"
+_SQLITE_WORDS = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CANTOPEN: _AWAY,
+    sqlite3.SQLITE_IOERR: _AWAY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+}
+# Lock not available and deadlock; no connection, or one that a stop ended; too many connections (PostgreSQL, appendix A).
+_SERVER_WORDS = {
+    "55P03": _LOCKED,
+    "40P01": _LOCKED,
+    "08": _AWAY,
+    "57P": _AWAY,
+    "53300": _AWAY,
+    "53100": _FULL,
+    "25006": _READ_ONLY,
+}
+
 ANSWER_S = 10.0
 """For how long a transaction on a server may go on. A server that hangs, or is cut off, says nothing at all."""
 
@@ -33,11 +57,17 @@ class UnusableDatabase(Exception):
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached now, or is locked for longer than we wait.
 
+    Its message is for clients; as text, for the log, it names the driver's error too.
+
     Attributes:
         in_doubt: it failed during the commit, so that what was written may be there. Otherwise it is not.
     """
 
     in_doubt = False
+
+    def __str__(self) -> str:
+        cause = self.__cause__
+        return self.message if cause is None else f"{self.message} ({type(cause_of(cause)).__name__})"
 
 
 class Database:
@@ -228,7 +258,23 @@ def is_defect(exc: DBAPIError) -> bool:
 
 
 def _unavailable(exc: Exception) -> DatabaseUnavailable:
-    return DatabaseUnavailable(f"The database cannot be used now ({type(cause_of(exc)).__name__}).")
+    return DatabaseUnavailable(f"The database {_describe(exc)}.")
+
+
+def _describe(exc: Exception) -> str:
+    """What is wrong with the database, in words that do not depend on its kind."""
+    cause = cause_of(exc)
+    if isinstance(cause, TimeoutError | PoolTimeout):
+        return "does not answer"
+    if isinstance(cause, sqlite3.Error):
+        # The low byte; the others tell more of the same (https://www.sqlite.org/rescode.html).
+        return _SQLITE_WORDS.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, _UNUSABLE)
+    state: str = getattr(cause, "sqlstate", None) or ""
+    for beginning, words in _SERVER_WORDS.items():
+        if state.startswith(beginning):
+            return words
+    is_away = isinstance(cause, OSError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated)
+    return _AWAY if is_away else _UNUSABLE
 
 
 def cause_of(exc: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -115,7 +116,50 @@ async def test_locked_database_is_unavailable_and_nothing_is_in_doubt(database: 
             await database.begin().__aenter__()
 
     assert error.value.status == 503
+    assert error.value.message == "The database is locked by another process."
+    assert str(error.value) == "The database is locked by another process. (OperationalError)", "in the log"
     assert not error.value.in_doubt
+
+
+@sqlite_only
+@pytest.mark.parametrize("way", ["read", "transact"])
+async def test_file_that_is_gone_cannot_be_reached(open_another: Callable[[str], Database], way: str) -> None:
+    database = open_another("gone/relay.db")
+    assert database.path is not None
+    shutil.rmtree(database.path.parent)
+
+    with pytest.raises(DatabaseUnavailable) as error:
+        await (database.ping() if way == "read" else database.transact(lambda _: None))
+
+    assert error.value.message == "The database cannot be reached."
+
+
+@sqlite_only
+@pytest.mark.parametrize("way", ["begin", "transact"])
+async def test_database_without_room_says_so(database: Database, way: str) -> None:
+    fill = "INSERT INTO revisions VALUES (hex(randomblob(1000000)), 1)"
+
+    async def write() -> None:
+        if way == "transact":
+            await database.transact(lambda statements: [statements.rows(sql, {}) for sql in (limit, fill)])
+            return
+        async with database.begin() as connection:
+            await connection.execute(text(limit))
+            await connection.execute(text(fill))
+
+    limit = "PRAGMA max_page_count = 1"
+    with pytest.raises(DatabaseUnavailable) as error:
+        await write()
+
+    assert error.value.message == "The database has no room left on its disk."
+
+
+async def test_table_that_is_not_there_is_told_in_plain_words_and_in_the_log_by_its_error(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable) as error:
+        await database.transact(lambda statements: statements.rows("SELECT * FROM nothing", {}))
+
+    assert error.value.message == "The database cannot be used now."
+    assert str(error.value).removeprefix(error.value.message) in (" (OperationalError)", " (UndefinedTableError)")
 
 
 @sqlite_only
@@ -173,6 +217,7 @@ async def test_work_in_one_visit_on_a_locked_database_is_unavailable(database: D
         with pytest.raises(DatabaseUnavailable) as error:
             await database.transact(lambda _: None)
 
+    assert error.value.message == "The database is locked by another process."
     assert not error.value.in_doubt
     await database.transact(lambda _: None)
 

@@ -127,7 +127,7 @@ async def test_row_that_another_holds_for_too_long_makes_the_database_unavailabl
     try:
         async with database.begin() as holder:
             await holder.execute(text("UPDATE revisions SET number = 3"))
-            with pytest.raises(DatabaseUnavailable, match="LockNotAvailable") as error:
+            with pytest.raises(DatabaseUnavailable, match="is locked by another process") as error:
                 await change(hasty)
         await change(hasty)
     finally:
@@ -147,9 +147,9 @@ async def test_server_that_was_restarted_is_used_again_without_a_failure(
 
     await asyncio.to_thread(postgres.stop, crash=crash)
     if asked:
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailable, match=r"^The database cannot be reached\."):
             await database.ping()
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailable, match=r"^The database cannot be reached\."):
             await database.transact(lambda statements: statements.rows("SELECT 1", {}))
     await asyncio.to_thread(postgres.start)
 
@@ -171,6 +171,7 @@ async def test_server_that_goes_during_a_transaction_has_written_nothing(
     with pytest.raises(DatabaseUnavailable) as error:
         await write()
 
+    assert error.value.message == "The database cannot be reached."
     assert not error.value.in_doubt
     assert await database.transact(lambda statements: statements.rows("SELECT * FROM revisions", {})) == []
 
@@ -215,7 +216,7 @@ async def test_server_that_says_nothing_any_more_is_waited_for_no_longer_than_th
     stopped: list[int] = []
     monkeypatch.setattr(db_module, "ANSWER_S", 0.2)
     try:
-        with pytest.raises(DatabaseUnavailable, match="TimeoutError"):
+        with pytest.raises(DatabaseUnavailable, match="does not answer"):
             await database.transact(hang)
         await database.ping()
     finally:
