@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import show_table
+from app.core.moments import write_moment
+from cli.output import show_table, to_the_second
 
 if TYPE_CHECKING:
     from app.core.limits import Standing
@@ -68,7 +69,7 @@ def view_use(standing: "Standing") -> dict[str, object]:
         "reserved": _amount(limit, standing.reserved),
         "most": _amount(limit, standing.ask.cap.most),
         "percent": round(100 * (standing.used + standing.reserved) / standing.ask.cap.most, 1),
-        "starts_anew": None if end is None else datetime.fromtimestamp(end, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "starts_anew": None if end is None else write_moment(datetime.fromtimestamp(end, UTC)),
     }
 
 
@@ -83,7 +84,7 @@ def show_use(views: Sequence[Mapping[str, object]]) -> None:
             str(view["reserved"]),
             str(view["most"]),
             _bar(float(str(view["percent"]))),
-            str(view["starts_anew"] or "-").replace("T", " ").removesuffix("Z"),
+            to_the_second(str(view["starts_anew"] or "-")),
         )
         for view in views
     ]

@@ -62,6 +62,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def to_the_second(moment: str) -> str:
+    """A time of JSON's, for people: `2026-11-22 09:30:00`."""
+    return moment[:19].replace("T", " ")
+
+
 def fail(message: str) -> NoReturn:
     """Say on standard error why a command cannot do what it should, and end with status 1."""
     typer.echo(message, err=True)

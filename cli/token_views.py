@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from app.core.limits import LIMITS
+from app.core.moments import write_moment
 from cli.limits import NONE, limits_in_words, show_use, view_limits
-from cli.output import show_fields, show_json, show_table
+from cli.output import show_fields, show_json, show_table, to_the_second
 
 if TYPE_CHECKING:
     from app.auth.issue import Issued
@@ -61,7 +62,7 @@ def moment(ms: int | None) -> str | None:
     """A time as the JSON output has it, in UTC; None where there is none."""
     from app.store.times import from_ms
 
-    return None if ms is None else from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if ms is None else write_moment(from_ms(ms))
 
 
 def show_tokens(views: Sequence[View]) -> None:
@@ -130,7 +131,7 @@ def _word(name: str, value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     text = str(value)
-    return text.replace("T", " ").removesuffix("Z") if name in ("expires", "last_used", "created") else text
+    return to_the_second(text) if name in ("expires", "last_used", "created") else text
 
 
 def _flat(view: View) -> View:

@@ -20,7 +20,7 @@ from cli.limits import (
     parse_limits,
     view_use,
 )
-from cli.output import show_json
+from cli.output import show_json, to_the_second
 from cli.token_views import NEVER, View, moment, show_change, show_issued, show_token, show_tokens, view_token
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def import_old(
         return
     typer.echo(f"Imported {len(result.tokens)} tokens, skipped {len(result.skipped)}.")
     for token in result.tokens:
-        typer.echo(f"  {token.id}  {token.username}, until {moment(token.expires_at) or NEVER}")
+        typer.echo(f"  {token.id}  {token.username}, until {to_the_second(moment(token.expires_at) or NEVER)}")
     for one in result.skipped:
         typer.echo(f"  skipped: {one.username}: {one.reason}")
     zone = datetime.now().astimezone().tzname()

@@ -135,7 +135,7 @@ def test_show_prints_what_is_used_of_the_token_s_and_of_its_user_s_limits(relay:
     ]
     assert ["budget_per_month", "(user)", "0", "1", "4", "█" * 5 + "░" * 15, "25", "%"] in [line[:8] for line in lines]
     (use, _) = json.loads(relay("tokens", "show", "--token", token, "--json").stdout)["use"]
-    assert use.pop("starts_anew").endswith("T00:00:00Z")
+    assert use.pop("starts_anew").endswith("T00:00:00.000Z")
     assert use == {"of": "token", "limit": "tokens_per_day", "used": 0, "reserved": 250, "most": 1000, "percent": 25.0}
 
 

@@ -110,9 +110,9 @@ def test_quiet_prints_the_token_and_nothing_else(relay: Relay) -> None:
 @pytest.mark.parametrize(
     ("expiry", "shown"),
     [
-        ("2100-12-31", "2100-12-31T00:00:00Z"),
-        ("2100-12-31T10:00:00Z", "2100-12-31T10:00:00Z"),
-        ("2100-12-31T10:00:00+02:00", "2100-12-31T08:00:00Z"),
+        ("2100-12-31", "2100-12-31T00:00:00.000Z"),
+        ("2100-12-31T10:00:00Z", "2100-12-31T10:00:00.000Z"),
+        ("2100-12-31T10:00:00+02:00", "2100-12-31T08:00:00.000Z"),
         ("never", None),
     ],
 )
@@ -186,7 +186,7 @@ def test_list_shows_what_was_used(relay: Relay) -> None:
     (listed,) = read_json(relay("list", "--json"))
 
     assert (listed["used_today"], listed["lifetime_requests"]) == (5, 77)
-    assert listed["last_used"] == "1970-01-01T00:00:00Z"
+    assert listed["last_used"] == "1970-01-01T00:00:00.000Z"
 
 
 def test_list_into_a_pipe_is_aligned_text(relay: Relay) -> None:
