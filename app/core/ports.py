@@ -119,12 +119,6 @@ class PriceList(Protocol):
     def price(self, target: Target, usage: Usage, at: float) -> Priced:
         """The cost of `usage` at a moment, in seconds since the epoch: the provider's own figure where it reported one."""
 
-    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """The most that a call of so many tokens can cost in USD; None where no price is known."""
-
-    async def settled(self) -> None:
-        """Return when the prices that are on their way after the start are there, or have had their time."""
-
 
 @frozen
 class Estimate:

@@ -31,13 +31,6 @@ class Reported:
         """The provider's own figure."""
         return Priced(usage.cost, None if usage.cost is None else "provider")
 
-    def most(self, target: Target, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """Nothing is known before."""
-        return None
-
-    async def settled(self) -> None:
-        """None are on their way."""
-
 
 REPORTED = Reported()
 

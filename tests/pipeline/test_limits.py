@@ -11,7 +11,7 @@ from app.core.call import Call, Choice, Route, Target
 from app.core.errors import BudgetExhausted, LimitReached, PermissionDenied
 from app.core.limits import LIMITS, Ask, Reservation, Standing, end_of, period_of
 from app.core.money import PICO_USD
-from app.core.ports import Estimate, Priced
+from app.core.ports import Estimate
 from app.core.principal import Limits as Said
 from app.core.principal import Principal, limits_of
 from app.core.record import Hold
@@ -39,9 +39,6 @@ class Book:
 
 class Prices:
     """A token of `dear` costs ten times as much as one of `cheap`, a micro-USD; a picture of either a USD."""
-
-    def price(self, target: Target, usage: Usage, at: float) -> Priced:
-        raise NotImplementedError
 
     def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
         tokens = Decimal(input_tokens + output_tokens)
