@@ -26,6 +26,7 @@ _SOON_S = 1
 # SDKs that wait as long as they are told would do so in silence. Those of OpenAI and Anthropic know the header that forbids it.
 _LONGEST_WAIT_S = 60
 _NO_RETRY = ("x-should-retry", "false")
+_CENTS, _MILLIONTHS = 2, 6  # decimals of a USD
 
 _WORDS = {
     REQUESTS_PER_MINUTE: "{} requests a minute",
@@ -87,10 +88,11 @@ def _retry_headers(standing: Standing, now: float) -> Headers:
 def _message(standing: Standing, now: float) -> str:
     cap, amount = standing.ask.cap, standing.ask.amount
     whose = "This user's" if cap.subject.startswith("user:") else "This token's"
-    limit = f"{whose} limit of {_WORDS[cap.limit].format(_number(cap.limit, cap.most))}"
+    numbers = (cap.most, standing.used, standing.reserved, amount)
+    most, used, reserved, asked = _money(numbers) if cap.limit in BUDGETS else map(str, numbers)
+    limit = f"{whose} limit of {_WORDS[cap.limit].format(most)}"
     if cap.limit == MAX_CONCURRENT:
         return f"{limit} is reached. Try again when one of them has ended."
-    used, reserved, asked = (_number(cap.limit, number) for number in (standing.used, standing.reserved, amount))
     ends = f"It starts anew at {_moment(standing)}, in {duration(_seconds_left(standing, now))}."
     if amount > cap.most:
         return f"{limit} is too low for this call, which may take {asked}. Send less, or let the model write less."
@@ -115,9 +117,8 @@ def _moment(standing: Standing) -> str:
     return datetime.fromtimestamp(end, UTC).strftime(form)
 
 
-def _number(limit: str, number: int) -> str:
-    """Tokens and requests as they are; pico-USD in USD, with as many digits as it takes."""
-    if limit not in BUDGETS:
-        return str(number)
-    whole, _, cents = f"{from_pico_usd(number):.6f}".partition(".")
-    return f"{whole}.{cents.rstrip('0'):0<2}"
+def _money(amounts: Sequence[int]) -> list[str]:
+    """Pico-USD in USD, all with as many digits as one of them takes: cents at least, and millionths at most."""
+    exact = [f"{from_pico_usd(amount):.{_MILLIONTHS}f}" for amount in amounts]
+    needless = min(_MILLIONTHS - _CENTS, *(len(text) - len(text.rstrip("0")) for text in exact))
+    return [text[: len(text) - needless] for text in exact]

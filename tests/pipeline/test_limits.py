@@ -227,9 +227,31 @@ async def test_budget_that_is_used_up_is_insufficient_quota() -> None:
 
     assert isinstance(error, BudgetExhausted)
     assert (error.type, error.code) == ("insufficient_quota", "insufficient_quota")
-    assert "limit of 5.00 USD a month leaves no room for this call: 4.9999 used, 0.00 reserved" in error.message
     assert "may take 0.00015. It starts anew at 2026-10-01 00:00 UTC" in error.message
     assert dict(error.headers)["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [
+        ("4.9999", "limit of 5.00000 USD a month leaves no room for this call: 4.99990 used, 0.00000 reserved"),
+        ("4.999912", "limit of 5.000000 USD a month leaves no room for this call: 4.999912 used, 0.000000 reserved"),
+    ],
+)
+async def test_all_money_of_a_sentence_is_written_alike(used: str, words: str) -> None:
+    error = await refused(Said(budget_per_month=Decimal(5)), Book(used=int(Decimal(used) * PICO_USD)))
+
+    assert words in error.message
+
+
+async def test_money_has_cents_at_least() -> None:
+    call = call_of(Said(budget_per_day=Decimal(1)))
+
+    with pytest.raises(LimitReached) as raised:
+        await make_stage(Book(used=PICO_USD // 2), Estimate(600_000, 0)).handle(call, answer)
+
+    assert "limit of 1.00 USD a day leaves no room for this call: 0.50 used, 0.00 reserved" in raised.value.message
+    assert "may take 0.60." in raised.value.message
 
 
 async def test_room_that_calls_under_way_hold_is_worth_asking_for_again_soon() -> None:
