@@ -107,7 +107,10 @@ class Forecasts(Protocol):
     """What calls may cost before they are made, answered from memory."""
 
     def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
-        """The most that a call of so many tokens and `pieces` can cost in USD; None where no price is known."""
+        """The most that a call of so many tokens and `pieces` can cost in USD; None where no price of these is known."""
+
+    def is_priced(self, target: Target) -> bool:
+        """Whether a price is known of the target, be it for tokens or for anything else."""
 
     async def settled(self) -> None:
         """Return when the prices that are on their way after the start are there, or have had their time."""

@@ -141,9 +141,13 @@ class Prices:
         return Priced(cost, found.version)
 
     def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage = NO_USAGE) -> Decimal | None:
-        """The most that a call of so many tokens and `pieces` can cost now, in USD; None where no price is known."""
+        """The most that a call of so many tokens and `pieces` can cost now, in USD; None where no price of these is known."""
         rates = self.find(target, self._clock()).rates
         return None if rates is None else rates.most(input_tokens, output_tokens, pieces)
+
+    def is_priced(self, target: Target) -> bool:
+        """Whether a price is known of it now, be it for tokens or for anything else."""
+        return self.find(target, self._clock()).rates is not None
 
     def find(self, target: Target, at: float) -> Found:
         """What is known of the price of a target at a moment."""

@@ -99,14 +99,19 @@ class Limits:
                 await self._prices.settled()
                 cost = self._prices.most(target, input_tokens, output_tokens, pieces)
             if cost is None:
-                raise PermissionDenied(
-                    f"This token has a budget, and the price of {str(target)!r} is not known here. The gateway's operator can"
-                    f" set one (llm-relay models price set {target} --input … --output …), or lift the budget.",
-                    param="model",
-                    code="price_unknown",
-                )
+                raise _price_unknown(target, is_priced=self._prices.is_priced(target))
             most = max(most, cost)
         return ceil_pico_usd(most)
+
+
+def _price_unknown(target: Target, *, is_priced: bool) -> PermissionDenied:
+    lacks, other = ("lacks a rate for tokens", " and the rates that it has") if is_priced else ("is not known here", "")
+    return PermissionDenied(
+        f"This token has a budget, and the price of {str(target)!r} {lacks}. The gateway's operator can set one"
+        f" (llm-relay models price set {target} --input … --output …{other}), or lift the budget.",
+        param="model",
+        code="price_unknown",
+    )
 
 
 def _targets(call: Call) -> Sequence[Target]:

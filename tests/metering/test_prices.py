@@ -158,6 +158,15 @@ async def test_most_is_by_the_prices_of_now(database: Database) -> None:
     assert prices.most(ACME, 3 * MILLION, 0) == 3
 
 
+async def test_price_by_the_request_alone_is_one_though_it_tells_nothing_of_tokens(database: Database) -> None:
+    await set_price(database, "acme", "acme-1", {"request": 9})
+    prices = await loaded(database)
+
+    assert prices.is_priced(ACME)
+    assert prices.most(ACME, 1, 1) is None
+    assert not prices.is_priced(Target("other", "x"))
+
+
 async def test_who_needs_a_price_can_wait_for_the_bundled_ones_but_not_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from tests.calls import PRINCIPAL, make_call, make_reply
 
 NOW = 1_790_000_010.0
 CHEAP, DEAR, UNKNOWN = Target("openai", "cheap"), Target("openai", "dear"), Target("openai", "unknown")
+BY_REQUEST = Target("openai", "by-request")
 
 
 class Book:
@@ -38,12 +39,15 @@ class Book:
 
 
 class Prices:
-    """A token of `dear` costs ten times as much as one of `cheap`, a micro-USD; a picture of either a USD."""
+    """A token of `dear` costs ten times as much as one of `cheap`, a micro-USD; a picture of either a USD. The other lacks a rate for tokens."""
 
     def most(self, target: Target, input_tokens: int, output_tokens: int, pieces: Usage) -> Decimal | None:
         tokens = Decimal(input_tokens + output_tokens)
         most = {CHEAP: tokens / 10**6, DEAR: tokens / 10**5}.get(target)
         return None if most is None else most + pieces.images
+
+    def is_priced(self, target: Target) -> bool:
+        return target in (CHEAP, DEAR, BY_REQUEST)
 
     async def settled(self) -> None:
         """All are there."""
@@ -178,6 +182,17 @@ async def test_target_whose_price_nobody_knows_is_refused_under_a_budget_only() 
     assert (raised.value.code, raised.value.charged) == ("price_unknown", False)
     assert "llm-relay models price set openai/unknown --input" in raised.value.message
     assert [ask.cap.limit for ask in book.asked] == ["tokens_per_day"]
+
+
+async def test_price_that_lacks_a_rate_for_tokens_is_refused_as_such() -> None:
+    with pytest.raises(PermissionDenied) as raised:
+        await make_stage(Book()).handle(call_of(Said(budget_per_day=Decimal(1)), None, BY_REQUEST), answer)
+
+    assert raised.value.code == "price_unknown"
+    assert raised.value.message == (
+        "This token has a budget, and the price of 'openai/by-request' lacks a rate for tokens. The gateway's operator can set one"
+        " (llm-relay models price set openai/by-request --input … --output … and the rates that it has), or lift the budget."
+    )
 
 
 async def test_budget_waits_for_prices_that_are_on_their_way() -> None:
