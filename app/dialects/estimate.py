@@ -11,6 +11,7 @@ from app.core.usage import NO_USAGE, Usage
 from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.form import FORMS
 from app.dialects.registry import DIALECTS, EMBEDDINGS
+from app.dialects.responses.dialect import RESPONSES
 from app.dialects.rules import find
 
 # A request's bytes are taken for what the model reads: the JSON around the text stands for what templates add to it. English has
@@ -38,10 +39,17 @@ _DOCUMENT_CHARACTERS_A_TOKEN = 4
 _AUDIO_BYTES_A_TOKEN = 100
 """Gemini counts 32 tokens a second, and speech has 4 kB a second or more."""
 _AUDIO_BYTES_A_MS = 4
+_SPEECH_MS_A_CHARACTER = 100
+"""English is read aloud at some 150 words a minute, which are 15 characters a second; with pauses and calm voices down to 10."""
+_SPEECH_WEIGHT_OF_OTHERS = 3
+"""Chinese has some four syllables a second, and one in each character."""
+_SLOWEST = 0.25
+"""The least `speed` that OpenAI's API takes."""
 # Where none of these is in a request, there is nothing in it but text.
 _MEDIA = (b"image", b"audio", b"document", b"file", b"inline")
 
 _PICTURES = "openai-images"
+_SPEECH = "openai-speech"
 _DRAWS = b"image_generation"
 """The tool of the Responses API."""
 _NO_OUTPUT = frozenset({*EMBEDDINGS, "openai-moderations"})
@@ -91,10 +99,24 @@ def _pieces_of(call: Call) -> Usage:
         return Usage(audio_ms=len(call.body) // _AUDIO_BYTES_A_MS)
     if call.dialect == _PICTURES:
         return Usage(images=_replies_of(call))
+    if call.dialect == _SPEECH:
+        return Usage(audio_ms=_spoken_ms(call.payload))
     if call.dialect not in DIALECTS:
         return NO_USAGE
     draws = call.payload.get("tools") and _DRAWS in call.body
     return Usage(searches=_searches_of(call), images=1 if draws else 0)
+
+
+def _spoken_ms(payload: Mapping[str, Json]) -> int:
+    """How long it takes to read a text aloud; a moment at least, since the provider charges for what it makes of any."""
+    text, speed = payload.get("input"), payload.get("speed")
+    if not isinstance(text, str):
+        text = ""
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    characters = max(1, len(text) + others * (_SPEECH_WEIGHT_OF_OTHERS - 1))
+    # That a faster voice is done sooner is not relied upon.
+    slow = min(1, max(_SLOWEST, speed)) if isinstance(speed, int | float) else 1
+    return int(characters * _SPEECH_MS_A_CHARACTER / slow)
 
 
 def _searches_of(call: Call) -> int:
@@ -102,10 +124,10 @@ def _searches_of(call: Call) -> int:
     if not _may_search(call):
         return 0
     tools = call.payload.get("tools")
-    allowed = (
-        [_count(tool.get("max_uses")) for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else ()
-    )
-    return max(1, min(sum(allowed), _MOST_SEARCHES))
+    offered = tools if isinstance(tools, list) else ()
+    by_tool = sum(_count(tool.get("max_uses")) for tool in offered if isinstance(tool, dict))
+    in_all = _count(call.payload.get("max_tool_calls")) if call.dialect == RESPONSES.name else 0
+    return min(by_tool or in_all or 1, in_all or _MOST_SEARCHES, _MOST_SEARCHES)
 
 
 def _media(call: Call) -> Iterator[Image | Document | Audio]:

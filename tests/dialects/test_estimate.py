@@ -106,6 +106,11 @@ def test_replies_are_as_many_as_the_client_asks_for(dialect: str, said: dict[str
         ("anthropic", {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]}, Usage(searches=5)),
         ("anthropic", {"tools": [{"type": "web_search_20250305", "max_uses": 10**9}]}, Usage(searches=1000)),
         ("responses", {"tools": [{"type": "web_search"}, "nonsense"]}, Usage(searches=1)),
+        ("responses", {"tools": [{"type": "web_search"}], "max_tool_calls": 7}, Usage(searches=7)),
+        ("responses", {"tools": [{"type": "web_search", "max_uses": 5}], "max_tool_calls": 3}, Usage(searches=3)),
+        ("responses", {"tools": [{"type": "web_search"}], "max_tool_calls": 10**9}, Usage(searches=1000)),
+        ("responses", {"tools": [{"type": "file"}], "max_tool_calls": 7}, Usage()),
+        ("anthropic", {"tools": [{"type": "web_search_20250305", "max_uses": 5}], "max_tool_calls": 3}, Usage(searches=5)),
         ("responses", {"tools": [{"type": "image_generation"}]}, Usage(images=1)),
         ("gemini", {"tools": [{"googleSearch": {}}]}, Usage(searches=1)),
         ("gemini", {"tools": {"googleSearch": {}}}, Usage(searches=1)),
@@ -123,6 +128,23 @@ def test_sound_of_a_form_is_as_long_as_its_bytes_can_be() -> None:
     call = replace(make_call(), dialect="openai-transcriptions", body=bytes(40_000), payload={})
 
     assert estimate(call).pieces == Usage(audio_ms=10_000)
+
+
+@pytest.mark.parametrize(
+    ("payload", "seconds"),
+    [
+        ({"input": "a" * 900}, 90),
+        ({"input": "語" * 4}, 1.2),
+        ({"input": "a" * 900, "speed": 0.5}, 180),
+        ({"input": "a" * 900, "speed": 0}, 360),
+        ({"input": "a" * 900, "speed": 4}, 90),
+        ({"input": "a" * 900, "speed": "slow"}, 90),
+        ({"input": ""}, 0.1),
+        ({"input": ["a"]}, 0.1),
+    ],
+)
+def test_speech_is_as_long_as_it_takes_a_slow_voice_to_read_its_text(payload: dict[str, Any], seconds: float) -> None:
+    assert estimate_of("openai-speech", payload).pieces == Usage(audio_ms=int(seconds * 1000))
 
 
 @pytest.mark.parametrize(
