@@ -99,7 +99,8 @@ def show(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     if as_json:
         show_json(view)
     elif view["rates"] is None:
-        typer.echo(f"No price is known of {view['provider']}/{view['model']}: its calls have no cost.")
+        name = f"{view['provider']}/{view['model']}"
+        typer.echo(f"No price is known of {name}: its calls have no cost, unless the provider says what they cost.")
     else:
         show_fields({"prices": str(view["version"])} | _with_units(view["rates"]))
 
