@@ -50,7 +50,7 @@ class Catalog:
         config, left_out = self.merge(file)
         for one in left_out:
             if one.faults:
-                log.error("a provider that was added cannot be used: %s", "\n".join(one.faults))
+                log.error("provider %s: the one that was added cannot be used: %s", one.key, "; ".join(one.faults))
             else:
                 log.warning(
                     "provider %s: the one that was added is left out: the configuration has one of that name", one.key

@@ -39,7 +39,7 @@ from app.config_values import (
     at_least_one,
 )
 from app.faults import InvalidConfig as InvalidConfig
-from app.faults import Place, dotted, faults, kind_of
+from app.faults import Place, dotted, faults, first_place, kind_of
 
 
 class Timeouts(BaseModel):
@@ -222,12 +222,20 @@ def check_provider(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
     """One entry by itself, as the file has it.
 
     Raises:
-        InvalidConfig: it has faults; all of them are named.
+        InvalidConfig: it has faults; all of them are named, by their paths in the entry.
     """
-    providers = parse_config(json.dumps({key: definition}), "provider").providers
-    if key not in providers:  # what begins with $ is no provider's
-        raise InvalidConfig(f"provider: {key!r} cannot be the key of one")
-    return providers[key]
+    try:
+        text = json.dumps({key: definition}, allow_nan=False)
+    except ValueError as exc:
+        raise InvalidConfig(str(exc)) from exc
+    try:
+        entry = _PROVIDERS.validate_json(text)[key]
+    except ValidationError as exc:
+        lines = faults(exc, _known_keys, _taken, written=_in_entry)
+        raise InvalidConfig("\n".join(lines), param=first_place(exc, lambda place: place[1:])) from exc
+    if entry.enabled and not entry.base_url:
+        raise InvalidConfig("base_url: is missing", param="base_url")
+    return entry
 
 
 def config_schema() -> dict[str, Any]:
@@ -305,6 +313,11 @@ def _known_keys(place: Place) -> Iterable[str]:
 def _taken(place: Place) -> str | None:
     field = ProviderConfig.model_fields.get(str(place[1])) if len(place) == 2 else None
     return next((each.words for each in field.metadata if isinstance(each, Takes)), None) if field else None
+
+
+def _in_entry(place: Place) -> Place:
+    """Within one provider's; what is wrong with its key, or with all of it, stands under the key."""
+    return place[1:] or place
 
 
 if __name__ == "__main__":

@@ -36,7 +36,15 @@ _KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", f
 
 
 class InvalidConfig(ValueError):
-    """The file cannot be used. The message has a line for each fault: its path in the file, and what would mend it."""
+    """The file cannot be used. The message has a line for each fault: its path in the file, and what would mend it.
+
+    Attributes:
+        param: of an entry by itself, the first field that is at fault; None where that is none.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 def faults(
@@ -44,6 +52,7 @@ def faults(
     known: Callable[[Place], Iterable[str]],
     taken: Callable[[Place], str | None] = lambda _: None,
     above: Place = (),
+    written: Callable[[Place], Place] = lambda place: place,
 ) -> Iterator[str]:
     """A line for each fault: its path in the file, and what would mend it.
 
@@ -52,16 +61,26 @@ def faults(
         known: the keys of the object at a place.
         taken: what the field at a place takes, where the words for its type would say too little.
         above: where in the file that stands which was looked at.
+        written: where the file has what was found at a place, should that be elsewhere.
     """
     for fault in error.errors(include_url=False):
-        place = [*above, *(part for part in fault["loc"] if part != "[key]")]
+        place = [*above, *_place(fault)]
         words = _sentence(fault, known(place[:-1]), taken(place))
-        yield f"{dotted(place)}: {words}" if place else words
+        yield f"{dotted(written(place))}: {words}" if place else words
+
+
+def first_place(error: ValidationError, written: Callable[[Place], Place]) -> str | None:
+    """Where the first of its faults stands, as `faults` says it; None where that is the whole."""
+    return dotted(written(_place(error.errors(include_url=False)[0]))) or None
 
 
 def dotted(place: Place) -> str:
     """A place as it is written: `acme.timeouts.idle`, `$names.fast.targets[0]`."""
     return "".join(map(_step, place)).lstrip(".")
+
+
+def _place(fault: ErrorDetails) -> Place:
+    return [part for part in fault["loc"] if part != "[key]"]
 
 
 def _step(part: int | str) -> str:

@@ -85,7 +85,7 @@ class ProviderDesk:
             raise FixedProvider(f"{key!r} is in the configuration file already: change it there.")
         entry = check_provider(key, definition)
         if not entry.base_url:
-            raise InvalidConfig(f"{key}.base_url: is missing")
+            raise InvalidConfig("base_url: is missing", param="base_url")
         await put_provider(self._db, key, definition)
         await self._refresh()
         return entry

@@ -110,8 +110,7 @@ def _examine_left_out(left_out: "list[LeftOut]") -> Iterator[Finding]:
             words = f"was added, too, but the configuration has one of that name, which counts. Remove it: {remove}"
             yield Finding(Verdict.NOTE, subject, words)
         for fault in one.faults:
-            said = fault.removeprefix("provider: ").rstrip(".")
-            words = f"was added but cannot be used: {said}. Add it anew, or remove it: {remove}"
+            words = f"was added but cannot be used: {fault.rstrip('.')}. Add it anew, or remove it: {remove}"
             yield Finding(Verdict.ERROR, subject, words)
 
 

@@ -13,6 +13,7 @@ from cli.output import show_fields, show_json, show_table
 if TYPE_CHECKING:
     from app.config import Config
     from app.metering.prices import Prices
+    from app.metering.rates import Rates
     from app.settings import Settings
     from app.store.db import Database
     from app.store.prices import StoredPrice
@@ -69,11 +70,12 @@ def set_one(
     given = {rate: value for rate, value in said.items() if value is not None}
 
     async def write(_settings: "Settings", config: "Config", db: "Database", _prices: "Prices") -> "StoredPrice":
-        from app.metering.rates_form import read_rates, write_rates
+        from app.metering.rates_form import write_rates
         from app.store.prices import set_price
 
         provider, model = _split(name, config)
-        return await set_price(db, provider, model, write_rates(read_rates(_document(given, rates))))
+        read = _read_options(given) if rates is None else _read_document(given, rates)
+        return await set_price(db, provider, model, write_rates(read))
 
     stored = run_on_prices(env_file, write)
     if as_json:
@@ -164,18 +166,31 @@ def _split(name: str, config: "Config") -> tuple[str, str]:
     return provider, model
 
 
-def _document(given: Mapping[str, str], rates: str | None) -> Any:
+def _read_options(given: Mapping[str, str]) -> "Rates":
+    from app.metering.rates_form import InvalidRates, read_rates
+
+    try:
+        return read_rates(given)
+    except InvalidRates as exc:
+        if exc.param is None:
+            raise
+        named = (line.partition(":") for line in str(exc).splitlines())
+        raise Refused("\n".join(f"--{rate.replace('_', '-')}:{words}" for rate, _, words in named)) from exc
+
+
+def _read_document(given: Mapping[str, str], rates: str) -> "Rates":
     import json
     from decimal import Decimal
 
-    if rates is None:
-        return given
+    from app.metering.rates_form import read_rates
+
     if given:
         raise Refused("Give either --rates or the other options.")
     try:
-        return json.loads(rates, parse_float=Decimal)
+        document = json.loads(rates, parse_float=Decimal)
     except ValueError as exc:
         raise Refused(f"--rates is no JSON: {exc}.") from exc
+    return read_rates(document)
 
 
 def _view(price: "StoredPrice") -> dict[str, Any]:

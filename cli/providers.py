@@ -1,15 +1,22 @@
 """`llm-relay providers`: the providers of a server, and how one is added without touching `config.json`."""
 
 import json
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.database import Directory, on_database, on_directory
+from cli.database import Directory, Refused, on_database, on_directory
 from cli.output import fail, show_json, show_table
 
+if TYPE_CHECKING:
+    from app.config import ProviderConfig
+
 app = typer.Typer(help="Show, add and remove providers.", no_args_is_help=True, add_completion=False)
+
+_OPTIONS = {"supported_models": "models"}
+"""Where they are not called as the fields."""
 
 Key = Annotated[
     str, typer.Argument(metavar="KEY", help="What it is called in names of models: lower case, such as acme.")
@@ -73,14 +80,13 @@ def add(
     entry = _read_definition(definition) | {field: value for field, value in given.items() if value is not None}
 
     async def put(directory: Directory) -> tuple[str, ...]:
-        from app.config import check_provider
         from app.store.catalog import put_provider
 
         if key in directory.file.providers:
             raise ValueError(f"{key!r} is in {directory.settings.config_path} already: change it there.")
         if not entry.get("base_url"):
             raise ValueError("Say where it is: --base-url https://api.example.com/v1")
-        checked = check_provider(key, entry)
+        checked = _check(key, entry, {field for field, value in given.items() if value is not None})
         await put_provider(directory.db, key, entry)
         has_key = not checked.api_key_env or directory.settings.secret(checked.api_key_env)
         return () if has_key else checked.api_key_env
@@ -108,6 +114,22 @@ def delete(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
 
 def _source(key: str) -> str:
     return "built in" if key == "demo" else "added"
+
+
+def _check(key: str, entry: Mapping[str, Any], given: Container[str]) -> "ProviderConfig":
+    """The entry, whose faults are told by the options that gave the fields."""
+    from app.config import InvalidConfig, check_provider
+
+    try:
+        return check_provider(key, entry)
+    except InvalidConfig as exc:
+        raise Refused("\n".join(_by_option(line, given) for line in str(exc).splitlines())) from exc
+
+
+def _by_option(line: str, given: Container[str]) -> str:
+    place, _, words = line.partition(":")
+    field = place.partition("[")[0]
+    return f"--{_OPTIONS.get(field, field).replace('_', '-')}:{words}" if field in given else line
 
 
 def _parts(text: str | None) -> list[str] | None:

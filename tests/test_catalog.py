@@ -95,7 +95,7 @@ async def test_definition_that_cannot_be_used_is_told_and_left_out(
     await catalog.refresh()
 
     assert catalog.config(FILE) == FILE
-    assert "own.base_urll: unknown key" in caplog.text
+    assert "provider own: the one that was added cannot be used: base_urll: unknown key" in caplog.text
 
 
 async def test_changes_are_told_once_each(catalog: Catalog, database: Database, changes: list[str]) -> None:

@@ -6,13 +6,14 @@ A rate is a number or a string with one; one that depends on the size of the pro
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from app.core.jsonio import Json
 from app.core.money import write_usd
-from app.faults import Place, faults
+from app.faults import Place, faults, first_place
 from app.metering.rates import NAMES, Price, Rates
 
 # Twelve places of a rate for a million are 1e-18 USD a token: with them a sum of less than ten thousand million USD is exact.
@@ -24,7 +25,15 @@ Usd = Annotated[Decimal, Field(ge=0, le=_MOST_USD, decimal_places=PLACES, allow_
 
 
 class InvalidRates(ValueError):
-    """They cannot be used; the message has a line for each fault, which begins with the field's name."""
+    """They cannot be used; the message has a line for each fault, which begins with the field's name.
+
+    Attributes:
+        param: the first field that is at fault; None where that is the whole.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class PriceForm(BaseModel):
@@ -70,7 +79,9 @@ def read_rates(document: Json) -> Rates:
     try:
         form = RatesForm.model_validate(document)
     except ValidationError as exc:
-        raise InvalidRates("\n".join(faults(exc, _known))) from exc
+        written = partial(_written_place, document)
+        lines = faults(exc, _known, written=written)
+        raise InvalidRates("\n".join(lines), param=first_place(exc, written)) from exc
     variants: Mapping[str, BaseModel] = getattr(form, "variants")  # noqa: B009 - a field that mypy cannot know
     rates = Rates(_prices(form), {tier: _prices(sheet) for tier, sheet in variants.items()})
     if not rates.prices:
@@ -99,6 +110,16 @@ def _price_form(price: Price) -> Any:
     if not price.above:
         return write_usd(price.base)
     return {"base": write_usd(price.base), "above": {str(above): write_usd(rate) for above, rate in price.above}}
+
+
+def _written_place(document: Json, place: Place) -> Place:
+    """Without the `base` that stands for what was no object in the document."""
+    value: Any = document
+    for depth, part in enumerate(place):
+        if not isinstance(value, Mapping):
+            return place[:depth]
+        value = value.get(part)
+    return place
 
 
 def _known(place: Place) -> tuple[str, ...]:

@@ -138,8 +138,8 @@ async def test_every_fault_of_a_provider_that_was_added_is_an_error_of_its_own(
 
     found = [one for one in json.loads(report.text) if one["subject"] == "provider own"]
     assert [one["verdict"] for one in found] == ["error", "error"]
-    assert "was added but cannot be used: own.base_urll: unknown key" in found[0]["words"]
-    assert "own.modles: unknown key" in found[1]["words"]
+    assert "was added but cannot be used: base_urll: unknown key" in found[0]["words"]
+    assert "modles: unknown key" in found[1]["words"]
     assert found[0]["words"].endswith("remove it: llm-relay providers delete own")
     assert (report.code, lines.code, lines.text.splitlines()[-1]) == (1, 1, "2 to mend.")
     assert report.of("provider one")[0] == "ok"

@@ -140,12 +140,17 @@ def test_change_leaves_what_was_said_before(relay: Relay) -> None:
         (("models", "show", "acme/x"), "There is no model"),
         (("providers", "add", "acme", "--base-url", "http://x"), "change it there"),
         (("providers", "add", "new"), "--base-url"),
-        (("providers", "add", "new", "--base-url", "nowhere"), "new.base_url"),
+        (("providers", "add", "new", "--base-url", "nowhere"), "--base-url: use a URL"),
+        (("providers", "add", "new", "--base-url", "http://x", "--api-format", "soap"), "--api-format: must be"),
+        (("providers", "add", "new", "--base-url", "http://x", "--definition", "bad.json"), "retry: unknown key"),
+        (("providers", "add", "New", "--base-url", "http://x"), "New: a provider's key is lower-case"),
         (("providers", "delete", "acme"), "No provider 'acme' was added"),
     ],
 )
 def test_what_cannot_be_is_told(relay: Relay, arguments: tuple[str, ...], words: str) -> None:
-    assert words in relay(*arguments, status=1).output
+    Path("bad.json").write_text(json.dumps({"retry": 1}))
+
+    assert words in relay(*arguments, status=1).output.splitlines()[0]
 
 
 def test_provider_that_is_added_is_listed_with_its_models_until_it_is_deleted(relay: Relay, address: str) -> None:

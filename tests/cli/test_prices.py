@@ -108,7 +108,11 @@ def test_what_is_not_known_is_said(relay: Relay) -> None:
         ),
         (["set", "m", "--input", "1"], "'m' is no model: use PROVIDER/MODEL"),
         (["set", "acme/m"], "says no price"),
-        (["set", "acme/m", "--input", "-1"], "input.base: must be at least 0"),
+        (
+            ["set", "acme/m", "--input", "-1", "--cache-write-1h", "abc"],
+            "--input: must be at least 0\n--cache-write-1h: must be a number",
+        ),
+        (["set", "acme/m", "--rates", '{"input": "abc"}'], "input: must be a number"),
         (["set", "acme/m", "--rates", "{"], "--rates is no JSON"),
         (["set", "acme/m", "--rates", '{"inputs": 1}'], "inputs: unknown key; did you mean 'input'?"),
         (["set", "acme/m", "--rates", "{}", "--input", "1"], "Give either --rates or the other options."),

@@ -34,13 +34,17 @@ def test_numbers_are_written_plainly() -> None:
         ({}, "says no price"),
         ({"variants": {"batch": {"input": 1}}}, "says no price"),
         ({"inputs": 1}, "inputs: unknown key; did you mean 'input'?"),
-        ({"input": -1}, "input.base: must be at least 0"),
+        ({"input": -1}, "input: must be at least 0"),
         ({"output": True}, "output: must be a number"),
-        ({"output": "cheap"}, "output.base: must be a number"),
-        ({"output": "NaN"}, "output.base: "),
+        ({"output": "cheap"}, "output: must be a number"),
+        ({"output": "NaN"}, "output: "),
         ({"cache_read": [1]}, "cache_read: must be an object, not a list"),
-        ({"search": 1e7}, "search.base: must be at most 1000000"),
-        ({"search": "0.0000000000001"}, "search.base: "),
+        ({"search": 1e7}, "search: must be at most 1000000"),
+        ({"search": "0.0000000000001"}, "search: "),
+        ({"input": {"base": "x"}}, "input.base: must be a number"),
+        ({"input": {"base": [1]}}, "input.base: "),
+        ({"input": {"above": {"5": 1}}}, "input.base: is missing"),
+        ({"input": 1, "variants": {"batch": {"input": "x"}}}, "variants.batch.input: must be a number"),
         ({"input": {"base": 1, "abvoe": {}}}, "input.abvoe: unknown key; did you mean 'above'?"),
         ({"input": {"base": 1, "above": {"many": 2}}}, "input.above.many: "),
         ({"input": {"base": 1, "above": {"0": 2}}}, "input.above.0: must be more than 0"),
@@ -56,3 +60,4 @@ def test_fault_names_its_field(document: Any, words: str) -> None:
         read_rates(document)
 
     assert str(caught.value).startswith(words)
+    assert caught.value.param == (words.partition(":")[0] if ":" in words else None)

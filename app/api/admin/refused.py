@@ -19,9 +19,9 @@ class InvalidParameters(RelayError):
 
 @contextmanager
 def refusing(refusals: Refusals) -> Iterator[None]:
-    """Raises, in place of an error in `refusals`, the one that it becomes, with the same words; all others pass."""
+    """Raises, in place of an error in `refusals`, the one that it becomes, with the same words and `param`; all others pass."""
     try:
         yield
     except tuple(refusals) as exc:
         refusal = next(refusal for kind, refusal in refusals.items() if isinstance(exc, kind))
-        raise refusal(str(exc)) from exc
+        raise refusal(str(exc), param=getattr(exc, "param", None)) from exc

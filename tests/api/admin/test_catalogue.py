@@ -168,21 +168,23 @@ def test_own_price_is_in_force_until_it_is_removed(clean: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "rates", "words"),
+    ("path", "rates", "param", "words"),
     [
-        ("acme/small", {"inputs": 1}, "inputs: unknown key; did you mean 'input'?"),
-        ("acme/small", {}, "says no price"),
-        ("acme/small", {"input": -1}, "input.base"),
-        ("nobody/small", {"input": 1}, "There is no provider 'nobody'"),
+        ("acme/small", {"inputs": 1}, "inputs", "inputs: unknown key; did you mean 'input'?"),
+        ("acme/small", {}, None, "says no price"),
+        ("acme/small", {"input": "x"}, "input", "input: must be a number"),
+        ("acme/small", {"input": {"base": "x"}}, "input.base", "input.base: must be a number"),
+        ("nobody/small", {"input": 1}, None, "There is no provider 'nobody'"),
     ],
 )
 def test_price_that_cannot_be_is_told_in_words(
-    admin: httpx.Client, path: str, rates: dict[str, Any], words: str
+    admin: httpx.Client, path: str, rates: dict[str, Any], param: str | None, words: str
 ) -> None:
     response = admin.put(f"{PRICES}/{path}", json=rates)
 
-    assert response.status_code == 422
-    assert words in response.json()["error"]["message"]
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (422, param)
+    assert error["message"].startswith(words)
 
 
 def test_providers_are_shown_with_their_states_but_no_secret(admin: httpx.Client) -> None:
@@ -215,27 +217,29 @@ def test_provider_that_is_added_is_there_at_once_until_it_is_removed(admin: http
 
 
 @pytest.mark.parametrize(
-    ("method", "key", "body", "status", "words"),
+    ("method", "key", "body", "status", "param", "words"),
     [
-        ("PUT", "acme", {"base_url": "http://x"}, 409, "change it there"),
-        ("PUT", "own", {}, 422, "own.base_url: is missing"),
-        ("PUT", "own", {"base_url": "http://x", "enabled": False, "retry": 1}, 422, "unknown key"),
-        ("PUT", "$names", {"base_url": "http://x"}, 422, "$names"),
-        ("PUT", "$names", {}, 422, "$names"),
-        ("PUT", "$schema", {"base_url": "http://x"}, 422, "$schema"),
-        ("PUT", "Own", {"base_url": "http://x"}, 422, "Own"),
-        ("DELETE", "acme", None, 409, "removed there"),
-        ("DELETE", "demo", None, 409, "was not added"),
-        ("DELETE", "nobody", None, 404, "There is no provider 'nobody'"),
+        ("PUT", "acme", {"base_url": "http://x"}, 409, None, "change it there"),
+        ("PUT", "own", {}, 422, "base_url", "base_url: is missing"),
+        ("PUT", "own", {"base_url": "x"}, 422, "base_url", "base_url: use a URL"),
+        ("PUT", "own", {"base_url": "http://x", "enabled": False, "retry": 1}, 422, "retry", "unknown key"),
+        ("PUT", "$names", {"base_url": "http://x"}, 422, None, "$names"),
+        ("PUT", "$names", {}, 422, None, "$names"),
+        ("PUT", "$schema", {"base_url": "http://x"}, 422, None, "$schema"),
+        ("PUT", "Own", {"base_url": "http://x"}, 422, None, "Own: a provider's key is lower-case"),
+        ("DELETE", "acme", None, 409, None, "removed there"),
+        ("DELETE", "demo", None, 409, None, "was not added"),
+        ("DELETE", "nobody", None, 404, None, "There is no provider 'nobody'"),
     ],
 )
 def test_provider_that_cannot_be_changed_so_is_told(
-    admin: httpx.Client, method: str, key: str, body: object, status: int, words: str
+    admin: httpx.Client, method: str, key: str, body: object, status: int, param: str | None, words: str
 ) -> None:
     response = admin.request(method, f"{PROVIDERS}/{key}", json=body)
 
-    assert response.status_code == status
-    assert words in response.json()["error"]["message"]
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (status, param)
+    assert words in error["message"]
 
 
 def test_users_limits_are_set_and_shown_with_their_use(admin: httpx.Client, gateway: Gateway) -> None:
