@@ -1,14 +1,14 @@
 """`llm-relay usage reprice`: computes the cost of logged calls anew."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.database import Refused, run_on_prices
-from cli.output import show_fields, show_json
+from cli.database import run_on_prices
+from cli.output import counted, show_fields, show_json
+from cli.period import SINCE_HELP, UNTIL_HELP, Period, read_period
 from cli.progress import progress
 
 if TYPE_CHECKING:
@@ -30,36 +30,53 @@ class _Total:
 
 
 def reprice(
-    since: Annotated[str, typer.Option("--since", help="From when on, UTC: a date, or ISO 8601.")],
-    until: Annotated[str | None, typer.Option("--until", help="Before when, UTC; absent: now.")] = None,
+    since: Annotated[str, typer.Option("--since", help=SINCE_HELP)],
+    until: Annotated[str | None, typer.Option("--until", help=UNTIL_HELP)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document; needs --yes or --dry-run.")] = False,
     env_file: Annotated[
         Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")
     ] = None,
 ) -> None:
-    """Compute what calls cost by the prices of now, each at its own time. Providers' own figures stay."""
+    """Compute anew what calls cost, and show it before it is changed.
 
-    async def work(_settings: "Settings", _config: "Config", db: "Database", prices: "Prices") -> _Total:
-        from app.metering.reprice import reprice as batches
-        from app.store.costs import count_asked
+    Your own and synced prices count as they are now, bundled ones as they were at the time of the call. Providers' own figures stay.
+    """
+    if as_json and not (yes or dry_run):
+        raise typer.BadParameter("--json asks nothing: add --yes or --dry-run.")
+    period = _in_ms(read_period(since, until))
 
-        period = _ms(since), _ms(until) if until else _ms(datetime.now(UTC).isoformat())
-        total = _Total()
-        with progress("Pricing calls", await count_asked(db, *period)) as advance:
-            async for batch in batches(db, prices, *period, dry_run=dry_run):
-                total.rows += batch.rows
-                total.changed += batch.changed
-                total.unknown += batch.unknown
-                total.old += batch.old
-                total.new += batch.new
-                advance(batch.rows)
-        return total
+    async def work(_settings: "Settings", _config: "Config", db: "Database", prices: "Prices") -> None:
+        applied = yes and not dry_run
+        total = await _price(db, prices, period, writes=applied)
+        _show(total, applied=applied, as_json=as_json)
+        if applied or dry_run or not total.changed:
+            return
+        if typer.confirm(f"Change the cost of {counted(total.changed, 'call')}?"):
+            total = await _price(db, prices, period, writes=True)
+            typer.echo(f"Changed the cost of {counted(total.changed, 'call')}.")
 
-    _show(run_on_prices(env_file, work), dry_run=dry_run, as_json=as_json)
+    run_on_prices(env_file, work)
 
 
-def _show(total: _Total, *, dry_run: bool, as_json: bool) -> None:
+async def _price(db: "Database", prices: "Prices", period: tuple[int, int], *, writes: bool) -> _Total:
+    from app.metering.reprice import reprice as batches
+    from app.store.costs import count_asked
+
+    total = _Total()
+    with progress("Pricing calls", await count_asked(db, *period)) as advance:
+        async for batch in batches(db, prices, *period, dry_run=not writes):
+            total.rows += batch.rows
+            total.changed += batch.changed
+            total.unknown += batch.unknown
+            total.old += batch.old
+            total.new += batch.new
+            advance(batch.rows)
+    return total
+
+
+def _show(total: _Total, *, applied: bool, as_json: bool) -> None:
     from app.core.money import from_pico_usd, write_usd
 
     old, new = write_usd(from_pico_usd(total.old)), write_usd(from_pico_usd(total.new))
@@ -71,26 +88,23 @@ def _show(total: _Total, *, dry_run: bool, as_json: bool) -> None:
                 "without_price": total.unknown,
                 "old_usd": old,
                 "new_usd": new,
-                "applied": not dry_run,
+                "applied": applied,
             }
         )
         return
     show_fields(
         {
             "calls": str(total.rows),
-            "would change" if dry_run else "changed": str(total.changed),
+            "changed" if applied else "would change": str(total.changed),
             "without a price": str(total.unknown),
-            "old sum, USD": old,
-            "new sum, USD": new,
+            "sum before, USD": old,
+            "sum after, USD": new,
         }
     )
 
 
-def _ms(text: str) -> int:
-    from app.store.times import to_ms
+def _in_ms(period: Period) -> tuple[int, int]:
+    """Its ends; none after now, as what comes while the command asks is priced already."""
+    from app.store.times import now_ms, to_ms
 
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError as exc:
-        raise Refused(f"{text!r} is no time: write a date such as 2026-11-01, or ISO 8601.") from exc
-    return to_ms(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+    return to_ms(period.start), min(to_ms(period.end), now_ms())

@@ -4,7 +4,6 @@ import csv
 import shutil
 import sys
 import time
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 
 from cli.database import on_database
 from cli.output import counted, fail, show_json, show_table
+from cli.period import MOST_DAYS, read_period
 from cli.reprice import reprice
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ View = dict[str, Any]
 BY = ("user", "model", "tag", "day", "provider", "token", "client", "name", "alias", "router", "cache", "surface")
 WATCH_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"  # what `clear` prints: home, and nothing on the screen nor above it
-_MOST_DAYS = 3660
 _SHORTEST_NAME = 15
 _GAPS = 4  # of spaces on either side of a table, and three between columns
 
@@ -89,26 +88,10 @@ async def _views(reports: "Reports", by: str, selection: "Selection") -> tuple[l
 def _select(since: str, until: str | None) -> "Selection":
     from app.metering.reports import select
 
-    end = None if until is None else _day(until, "--until")
-    last = end or datetime.now(UTC).date()
-    number = since.removesuffix("d")
-    if since.endswith("d") and number.isdecimal():
-        if not 0 < int(number) <= _MOST_DAYS:
-            fail(f"--since {since!r} is not a number of days from 1d to {_MOST_DAYS}d.")
-        return select(start=last - timedelta(days=int(number) - 1), end=last)
-    start = _day(since, "--since")
-    if not timedelta() <= last - start < timedelta(days=_MOST_DAYS):
-        fail(f"From {start} to {last} is no period: it ends before it begins, or is over ten years long.")
-    return select(start=start, end=end)
-
-
-def _day(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fail(
-            f"{option} {text!r} is no day: write YYYY-MM-DD{', or a number of days such as 7d' if option == '--since' else ''}."
-        )
+    first, last = read_period(since, until).days
+    if (last - first).days >= MOST_DAYS:
+        fail(f"From {first} to {last} is over ten years long.")
+    return select(start=first, end=last)
 
 
 def _period(selection: "Selection") -> View:

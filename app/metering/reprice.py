@@ -1,4 +1,4 @@
-"""Computes the cost of logged calls anew, by the prices of now."""
+"""Computes the cost of logged calls anew: stored prices have no dates and count as they are now, bundled ones as at the call's time."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -122,6 +122,7 @@ def test_period_without_calls_is_told(file: Path) -> None:
         (("--since", "2026-09-20", "--until", "2026-09-19"), "From 2026-09-20 to 2026-09-19"),
         (("--since", "9999-01-01"), "From 9999-01-01"),
         (("--since", "2001-01-01"), "over ten years"),
+        (("--since", "2026-09-20T14:00"), "whole UTC days"),
         (("--json", "--csv"), "--json, --csv and --watch"),
     ],
 )

@@ -69,7 +69,7 @@ def test_price_that_is_set_is_live_and_reprices_what_was(gateway_apart: Gateway)
     give_up_at = time.monotonic() + LIVE_S
     while (after := call(gateway_apart, "acme/acme-1"))["cost"] is None and time.monotonic() < give_up_at:
         time.sleep(0.1)
-    repriced = relay(gateway_apart, "usage", "reprice", "--since", "2026-01-01")
+    repriced = relay(gateway_apart, "usage", "reprice", "--since", "2026-01-01", "--yes")
 
     assert before["cost"] is None
     assert (after["cost"], after["price_version"]) == (PICO_USD // 500, price["version"])
