@@ -59,6 +59,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
 
+_LIST = ["model", "context", "can", "USD in", "USD out", "price by", "state", "source", "known by"]
+_NUMBERS = [_LIST.index(title) for title in ("context", "USD in", "USD out")]
+_SELDOM = ("known by", "source", "price by", "state", "can", "USD out", "USD in", "context")
+_BELOW = [_LIST.index(title) for title in _SELDOM]
+
+
 @app.command("list")
 def list_models(
     provider: Annotated[str | None, typer.Option("--provider", help="Of this provider only.")] = None,
@@ -76,11 +82,7 @@ def list_models(
     if as_json:
         show_json(views)
     elif views:
-        show_table(
-            ["model", "context", "can", "USD in", "USD out", "price by", "state", "source", "known by"],
-            [_line(view) for view in views],
-            right=(1, 3, 4),
-        )
+        show_table(_LIST, [_line(view) for view in views], right=_NUMBERS, below=_BELOW)
     else:
         typer.echo("There is no such model. Is a provider's key set? llm-relay doctor tells.")
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from cli.models import _LIST
 
 Relay = Callable[..., Result]
 
@@ -211,3 +212,29 @@ def test_openrouters_list_comes_from_an_address_too_and_one_that_has_none_is_tol
     assert "acme/small" in table
     assert "/nothing answered with status 404" in relay(*sync, f"{address}/nothing", status=1).output
     assert "http://127.0.0.1:1/" in relay(*sync, "http://127.0.0.1:1/", status=1).output
+
+
+LONG_MODEL = "accounts/fireworks/models/a-model-with-a-name-of-some-length"
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [(80, "model context"), (100, "model context USD in USD out"), (200, " ".join(_LIST))],
+)
+def test_list_is_never_wider_than_the_terminal_and_leaves_nothing_out(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, width: int, titles: str
+) -> None:
+    relay("models", "price", "set", f"acme/{LONG_MODEL}", "--input", "1.25", "--output", "10")
+    said = ("--capabilities", "tools,vision", "--context-length", "5000")
+    relay("models", "add", f"acme/{LONG_MODEL}", *said)
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    shown = relay("models", "list", "--provider", "acme", "--offline").stdout
+
+    lines = shown.splitlines()
+    assert next(line for line in lines if line.strip()).split() == titles.split()
+    assert [line for line in lines if len(line) > width] == []
+    words = " ".join(shown.split())
+    told = (f"acme/{LONG_MODEL}", "5,000", "tools, vision", "1.25", "10", "admin", "enabled", "custom")
+    assert [word for word in told if word not in words] == []
