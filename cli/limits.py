@@ -89,7 +89,7 @@ def show_use(views: Sequence[Mapping[str, object]]) -> None:
         for view in views
     ]
     typer.echo()
-    show_table(["limit", "used", "reserved", "of", "", "starts anew"], rows)
+    show_table(["limit", "used", "reserved", "of", "", "starts anew"], rows, below=(5, 2))
 
 
 def _parse(name: str, text: str) -> int | Decimal | None:

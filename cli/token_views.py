@@ -76,8 +76,9 @@ def show_token(view: View, *, as_json: bool) -> None:
         show_json(view)
     else:
         further = {"created": "created", "admin": "admin", "log_bodies": "log bodies"}
-        show_fields(_words(view) | {title: _word(name, view[name]) for name, title in further.items()})
-        show_use(view["use"])  # type: ignore[arg-type] # of `show`
+        words = _words(view) | {title: _word(name, view[name]) for name, title in further.items()}
+        show_fields({title: said for title, said in words.items() if title not in ("limit", "used today")})
+        show_use([_use_today(view), *view["use"]])  # type: ignore[misc] # of `show`
 
 
 def show_change(before: View, after: View, *, as_json: bool) -> None:
@@ -109,6 +110,24 @@ def show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
             typer.echo(f"The old one works until {_word('expires', moment(token.previous_until))} UTC.")
         ends = _word("expires", moment(token.expires_at))
         typer.echo(f"{token.rate_limit} calls a day; expires: {ends}{'' if token.expires_at is None else ' UTC'}.")
+
+
+def _use_today(view: View) -> View:
+    """How its calls a day stand, as `view_use` tells of the other limits."""
+    from app.core.limits import TOKENS_PER_DAY, end_of, period_of
+    from app.store.times import now_ms
+
+    used, most = int(str(view["used_today"])), int(str(view["rate_limit"]))
+    end = end_of(TOKENS_PER_DAY, period_of(TOKENS_PER_DAY, now_ms() / 1000)) or 0  # of today
+    return {
+        "of": "token",
+        "limit": "rate_limit",
+        "used": used,
+        "reserved": 0,
+        "most": most,
+        "percent": round(100 * used / most, 1) if most else 100.0,
+        "starts_anew": moment(end * 1000),
+    }
 
 
 def _row(view: View) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from app.core.limits import LIMITS, Ask, period_of
 from app.core.principal import Limits, Principal
 from app.store.db import Database, open_database
 from app.store.limits import reserve
+from app.store.quota import lease_units
+from app.store.times import MS_PER_DAY, now_ms
 from cli.__main__ import app
 
 Relay = Callable[..., Result]
@@ -139,10 +142,32 @@ def test_show_prints_what_is_used_of_the_token_s_and_of_its_user_s_limits(relay:
     assert use == {"of": "token", "limit": "tokens_per_day", "used": 0, "reserved": 250, "most": 1000, "percent": 25.0}
 
 
-def test_token_without_limits_shows_no_table(relay: Relay) -> None:
-    token = make_token(relay)
+@pytest.mark.parametrize(("most", "used", "told"), [(4, 1, "█" * 5 + "░" * 15 + " 25 %"), (0, 0, "█" * 20 + " 100 %")])
+def test_show_tells_of_calls_a_day_as_of_other_limits(relay: Relay, most: int, used: int, told: str) -> None:
+    token = make_token(relay, "--rate-limit", str(most))
+    today = now_ms() // MS_PER_DAY
+    # By a worker that is dead long since, so that its unit is used.
+    lease = partial(lease_units, worker_id="w", token_id=token[3:11], day=today, wanted=1, back=0, now=0)
+    assert on_database(lambda database: lease(database, limit=most)).units == used
 
-    assert "starts anew" not in relay("tokens", "show", "--token", token).stdout
+    shown = relay("tokens", "show", "--token", token).stdout
+
+    (line,) = [line for line in shown.splitlines() if line.startswith("rate_limit")]
+    assert line.split()[:5] == ["rate_limit", "(token)", str(used), "0", str(most)]
+    assert f" {told}  " in line
+    assert line.endswith(" 00:00:00")
+    assert "used today" not in shown
+
+
+def test_use_of_limits_is_never_wider_than_the_terminal(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = make_token(relay, "--requests-per-minute", "1000000")
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = relay("tokens", "show", "--token", token).stdout
+
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert shown.count("starts anew: ") == 2
 
 
 def test_limits_of_a_user_hold_for_all_tokens_of_that_name(relay: Relay) -> None:
