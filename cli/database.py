@@ -1,17 +1,20 @@
 """How commands come by what a running server has: its database, and its providers with all that was said of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import typer
 
 from cli.output import fail
 
 if TYPE_CHECKING:
     import httpx
 
+    from app.catalog import LeftOut
     from app.config import Config
     from app.metering.prices import Prices
     from app.overrides import Overrides
@@ -30,6 +33,7 @@ class Directory:
         file: what the configuration says by itself.
         overrides: what is said of models, but not by the lists.
         prices: none is there until they are loaded and refreshed.
+        left_out: the providers that were added and are not used.
     """
 
     db: "Database"
@@ -39,6 +43,7 @@ class Directory:
     overrides: "Overrides"
     transport: "httpx.AsyncBaseTransport"
     prices: "Prices"
+    left_out: "Sequence[LeftOut]"
 
 
 def on_database(
@@ -90,11 +95,18 @@ def with_settings(
         fail("Interrupted.")
 
 
-def on_directory(env_file: Path | None, work: "Callable[[Directory], Awaitable[T]]") -> T:
-    """The same with the server's providers and models."""
+def on_directory(
+    env_file: Path | None, work: "Callable[[Directory], Awaitable[T]]", *, shows_left_out: bool = False
+) -> T:
+    """The same with the server's providers and models.
+
+    Args:
+        shows_left_out: `work` tells of providers that cannot be used; else that is done here, on standard error.
+    """
 
     async def do(db: "Database", settings: "Settings") -> T:
         async with _directory(settings, db) as directory:
+            _tell(one for one in directory.left_out if not (shows_left_out and one.faults))
             return await work(directory)
 
     return with_settings(env_file, do)
@@ -114,13 +126,23 @@ def run_on_prices(env_file: Path | None, work: "Callable[[Settings, Config, Data
     async def do(db: "Database", settings: "Settings") -> T:
         catalog = Catalog(db, lambda: None)
         await catalog.refresh()
-        config = catalog.config(load_config(settings.config_path))
+        config, left_out = catalog.merge(load_config(settings.config_path))
+        _tell(left_out)
         prices = Prices(db, price_sources(config))
         await prices.load()
         await prices.refresh()
         return await work(settings, config, db, prices)
 
     return with_settings(env_file, do)
+
+
+def _tell(left_out: "Iterable[LeftOut]") -> None:
+    for one in left_out:
+        why = "; ".join(one.faults) or "the configuration has one of that name, which counts"
+        typer.echo(
+            f"The provider {one.key} that was added is left out: {why}. llm-relay providers delete {one.key} removes it.",
+            err=True,
+        )
 
 
 def _require_file(url: str) -> None:
@@ -143,12 +165,12 @@ async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Dire
     file, files = load_config(settings.config_path), load_overrides(settings.overrides_path)
     catalog = Catalog(db, lambda: None)
     await catalog.refresh()
-    config = catalog.config(file)
+    config, left_out = catalog.merge(file)
     prices = Prices(db, {Demo.key: PriceSource("", FREE)} | sources_of(config.providers))
     overrides = catalog.overrides(files).over(prices.known)
     transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
         registry = Registry(config, settings.secret, transport, overrides)
-        yield Directory(db, settings, file, registry, overrides, transport, prices)
+        yield Directory(db, settings, file, registry, overrides, transport, prices, left_out)
     finally:
         await transport.aclose()

@@ -25,6 +25,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
 
+_LIST = ["key", "name", "state", "source"]
+
+
 @app.command("list")
 def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show all providers and whether they can be used."""
@@ -38,13 +41,18 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
                 "source": "config" if state.key in directory.file.providers else _source(state.key),
             }
             for state in directory.registry.states
+        ] + [
+            {"key": one.key, "name": one.key, "state": f"cannot be used: {'; '.join(one.faults)}", "source": "added"}
+            for one in directory.left_out
+            if one.faults
         ]
 
-    providers = on_directory(env_file, read)
+    providers = on_directory(env_file, read, shows_left_out=True)
     if as_json:
         show_json(providers)
     else:
-        show_table(["key", "name", "state", "source"], [list(each.values()) for each in providers])
+        rows = [[each[title] for title in _LIST] for each in providers]
+        show_table(_LIST, rows, below=[_LIST.index(title) for title in ("state", "name")])
 
 
 @app.command()

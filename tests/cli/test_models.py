@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from app.store.catalog import put_provider
 from cli.__main__ import app
+from cli.database import on_database
 from cli.models import _LIST
 
 Relay = Callable[..., Result]
@@ -169,6 +171,35 @@ def test_provider_that_is_added_is_listed_with_its_models_until_it_is_deleted(re
     assert json.loads(relay("providers", "delete", "own", "--json").stdout) == {"deleted": "own"}
 
     assert "own/x" not in listed(relay)
+
+
+def test_provider_that_was_added_and_cannot_be_used_is_listed_with_its_fault(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    relay("providers", "list")
+    on_database(None, lambda db: put_provider(db, "old", {"base_urll": "http://x", "retry": 1}))
+    on_database(None, lambda db: put_provider(db, "acme", {"base_url": "http://x"}))
+
+    shown, models = relay("providers", "list", "--json"), relay("models", "list", "--offline", "--json")
+    price = relay("models", "price", "show", "acme/m", "--json")
+
+    (old,) = [each for each in json.loads(shown.stdout) if each["key"] == "old"]
+    assert (old["name"], old["source"]) == ("old", "added")
+    assert old["state"].startswith("cannot be used: base_urll: unknown key; did you mean 'base_url'?")
+    assert "; retry: unknown key" in old["state"]
+    twin = "The provider acme that was added is left out: the configuration has one of that name"
+    assert [line.startswith(twin) for line in shown.stderr.splitlines()] == [True]
+    for other in (models, price):
+        told = sorted(other.stderr.splitlines())
+        assert [line.partition(" that was added is left out: ")[0] for line in told] == [
+            "The provider acme",
+            "The provider old",
+        ]
+        assert "base_urll: unknown key" in told[1]
+    assert caplog.records == []
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, relay("providers", "list").stdout.splitlines())) <= 80
 
 
 def test_key_of_a_provider_is_kept_by_its_variables_name_only(relay: Relay, tmp_path: Path) -> None:
