@@ -1,6 +1,5 @@
 """LLM Relay with parts of its metering taken out, to see what each part costs a call."""
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Iterator
@@ -11,6 +10,8 @@ from unittest import mock
 from app.core.call import Call
 from app.core.ports import Handler
 from app.core.reply import Reply
+from app.metering.inserter import Inserter
+from app.metering.segment import Segment
 from app.metering.writer import Writer
 from app.pipeline.metering import Metering
 from benchmarks.contenders.packages import ROOT
@@ -40,8 +41,8 @@ def _pass(_metering: Metering, call: Call, call_next: Handler) -> Awaitable[Repl
     return call_next(call)
 
 
-async def _wait(_writer: Writer) -> None:
-    await asyncio.Event().wait()
+async def _take(_inserter: Inserter, _segment: Segment) -> bool:
+    return True
 
 
 def _forget(writer: Writer) -> None:
@@ -54,7 +55,7 @@ def _without(name: str) -> Iterator[None]:
         if name == Unmetered.name:
             patches.enter_context(mock.patch.object(Metering, "handle", _pass))
         else:
-            patches.enter_context(mock.patch.object(Writer, "run", _wait))
+            patches.enter_context(mock.patch.object(Inserter, "insert_segment", _take))
             patches.enter_context(mock.patch.object(Writer, "_write_log", _forget))
         yield
 
