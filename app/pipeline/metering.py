@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
 from functools import lru_cache
 
@@ -66,7 +66,7 @@ class Metering:
         except Exception as exc:
             self._record(call, _failed(call, 500, type(exc).__name__), charged=False)
             raise
-        metered = _Metered(self, call, reply, time.monotonic())
+        metered = _Metered(self, call, reply.read_usage, time.monotonic())
         reply.taps.append(metered)
         if call.receipt != "none":
             self._tell(call, reply, metered)
@@ -95,7 +95,9 @@ class Metering:
 
     def _tell(self, call: Call, reply: Reply, metered: "_Metered") -> None:
         if not call.streamed:
-            reply.headers += metered.settle().headers()
+            settled = metered.settle()
+            reply.read_usage = lambda: settled.usage
+            reply.headers += settled.headers()
             return
         receipt = self._open_receipt(call, reply.media_type, metered.bill)
         if receipt is None:
@@ -194,14 +196,18 @@ class Metering:
 
 
 class _Metered:
-    """One reply: knows what it used and costs, and as its tap waits for its end."""
+    """Knows what a reply used and costs, and as its tap waits for its end.
 
-    __slots__ = ("_call", "_first_byte_at", "_metering", "_priced", "_reply", "_usage")
+    It does not hold the reply, which holds it: in a ring the two, and all that belongs to the call, would wait for the garbage
+    collector, and the next call would find no memory that is still in the processor's cache.
+    """
 
-    def __init__(self, metering: Metering, call: Call, reply: Reply, first_byte_at: float) -> None:
+    __slots__ = ("_call", "_first_byte_at", "_metering", "_priced", "_read_usage", "_usage")
+
+    def __init__(self, metering: Metering, call: Call, read_usage: Callable[[], Usage], first_byte_at: float) -> None:
         self._metering = metering
         self._call = call
-        self._reply = reply
+        self._read_usage = read_usage
         self._first_byte_at = first_byte_at
         self._usage: Usage | None = None  # what was recorded, or will be, and its price
         self._priced: Priced | None = None
@@ -219,14 +225,13 @@ class _Metered:
         """What was used up to now."""
         usage, priced = self._usage, self._priced
         if usage is None or priced is None:
-            usage = self._reply.read_usage()
+            usage = self._read_usage()
             priced = self._metering.price(self._call, usage)
         return self._metering.bill(self._call, usage, priced)
 
     def settle(self) -> Bill:
         """The same of a whole reply, of which no more comes, and which is of one target: this is what will be recorded."""
-        self._usage = usage = self._reply.read_usage()
-        self._reply.read_usage = lambda: usage
+        self._usage = usage = self._read_usage()
         self._priced = priced = self._metering.price(self._call, usage)
         return Bill(usage, priced.cost)
 

@@ -1,6 +1,7 @@
 """Each call ends in exactly one record, whatever the way it ends."""
 
 import asyncio
+import gc
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from app.core.call import Broken, Call, Target
 from app.core.errors import InvalidRequest, QuotaExceeded, RelayError, UpstreamError, UpstreamTimeout
 from app.core.ports import Priced
+from app.core.receipt import ReceiptForm
 from app.core.record import CallRecord
 from app.core.redaction import MARK
 from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, End, Outcome, Reply
@@ -368,3 +370,30 @@ async def test_warnings_are_recorded(*, stream: bool) -> None:
     end(reply)
 
     assert records[0].warnings == ("seed", "logit_bias")
+
+
+@pytest.mark.parametrize("receipt", ["comment", "chunk", "none"])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_call_that_ended_waits_for_no_garbage_collector(*, stream: bool, receipt: ReceiptForm) -> None:
+    gc.collect()
+    before = _count_calls()
+    gc.disable()
+    try:
+        await _whole_life(make_call({"stream": stream}, receipt=receipt))
+        assert _count_calls() == before
+    finally:
+        gc.enable()
+
+
+def _count_calls() -> int:
+    return sum(isinstance(kept, Reply | Call) for kept in gc.get_objects())
+
+
+async def _whole_life(call: Call) -> None:
+    reply, _ = await metered(call, b"a", b"b", media_type=EVENT_STREAM_TYPE if call.streamed else "application/json")
+    async for _ in reply.rest:
+        pass
+    end(reply)
+    if reply.closing is not None:
+        reply.closing()
+    await reply.aclose()
