@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import profiling, report, rounds
 from benchmarks.contenders import PEERS, RELAY
-from benchmarks.contenders.metering import Unmetered, Unwritten
+from benchmarks.contenders.metering import EarlierUnwritten, Unmetered, Unwritten
 from benchmarks.contenders.packages import ROOT
 from benchmarks.contenders.relay import EarlierRelay
 from benchmarks.scenarios import LOADS, QUICK, Plan
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.before:
         contenders.append(EarlierRelay(options.before))
     if options.metering:
-        contenders += [Unmetered(), Unwritten()]
+        contenders += [Unmetered(), Unwritten(), *([EarlierUnwritten(options.before)] if options.before else [])]
     began, commit = report.now(), report.describe_commit(ROOT)
     try:
         results = rounds.run(plan, options.only, contenders, lambda line: print(line, file=sys.stderr, flush=True))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 BAR_PEER = "ferrogw"  # the bars on ratios are set against this one
 
 METERING = (
-    ("what a call waits for: price, receipt, record, journal", "unwritten", "unmetered", 40),
-    ("what follows: log, metrics, rows, sums", "relay", "unwritten", None),
+    ("what a call waits for (price, receipt, record, journal)", "unwritten", "unmetered", None),
+    ("  more than it waited for before", "unwritten", "before, unwritten", 40),
+    ("what follows (log, metrics, rows, sums)", "relay", "unwritten", None),
 )
 """Parts of it: of which two contenders the difference tells what each costs, and the bar for a small call in µs."""
 
