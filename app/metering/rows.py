@@ -8,28 +8,11 @@ from app.core.usage import Usage
 from app.metering.alerts import count_failures
 from app.store.db import Database
 from app.store.requests import insert_calls
+from app.store.rollups import CLASSES
 from app.store.statements import Statements
 
 # In the order of the fields of `Usage`.
-_USAGE_COLUMNS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "input_image_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "output_audio_tokens",
-    "output_image_tokens",
-    "images",
-    "searches",
-    "audio_ms",
-    "requests",
-    "service_tier",
-    "reported_cost",
-    "usage_estimated",
-)
+_USAGE_COLUMNS = (*CLASSES, "service_tier", "reported_cost", "usage_estimated")
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:

@@ -47,10 +47,10 @@ CLASSES = (
     "output_image_tokens",
     "images",
     "searches",
-    "requests",
     "audio_ms",
+    "requests",
 )
-"""Sums of the classes of usage, by the names that they have in `request_logs`."""
+"""Sums of the classes of usage, in the order of `Usage`, by the names that they have in `request_logs`."""
 
 SUMS = (*COUNTED, *CLASSES, "cost", "total_ms", "first_byte_ms", "first_bytes")
 """All sums, by their columns."""
