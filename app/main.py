@@ -49,12 +49,13 @@ from app.overrides import load_overrides
 from app.pipeline import build_pipeline
 from app.pipeline.board import Board
 from app.pipeline.limits import Limits
-from app.pipeline.names import Names
 from app.pricing import price_sources
 from app.providers.registry import Registry
 from app.providers.transport import open_transport
 from app.reload import Files, Reloader
 from app.settings import Settings, load_settings
+from app.smart.listing import ModelLists
+from app.smart.stages import SmartModels, open_smart_models
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
 from app.welcome import show_first_token
@@ -92,6 +93,7 @@ def create_app(
     prices = Prices(database, price_sources(files.config))
     registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
     board = Board()
+    smart = open_smart_models(settings, database, registry)
     routes: list[RelayRoute] = []
     meters = open_meters(
         settings,
@@ -130,6 +132,7 @@ def create_app(
             show_first_token(first_token, settings)
         await tokens.refresh()
         await catalog.refresh()
+        await smart.live.refresh()
         await prices.refresh()
         reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
@@ -140,7 +143,16 @@ def create_app(
             anonymous.announce()
         _calm_the_collector()
         try:
-            loops = (tokens.run, quota.run, *meters.loops, registry.run, catalog.run, prices.run, reloader.run)
+            loops = (
+                tokens.run,
+                quota.run,
+                *meters.loops,
+                registry.run,
+                catalog.run,
+                prices.run,
+                reloader.run,
+                *smart.loops,
+            )
             async with running(*loops, look_up_bundled):
                 yield
         finally:
@@ -149,7 +161,7 @@ def create_app(
             await transport.aclose()
 
     return _put_together(
-        lifespan, settings, database, guard, registry, board, meters, routes, catalog, lambda: files.config
+        lifespan, settings, database, guard, registry, smart, board, meters, routes, catalog, lambda: files.config
     )
 
 
@@ -159,6 +171,7 @@ def _put_together(
     database: Database,
     guard: Guard,
     registry: Registry,
+    smart: SmartModels,
     board: Board,
     meters: Meters,
     routes: list[RelayRoute],
@@ -202,7 +215,7 @@ def _put_together(
 
     admin = Admin(admin_routers)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
-    names = Names(registry)
+    names, lists = smart.names, ModelLists(registry, smart.live)
     limits = Limits(
         meters.ledger,
         estimate,
@@ -210,7 +223,9 @@ def _put_together(
         ceiling=registry.output_ceiling,
         output_ceiling=settings.output_ceiling,
     )
-    handler = build_pipeline(registry, meters.writer, board, open_rescue, meters.prices, limits, open_receipt)
+    handler = build_pipeline(
+        registry, meters.writer, board, open_rescue, meters.prices, limits, open_receipt, names=names
+    )
 
     def relay(surface: Surface) -> RelayRoute:
         route = RelayRoute(
@@ -234,10 +249,10 @@ def _put_together(
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
     app.router.routes += gemini_routes(relay)
     identify = identifier(guard, read_address, may_be_anonymous=True)
-    app.include_router(models_router(identify, registry))
-    app.include_router(capabilities_router(identify, registry))
-    app.include_router(gemini_models_router(identify, registry))
-    app.include_router(ollama_router(identify, registry, names.check_tagged, started_at=int(time.time())))
+    app.include_router(models_router(identify, lists))
+    app.include_router(capabilities_router(identify, lists))
+    app.include_router(gemini_models_router(identify, lists))
+    app.include_router(ollama_router(identify, lists, names.check_tagged, started_at=int(time.time())))
     app.include_router(health_router(database.ping, meters.writer, registry, board, identifier(guard, read_address)))
     app.include_router(metrics_router(meters.exposition.render, authorise, read_address, settings.metrics_cidrs))
     app.router.routes += gemini_other_routes()

@@ -42,6 +42,7 @@ class Settings:
         anonymous_user, anonymous_cidrs: as whom calls without a token run, and from where; None and empty where all need one.
         cors_origins: of web pages that may call from a browser; `*` is all.
         journal_max_bytes: of call records that the database does not have yet; beyond, calls are refused.
+        default_model: what answers where a name stands for nothing; None where that is an error.
         output_ceiling: tokens that are reserved of limits for a reply whose length the client did not limit.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
@@ -73,6 +74,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 32 * 1024 * 1024
     journal_max_bytes: int = 1 << 30
+    default_model: str | None = None
     output_ceiling: int = 4096
     call_timeout_s: float | None = None
     alert_webhook_url: str | None = field(default=None, repr=False)
@@ -131,6 +133,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         cors_origins=_origins(env, "CORS_ORIGINS"),
         max_body_bytes=_integer(env, "MAX_BODY_BYTES", 32 * 1024 * 1024, 1024, 1 << 31),
         journal_max_bytes=_integer(env, "JOURNAL_MAX_BYTES", 1 << 30, 1 << 16, 1 << 42),
+        default_model=(env.get("DEFAULT_MODEL") or "").strip() or None,
         output_ceiling=_integer(env, "OUTPUT_CEILING", 4096, 1, 1 << 31),
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         alert_webhook_url=webhook_url,

@@ -28,6 +28,7 @@ ALLOWED = {
     "app.monitors": ["app.core", "app.store", "app.providers.transport"],
     "app.web": ["app.core", "app.providers.transport"],
     "app.pipeline": ["app.core"],
+    "app.smart": ["app.core", "app.pipeline", "app.providers", "app.settings", "app.store"],
     "app.api": [
         "app.core",
         "app.dialects",
@@ -40,6 +41,7 @@ ALLOWED = {
         "app.providers.registry",
         "app.providers.snapshot",
         "app.settings",
+        "app.smart",
         "app.__version__",
     ],
     "app.logs": ["app.core", "app.settings"],

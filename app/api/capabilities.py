@@ -5,17 +5,17 @@ import asyncio
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.listing import Identify, respond_json, visible_model, visible_models
+from app.api.listing import Identify, respond_json
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
 from app.dialects.parameters import PARAMETERS, taken
-from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
+from app.smart.listing import ModelLists
 
 _QUERY = {"parameters": [{"name": "model", "in": "query", "required": False, "schema": {"type": "string"}}]}
 
 
-def capabilities_router(identify: Identify, registry: Registry) -> APIRouter:
+def capabilities_router(identify: Identify, lists: ModelLists) -> APIRouter:
     """`/v1/capabilities`, answered from memory; each token is told of the models that it may use."""
     router = APIRouter(tags=["models"])
 
@@ -24,8 +24,8 @@ def capabilities_router(identify: Identify, registry: Registry) -> APIRouter:
         principal = await identify(request)
         name = request.query_params.get("model")
         if name is None:
-            models = visible_models(registry, principal)
-        elif (model := visible_model(registry, principal, name)) is not None:
+            models = lists.visible(principal)
+        elif (model := lists.find(name, principal)) is not None:
             models = [model]
         else:
             raise UnknownModel(f"The model {name!r} does not exist here. GET /v1/models lists all.", param="model")

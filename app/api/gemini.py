@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.errors import RouterError, respond
 from app.api.front import Asgi
-from app.api.listing import Identify, respond_json, visible_model, visible_models
+from app.api.listing import Identify, respond_json
 from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import (
     GEMINI_COUNT,
@@ -22,8 +22,8 @@ from app.api.surfaces import (
 from app.core.abilities import Capability
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
-from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
+from app.smart.listing import ModelLists
 
 _VERSIONS = ("v1beta", "v1", "v1alpha")
 _METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"]
@@ -61,7 +61,7 @@ def gemini_other_routes() -> list[Route]:
     return [Route(f"/{version}/models/{{name:path}}:{{method}}", _NoCall()) for version in _VERSIONS]
 
 
-def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
+def gemini_models_router(identify: Identify, lists: ModelLists) -> APIRouter:
     """`/v1beta/models` and `/v1alpha/models`, answered from memory; `/v1/models` is shared with OpenAI's API."""
     router = APIRouter(tags=["gemini"])
 
@@ -70,14 +70,14 @@ def gemini_models_router(identify: Identify, registry: Registry) -> APIRouter:
     @router.get("/v1alpha/models", include_in_schema=False)
     @router.get("/v1beta/models", summary="The models that this token may use, as Gemini lists them")
     async def list_models(request: Request) -> Response:
-        models = visible_models(registry, await identify(request))
+        models = lists.visible(await identify(request))
         return respond_json(listed(models))
 
     @router.get("/v1alpha/models/{name:path}", include_in_schema=False)
     @router.get("/v1beta/models/{name:path}", summary="One model", include_in_schema=False)
     async def get_model(request: Request) -> Response:
         name = request.path_params["name"]
-        model = visible_model(registry, await identify(request), name)
+        model = lists.find(name, await identify(request))
         if model is None:
             raise UnknownModel(f"The model {name!r} does not exist here. GET /v1beta/models lists all.")
         return respond_json(entry(model))

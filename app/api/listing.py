@@ -11,8 +11,6 @@ from app.api.relay import new_request_id
 from app.auth.guard import Guard
 from app.core.jsonio import Json, dumps
 from app.core.principal import Principal
-from app.providers.registry import Registry
-from app.providers.snapshot import ListedModel
 
 Identify = Callable[[Request], Awaitable[Principal]]
 
@@ -29,17 +27,6 @@ def identifier(guard: Guard, read_address: ReadAddress, *, may_be_anonymous: boo
         return await guard.identify(authorization, address, headers=headers if may_be_anonymous else None)
 
     return identify
-
-
-def visible_models(registry: Registry, principal: Principal) -> list[ListedModel]:
-    """The models that `principal` may use."""
-    return [model for model in registry.models if model.route.choices_for(principal)]
-
-
-def visible_model(registry: Registry, principal: Principal, name: str) -> ListedModel | None:
-    """The model that `name` leads to, with a tag behind it or without, if it is listed and `principal` may use it."""
-    model = registry.model(name) or registry.model(name.rpartition("@")[0])
-    return model if model is not None and model.route.choices_for(principal) else None
 
 
 def respond(body: bytes, media_type: str = "application/json") -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.listing import Identify, respond, respond_json, visible_model, visible_models
+from app.api.listing import Identify, respond, respond_json
 from app.api.relay import CheckName
 from app.core.abilities import Abilities
 from app.core.errors import InvalidRequest, UnknownModel
@@ -21,11 +21,11 @@ from app.dialects.ollama.catalog import (
     write_version,
 )
 from app.dialects.opening import open_body
-from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
+from app.smart.listing import ModelLists
 
 
-def ollama_router(identify: Identify, registry: Registry, check_name: CheckName, started_at: int) -> APIRouter:
+def ollama_router(identify: Identify, lists: ModelLists, check_name: CheckName, started_at: int) -> APIRouter:
     """`/api/tags`, `/api/show`, `/api/ps`, `/api/version` and `/api/pull`, answered from memory,
     but for what a server of Ollama's own says of its models.
 
@@ -35,7 +35,7 @@ def ollama_router(identify: Identify, registry: Registry, check_name: CheckName,
     router = APIRouter(tags=["ollama"], prefix="/api")
 
     async def listed(request: Request) -> list[Listed]:
-        models = visible_models(registry, await identify(request))
+        models = lists.visible(await identify(request))
         return [_listed(model, started_at) for model in models]
 
     @router.head("/tags", include_in_schema=False)
@@ -56,10 +56,10 @@ def ollama_router(identify: Identify, registry: Registry, check_name: CheckName,
     async def show(request: Request) -> Response:
         principal = await identify(request)
         name = _name(await _payload(request))
-        model = visible_model(registry, principal, name)
+        model = lists.find(name, principal)
         if model is None:
             raise UnknownModel(f"model {name!r} not found")
-        if (described := await registry.describe(model)) is not None:
+        if (described := await lists.describe(model)) is not None:
             known = model.known.abilities
             return respond_json(
                 write_described(described, known.context_length, _words(known), model.known.description)

@@ -4,16 +4,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api import gemini
-from app.api.listing import Identify, respond_json, visible_model, visible_models
+from app.api.listing import Identify, respond_json
 from app.core.errors import UnknownModel
 from app.core.jsonio import Json
-from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
+from app.smart.listing import ModelLists
 
 _NAME_PARAMETER = {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
 
 
-def models_router(identify: Identify, registry: Registry) -> APIRouter:
+def models_router(identify: Identify, lists: ModelLists) -> APIRouter:
     """`/v1/models`, answered from memory, whatever the providers do; each token sees the models that it may use."""
     router = APIRouter(tags=["models"])
 
@@ -21,7 +21,7 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
     @router.head("/v1/models", include_in_schema=False)
     @router.get("/v1/models", summary="The models that this token may use")
     async def list_models(request: Request) -> Response:
-        models = visible_models(registry, await identify(request))
+        models = lists.visible(await identify(request))
         if "anthropic-version" in request.headers:
             return respond_json(_anthropic_list(models))
         if "x-goog-api-key" in request.headers:
@@ -32,7 +32,7 @@ def models_router(identify: Identify, registry: Registry) -> APIRouter:
     @router.get("/v1/models/{name:path}", summary="One model, by any of its names", openapi_extra=_NAME_PARAMETER)
     async def get_model(request: Request) -> Response:
         name = request.path_params["name"]
-        model = visible_model(registry, await identify(request), name)
+        model = lists.find(name, await identify(request))
         if model is None:
             raise UnknownModel(f"The model {name!r} does not exist here. GET /v1/models lists all.", param="model")
         if "anthropic-version" in request.headers:

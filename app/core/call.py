@@ -1,7 +1,7 @@
 """One request on its way inward: frozen, so that a stage that wants a change passes a new one on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.core.frozen import frozen
@@ -80,6 +80,23 @@ class Route:
 
 
 @frozen
+class Step:
+    """One name that a call came through on its way to a target.
+
+    Attributes:
+        kind: of smart model; `default` where the default model stood in.
+        target: the name that it was led to.
+    """
+
+    kind: str
+    name: str
+    target: str
+
+    def __str__(self) -> str:
+        return self.name if self.kind == "alias" else f"{self.kind}:{self.name}"
+
+
+@frozen
 class Broken:
     """A part of a stream that broke off before another target carried it on.
 
@@ -115,6 +132,9 @@ class Trace:
         warnings: the names of parameters that the target could not take.
         broken: the parts of its stream that others carried on.
         used: by the target, where it was asked and no reply came of it.
+        way: the smart models that it came through up to now.
+        notes: what stages on that way could not do, in a few words each.
+        helpers: how many calls were made for it.
     """
 
     target: Target | None = None
@@ -132,6 +152,9 @@ class Trace:
     warnings: tuple[str, ...] = ()
     broken: tuple[Broken, ...] = ()
     used: Usage | None = None
+    way: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    helpers: int = 0
 
 
 @frozen
@@ -158,6 +181,9 @@ class Call:
         end_user: who the client says that it asks for.
         deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
         receipt: where the client wants to be told what the call cost.
+        way: the smart models that it came through.
+        parent_id: the call that this one is made for; None for a client's own.
+        helper: what for, as in a record.
     """
 
     id: str
@@ -181,6 +207,18 @@ class Call:
     tags: tuple[str, ...] = ()
     end_user: str | None = None
     receipt: ReceiptForm = "comment"
+    way: tuple[Step, ...] = ()
+    parent_id: str | None = None
+    helper: str | None = None
+
+    @property
+    def wanted(self) -> str:
+        """The name that is to be resolved: the client's, or what the last smart model led to."""
+        return self.way[-1].target if self.way else self.name
+
+    def led(self, kind: str, name: str, target: str) -> "Call":
+        """The same call, led by a smart model to the name `target`."""
+        return replace(self, way=(*self.way, Step(kind, name, target)))
 
     def routed(self, route: Route) -> "Call":
         """The same call, with what its name stands for."""
@@ -214,4 +252,7 @@ class Call:
             self.tags,
             self.end_user,
             self.receipt,
+            self.way,
+            self.parent_id,
+            self.helper,
         )

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from app.core.book import Book, Entry
 from app.core.call import Call, Route, Target
 from app.core.frozen import frozen
 from app.core.limits import Ask, Reservation
@@ -53,6 +54,21 @@ class Directory(Protocol):
 
     def provider(self, key: str, secret: int = 0) -> Provider:
         """The provider with that key in the configuration, to be asked by that one of its API keys."""
+
+
+class Shelf(Protocol):
+    """Where the smart models are; what is read there may be another one at the next look."""
+
+    @property
+    def book(self) -> Book:
+        """All of them, as they are now."""
+
+
+class SmartStage(Protocol):
+    """What one kind of smart model does with a call for it."""
+
+    def handle(self, call: Call, entry: Entry, call_next: Handler) -> Awaitable[Reply]:
+        """Give the reply to `call`, mostly by passing it on, `led` to another name, which is then resolved in its turn."""
 
 
 class Rescue(Protocol):

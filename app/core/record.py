@@ -92,7 +92,7 @@ class CallRecord(NamedTuple):
         cache_hit: it was answered by the cache named.
         cost: in USD; None where no price is known.
         price_version: by which prices; `provider` where it said so itself.
-        warnings: the names of parameters that its target could not take.
+        warnings: what smart models on its way could not do, and the names of parameters that its target could not take.
         failures: of attempts, also of those after which another one went well.
         holds: what it reserved.
         traceparent: where in a trace its client is (W3C Trace Context); None also where nobody is told of traces.

@@ -17,16 +17,27 @@ def build_pipeline(
     prices: PriceList = REPORTED,
     limits: Stage | None = None,
     open_receipt: OpenReceipt = lambda _call, _media_type, _bill: None,
+    *,
+    names: Names | None = None,
 ) -> Handler:
-    """The handler of every call. Smart stages take their place between names and limits.
+    """The handler of every call.
 
     Args:
         limits: the stage of limits; None where tokens have none but calls a day.
+        names: with the stages of smart models; None where there are none.
     """
     stages: list[Stage | None] = [
         Metering(recorder, prices, open_receipt),
-        Names(directory),
+        names or Names(directory),
         limits,
         Failover(board, open_rescue),
     ]
+    return chain([stage for stage in stages if stage is not None], Send(directory))
+
+
+def build_sender(
+    directory: Directory, recorder: Recorder, board: Board, prices: PriceList = REPORTED, limits: Stage | None = None
+) -> Handler:
+    """The handler of calls that the gateway makes itself: what comes behind names, metered by itself."""
+    stages: list[Stage | None] = [Metering(recorder, prices), limits, Failover(board)]
     return chain([stage for stage in stages if stage is not None], Send(directory))

@@ -54,13 +54,15 @@ class Limits:
             PermissionDenied: it has a budget, and nobody knows what the call may cost.
             Unavailable: the database does not answer.
         """
-        # A call made for another one, by its trace, counts with that one.
+        # What was reserved for the call that this one is made for is enough for it too.
         if not call.principal.caps or call.free or call.trace.holds:
             return call_next(call)
         return self._limited(call, call_next)
 
     async def _limited(self, call: Call, call_next: Handler) -> Reply:
         asks = await self._asks(call)
+        if not asks:
+            return await call_next(call)
         reservation = await self._ledger.reserve(call.id, asks, call.deadline)
         now = self._clock()
         if not reservation.granted:
@@ -71,7 +73,8 @@ class Limits:
         return reply
 
     async def _asks(self, call: Call) -> list[Ask]:
-        caps = call.principal.caps
+        # A call that is made for another one counts with that one, but for what it uses itself.
+        caps = [cap for cap in call.principal.caps if call.parent_id is None or cap.limit in _BY_SIZE]
         limits = {cap.limit for cap in caps}
         tokens = cost = 0
         if not limits.isdisjoint(_BY_SIZE):

@@ -136,7 +136,7 @@ class Metering:
             None if first_byte_at is None else _ms(first_byte_at - call.started_at),
             _ms(end.at - call.started_at),
             call.client,
-            charged and not call.free,
+            charged and not call.free and call.parent_id is None,
             trace.attempts,
             trace.rescued,
             redact(end.error) if end.error else None,
@@ -149,10 +149,12 @@ class Metering:
             trace.cache_hit,
             priced.cost,
             priced.version,
-            _redacted(trace.warnings) if trace.warnings else (),
+            _redacted((*trace.notes, *trace.warnings)) if trace.warnings or trace.notes else (),
             trace.failures,
             trace.holds,
             trace.traceparent,
+            call.parent_id,
+            call.helper,
         )
         self._recorder.record(record, *(self._parts(call) if trace.broken else ()))
 

@@ -1,47 +1,131 @@
 """The one place where names resolve: from what the client put into `model` to the targets that it stands for."""
 
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
-from app.core.call import Call, Route
-from app.core.errors import PermissionDenied, UnknownModel
-from app.core.ports import Directory, Handler
+from app.core.book import NO_BOOK, Book
+from app.core.call import Call, Route, Step, Trace
+from app.core.errors import PermissionDenied, RelayError, UnknownModel
+from app.core.naming import normalise
+from app.core.ports import Directory, Handler, Shelf, SmartStage
 from app.core.principal import Principal
 from app.core.reply import Reply
+from app.core.smart import Kind, SmartModel
+
+log = logging.getLogger(__name__)
+
+RESOLVED = "x-relay-resolved"
+DEFAULT = "default"
+"""The kind of step by which the default model stands in."""
+
+
+class _EmptyShelf:
+    book = NO_BOOK
+
+
+EMPTY_SHELF = _EmptyShelf()
+"""Where there are no smart models."""
 
 
 class Names:
-    """Finds out what a call is for, and whether its principal may use it."""
+    """Finds out what a call is for, and whether its principal may use it.
 
-    def __init__(self, directory: Directory) -> None:
+    A smart model is a handler: it may lead the call to another name, which is resolved here in its turn.
+
+    Args:
+        stages: what each kind of smart model does.
+        default: the name that stands in for names that are unknown; None where they are refused.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        shelf: Shelf = EMPTY_SHELF,
+        stages: Mapping[Kind, SmartStage] = MappingProxyType({}),
+        default: str | None = None,
+    ) -> None:
         self._directory = directory
+        self._shelf = shelf
+        self._stages = stages
+        self._default = default
 
     def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """Pass the call on with its route.
 
         Raises:
-            UnknownModel: no provider has it, and the nearest names are told; or it is switched off, and why.
+            UnknownModel: no provider has it, and the nearest names are told; or it is switched off, and why; or the smart models
+                that it leads to lead nowhere, or in a circle.
             PermissionDenied: the token is not for it.
         """
-        route = self._directory.find(call.name)
-        return self._found_later(call, call_next) if route is None else self._pass_on(call, route, call_next)
+        name = call.name
+        if self._shelf.book.find(name) is None:
+            route = self._directory.find(name)
+            if route is not None:
+                return self._pass_on(call, route, call_next)
+        return self._lead(call, call_next)
 
-    async def _found_later(self, call: Call, call_next: Handler) -> Reply:
-        return await self._pass_on(call, await self._find(call.name), call_next)
+    async def _lead(self, call: Call, call_next: Handler) -> Reply:
+        """The reply to a call on whose way smart models may be; the client is told which they were."""
+        try:
+            reply = await self._enter(call, call_next)
+        except RelayError as exc:
+            if call.trace.way:
+                exc.headers = (*exc.headers, (RESOLVED, resolved(call)))
+            raise
+        if call.trace.way:
+            reply.headers.append((RESOLVED.encode(), resolved(call).encode("ascii", "replace")))
+        return reply
+
+    async def _enter(self, call: Call, call_next: Handler) -> Reply:
+        """Resolve the name that is wanted now; of a smart model, have its stage handle the call."""
+        trace, wanted = call.trace, call.wanted
+        trace.way = call.way
+        entry = self._shelf.book.find(wanted)
+        if entry is not None:
+            model = entry.model
+            _check_circle(call, model)
+            _admit(model, call.principal)
+            _note(trace, model)
+            return await self._stages[model.kind].handle(call, entry, lambda led: self._enter(led, call_next))
+        route = await self._find(wanted)
+        if route is None:
+            return await self._stand_in(call, call_next)
+        return await self._pass_on(call, route, call_next)
+
+    async def _stand_in(self, call: Call, call_next: Handler) -> Reply:
+        """The default model's reply to a call for a name that stands for nothing, where that may stand in."""
+        wanted, default = call.wanted, self._default
+        is_off = self._directory.withheld(wanted) is not None or self._directory.why_unusable(wanted) is not None
+        tried = any(step.kind == DEFAULT for step in call.way)
+        may = not is_off if not call.way else _falls_back(self._shelf.book, call.way[-1])
+        if default is None or tried or not may:
+            raise self._unknown(call)
+        log.info("%s: %r is not there; the default model %r answers", call.id, wanted, default)
+        return await self._enter(call.led(DEFAULT, default, default), call_next)
 
     def _pass_on(self, call: Call, route: Route, call_next: Handler) -> Awaitable[Reply]:
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
-        call.trace.target = route.choices[0].target
-        call.trace.alias = route.name
+        trace, principal = call.trace, call.principal
+        trace.target = route.choices[0].target
+        if trace.alias is None:
+            trace.alias = route.name
         if route.tags:
-            call.trace.tags += route.tags
-        if call.principal.models:
-            route = _allowed(call.name, call.principal, route)
+            trace.tags += route.tags
+        if principal.models and not any(principal.may_use(step.name) for step in call.way):
+            route = _allowed(call.wanted, principal, route)
         return call_next(call.routed(route))
 
     async def check(self, name: str, principal: Principal) -> None:
-        """Raise what `handle` would raise of a call by `principal` for `name`."""
-        _allowed(name, principal, await self._find(name))
+        """Raise what `handle` would raise of a call by `principal` for `name`, before it is led anywhere."""
+        if (entry := self._shelf.book.find(name)) is not None:
+            _admit(entry.model, principal)
+            return
+        route = await self._find(name)
+        if route is None:
+            raise self._unknown_by(name)
+        _allowed(name, principal, route)
 
     async def check_tagged(self, name: str, principal: Principal) -> None:
         """The same of a name that may have a tag behind it."""
@@ -50,21 +134,28 @@ class Names:
     async def split(self, name: str) -> tuple[str, str]:
         """The name of a model and the tag behind its last `@`; all of it and "" where a model is called so as it stands."""
         model, _, tag = name.rpartition("@")
-        if not model.strip() or model.endswith("/") or self._directory.is_listed(name):  # as Cloudflare's @cf/…
+        if not model.strip() or model.endswith("/") or self._is_called(name):  # as Cloudflare's @cf/…
             return name, ""
         await self._directory.settled()
-        return (name, "") if self._directory.is_listed(name) else (model, tag)
+        return (name, "") if self._is_called(name) else (model, tag)
 
-    async def _find(self, name: str) -> Route:
+    def _is_called(self, name: str) -> bool:
+        return self._shelf.book.has(name) or self._directory.is_listed(name)
+
+    async def _find(self, name: str) -> Route | None:
         route = self._directory.find(name)
         if route is None:
             await self._directory.settled()
             route = self._directory.find(name)
-        if route is None:
-            raise self._unknown(name)
         return route
 
-    def _unknown(self, name: str) -> UnknownModel:
+    def _unknown(self, call: Call) -> UnknownModel:
+        if not call.way:
+            return self._unknown_by(call.name)
+        step, why = call.way[-1], self._unknown_by(call.wanted)
+        return UnknownModel(f"{_spoken(step)} leads to {step.target!r}. {why.message}", param="model")
+
+    def _unknown_by(self, name: str) -> UnknownModel:
         if (reason := self._directory.withheld(name)) is not None:
             words = f"The model {name!r} is switched off here" + (f": {reason}" if reason else ".")
             return UnknownModel(words, param="model")
@@ -73,6 +164,54 @@ class Names:
         near = list(self._directory.nearest(name))
         hint = f" Did you mean {_listed(near)}?" if near else ""
         return UnknownModel(f"The model {name!r} does not exist here.{hint} The list of models has all.", param="model")
+
+
+def resolved(call: Call) -> str:
+    """The way of a call, as clients are told it: `research>router:auto>openai/gpt-4.1-mini`."""
+    trace = call.trace
+    way = [str(step) for step in trace.way]
+    if way and trace.way[0].name != normalise(call.name):  # a pattern, or the default
+        way.insert(0, call.name)
+    if trace.target is not None and not trace.cache_hit:
+        way.append(str(trace.target))
+    return ">".join(way)
+
+
+def _check_circle(call: Call, model: SmartModel) -> None:
+    if any((step.kind, step.name) == (model.kind, model.name) for step in call.way):
+        chain = " > ".join([*map(str, call.way), str(Step(model.kind, model.name, ""))])
+        raise UnknownModel(f"The name {call.name!r} leads in a circle: {chain}.", param="model", code="model_cycle")
+
+
+def _admit(model: SmartModel, principal: Principal) -> None:
+    if not model.may_be_used_by(principal.token_id, principal.username):
+        raise PermissionDenied(
+            f"This token may not use the model {model.name!r}.", param="model", code="model_not_allowed"
+        )
+
+
+def _note(trace: Trace, model: SmartModel) -> None:
+    """What the record tells of the way: of each kind the first name."""
+    match model.kind:
+        case "router":
+            trace.router = trace.router or model.name
+        case "cache":
+            trace.cache = trace.cache or model.name
+        case "augmentor":
+            trace.augmentor = trace.augmentor or model.name
+        case _:
+            trace.alias = trace.alias or model.name
+    if model.tags:
+        trace.tags += model.tags
+
+
+def _falls_back(book: Book, step: Step) -> bool:
+    entry = book.find(step.name)
+    return entry is not None and entry.model.fallback == "default"
+
+
+def _spoken(step: Step) -> str:
+    return f"The {step.kind} {step.name!r}" if step.kind != DEFAULT else "The default model (DEFAULT_MODEL)"
 
 
 def _allowed(name: str, principal: Principal, route: Route) -> Route:

@@ -146,6 +146,10 @@ class Registry:
         """
         return self._now.model(name)
 
+    def listed(self, target: Target) -> ListedModel | None:
+        """The line of the list that is for `target` alone; None where it is not listed."""
+        return next((each for each in self._now.listed if each.target == target and each.route.name is None), None)
+
     async def describe(self, model: ListedModel) -> Mapping[str, Json] | None:
         """What the provider of a listed model says of it, where it has a call for that; see `HttpProvider.describe`."""
         provider = self.provider(model.target.provider)

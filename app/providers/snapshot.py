@@ -12,6 +12,7 @@ from typing import Protocol
 from app.config import Config, NameConfig
 from app.core.abilities import UNKNOWN, Known
 from app.core.call import Choice, Route, Target
+from app.core.naming import normalise
 from app.core.ports import Provider
 from app.overrides import Overrides
 from app.providers.told import Told
@@ -63,6 +64,7 @@ class ListedModel:
         known: what is known of that target.
         formats: the dialects that its provider speaks, the one first that all others are translated into; empty where it is no
             provider of the configuration.
+        kind: of smart model; None where it is none.
     """
 
     id: str
@@ -70,10 +72,13 @@ class ListedModel:
     route: Route
     known: Known = UNKNOWN
     formats: tuple[str, ...] = ()
+    kind: str | None = None
 
     @property
     def owner(self) -> str:
-        """Whose it is: a provider's, by its key, or the gateway's own name."""
+        """Whose it is: a provider's, by its key, or the gateway's own name; of a smart model, its kind."""
+        if self.kind is not None:
+            return self.kind
         return self.target.provider if self.route.name is None else "llm-relay"
 
 
@@ -169,11 +174,6 @@ class Snapshot:
 def _target(provider: str, model: str, secret: int) -> Target:
     """The same object in every snapshot: whatever is kept by targets finds it without a look at its texts."""
     return Target(provider, model, secret)
-
-
-def normalise(name: str) -> str:
-    """A name as it is looked up: trimmed, lower case, without one trailing `:latest`."""
-    return name.strip().lower().removesuffix(":latest")
 
 
 def take_snapshot(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
@@ -86,6 +87,8 @@ def value_of(column: Column[Any], n: int) -> object:
     if isinstance(column.type, Integer):
         # An index has the sum of six of them.
         return 2**60 - n if isinstance(column.type, BigInteger) else n
+    if isinstance(column.type, Float):
+        return n / 8
     if isinstance(column.type, JSON):
         return ["a", n, "é\0"]
     if isinstance(column.type, LargeBinary):

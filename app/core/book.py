@@ -1,0 +1,80 @@
+"""All smart models at one time, and how a name is looked up among them."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from app.core.frozen import frozen
+from app.core.naming import normalise
+from app.core.smart import KINDS, Redirect, SmartModel
+
+
+@frozen
+class Entry:
+    """A smart model that is found by its name, with what its stage needs beside its definition.
+
+    Attributes:
+        id: unique within its kind.
+        learned: of a router, what it learned; None before.
+    """
+
+    id: str
+    model: SmartModel
+    learned: object = None
+
+
+class Book:
+    """The enabled ones, by name. What stands for a name is looked for in the order of `KINDS`.
+
+    A name may be that of several kinds only where it came by another way than the desk, which refuses it.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        enabled = [entry for entry in entries if entry.model.enabled]
+        self._by_name: dict[str, Entry] = {}
+        for entry in sorted(enabled, key=lambda entry: KINDS.index(entry.model.kind)):
+            if not is_pattern(entry.model):
+                self._by_name.setdefault(entry.model.name, entry)
+        # The longer pattern says more, and comes first.
+        self._patterns = sorted(
+            (entry for entry in enabled if is_pattern(entry.model)),
+            key=lambda entry: (-len(entry.model.name), entry.model.name),
+        )
+        self.entries: Sequence[Entry] = enabled
+
+    def has(self, name: str) -> bool:
+        """Whether one of them is called just so."""
+        return normalise(name) in self._by_name
+
+    def find(self, name: str) -> Entry | None:
+        """What `name`, as a client spells it, stands for among them; None where it stands for none.
+
+        An exact name comes before all patterns. A pattern whose target is what it fits leads nowhere else, and is passed over.
+        """
+        if not self.entries:
+            return None
+        wanted = normalise(name)
+        if (entry := self._by_name.get(wanted)) is not None:
+            return entry
+        for entry in self._patterns:
+            if fnmatchcase(wanted, entry.model.name) and normalise(target_of(entry.model, wanted)) != wanted:
+                return entry
+        return None
+
+
+def is_pattern(model: SmartModel) -> bool:
+    """Whether it is a redirect of more names than one."""
+    return isinstance(model, Redirect) and model.is_pattern
+
+
+def target_of(model: SmartModel, name: str) -> str:
+    """The name that a redirect leads `name` to, with what stands for its `*`; the main target of any other kind."""
+    target = model.targets[0]
+    if not isinstance(model, Redirect) or "*" not in target:
+        return target
+    before, _, after = model.name.partition("*")
+    wanted = name.strip()[: len(normalise(name))]
+    carried = wanted[len(before) : len(wanted) - len(after)]  # in the client's capitals: providers may care
+    return target.replace("*", carried)
+
+
+NO_BOOK = Book()

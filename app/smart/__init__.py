@@ -1,0 +1,1 @@
+"""Smart models: which there are, looked up in memory, and managed."""

@@ -1,0 +1,68 @@
+"""The lists of models that clients ask for: those of providers, and the smart models among them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from app.core.book import Book, Entry, is_pattern
+from app.core.call import Route
+from app.core.jsonio import Json
+from app.core.ports import Shelf
+from app.core.principal import Principal
+from app.providers.registry import Registry
+from app.providers.snapshot import ListedModel
+
+# No sensible chain is longer; what leads in a circle is not listed.
+_LONGEST_WAY = 20
+
+
+class ModelLists:
+    """What each principal may see, answered from memory."""
+
+    def __init__(self, registry: Registry, shelf: Shelf) -> None:
+        self._registry = registry
+        self._shelf = shelf
+
+    def visible(self, principal: Principal) -> list[ListedModel]:
+        """The models that `principal` may use, smart ones first."""
+        smart = [listed for entry in self._shelf.book.entries if (listed := self._smart(entry, principal))]
+        return [*smart, *(model for model in self._registry.models if model.route.choices_for(principal))]
+
+    def find(self, name: str, principal: Principal) -> ListedModel | None:
+        """The model that `name` leads to, with a tag behind it or without, if it is listed and `principal` may use it."""
+        return self._find(name, principal) or self._find(name.rpartition("@")[0], principal)
+
+    async def describe(self, model: ListedModel) -> Mapping[str, Json] | None:
+        """What the provider of a listed model says of it, where it has a call for that."""
+        return await self._registry.describe(model)
+
+    def _find(self, name: str, principal: Principal) -> ListedModel | None:
+        entry = self._shelf.book.find(name)
+        if entry is not None:
+            listed = self._smart(entry, principal)
+            return None if listed is None else replace(listed, id=name)
+        model = self._registry.model(name)
+        return model if model is not None and model.route.choices_for(principal) else None
+
+    def _smart(self, entry: Entry, principal: Principal) -> ListedModel | None:
+        """A smart model as a line of the list; None where it leads nowhere, or is not for `principal`."""
+        model = entry.model
+        if is_pattern(model) or not model.may_be_used_by(principal.token_id, principal.username):
+            return None
+        route = self._route_of(self._shelf.book, model.targets, _LONGEST_WAY)
+        if route is None or not (route := replace(route, name=model.name)).choices_for(principal):
+            return None
+        target = route.choices[0].target
+        line = self._registry.listed(target)
+        known = self._registry.known(target)
+        if model.description is not None:
+            known = replace(known, description=model.description)
+        return ListedModel(model.name, target, route, known, line.formats if line else (), model.kind)
+
+    def _route_of(self, book: Book, names: Sequence[str], longest: int) -> Route | None:
+        """Of the first of `names` that leads to a target."""
+        for name in names if longest else ():
+            entry = book.find(name)
+            route = self._route_of(book, entry.model.targets, longest - 1) if entry else self._registry.find(name)
+            if route is not None:
+                return route
+        return None

@@ -1,0 +1,123 @@
+"""Queries on the definitions of smart models, and on what they count. Every change of a definition tells the snapshots."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Table, delete, insert, select, update
+
+from app.core.money import from_pico_usd
+from app.core.smart import CLASSES, KINDS, Kind, SmartModel, definition_of
+from app.store.db import Database
+from app.store.revisions import bump_revision, revision_of
+from app.store.tables import ALIASES, REDIRECTS, SMART_AUGMENTORS, SMART_CACHES, SMART_ROUTERS
+from app.store.times import from_ms, now_ms
+
+SUBJECT = "smart_models"
+"""What they are called among the revisions."""
+
+TABLES: Mapping[Kind, Table] = {
+    "redirect": REDIRECTS,
+    "router": SMART_ROUTERS,
+    "cache": SMART_CACHES,
+    "augmentor": SMART_AUGMENTORS,
+    "alias": ALIASES,
+}
+STATS: Mapping[Kind, tuple[str, ...]] = {
+    "cache": ("total_requests", "cache_hits", "tokens_saved", "cost_saved"),
+    "augmentor": ("total_requests", "augmented_requests", "search_requests", "scrape_requests"),
+}
+"""The columns of what each kind counts; `cost_saved` is in pico-USD."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSmartModel:
+    """A smart model, with what the database knows beside its definition.
+
+    Attributes:
+        id: unique within its kind.
+        stats: what it counted, by the names in `STATS`; money in USD.
+        learned: of a router, what it learned.
+    """
+
+    id: str
+    model: SmartModel
+    created_at: datetime
+    updated_at: datetime
+    stats: Mapping[str, Any]
+    learned: Mapping[str, Any] | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind it is."""
+        return self.model.kind
+
+
+async def read_smart_models(db: Database, kind: Kind | None = None) -> list[StoredSmartModel]:
+    """All of them, or those of one kind, by their names."""
+    async with db.read() as connection:
+        found: list[StoredSmartModel] = []
+        for each in KINDS if kind is None else (kind,):
+            rows = await connection.execute(select(TABLES[each]).order_by(TABLES[each].c.name))
+            found += [_stored(each, row) for row in rows]
+        return found
+
+
+async def read_smart_models_newer_than(db: Database, revision: int) -> tuple[int, list[StoredSmartModel]] | None:
+    """The revision and all of them; None while the revision is still the one given."""
+    now = await revision_of(db, SUBJECT)
+    return None if now == revision else (now, await read_smart_models(db))
+
+
+async def put_smart_models(
+    db: Database, added: Sequence[SmartModel], changed: Mapping[str, SmartModel] | None = None
+) -> None:
+    """Add some, and give others, by their ids, another definition: all or nothing.
+
+    Raises:
+        IntegrityError: of SQLAlchemy, where the name is taken within its kind.
+    """
+    now = now_ms()
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        for model in added:
+            values = definition_of(model) | {"id": secrets.token_hex(4), "created_at": now, "updated_at": now}
+            await connection.execute(insert(TABLES[model.kind]).values(values))
+        for key, model in (changed or {}).items():
+            values = definition_of(model) | {"updated_at": now}
+            await connection.execute(update(TABLES[model.kind]).filter_by(id=key).values(values))
+
+
+async def delete_smart_model(db: Database, kind: Kind, key: str) -> bool:
+    """Remove one; False where there is none of that id."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        return bool((await connection.execute(delete(TABLES[kind]).filter_by(id=key))).rowcount)
+
+
+async def put_learned(db: Database, key: str, learned: Mapping[str, Any] | None) -> None:
+    """Keep what the router with that id learned."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        await connection.execute(update(SMART_ROUTERS).filter_by(id=key).values(learned=learned))
+
+
+async def add_to_stats(db: Database, kind: Kind, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Add to what smart models of a kind counted, by their ids; snapshots are not told."""
+    table = TABLES[kind]
+    async with db.begin() as connection:
+        for key, more in sorted(counts.items()):
+            values = {name: table.c[name] + count for name, count in more.items()}
+            await connection.execute(update(table).filter_by(id=key).values(values))
+
+
+def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel:
+    values = dict(row._mapping)
+    stats = {name: values.pop(name) for name in STATS.get(kind, ())}
+    if "cost_saved" in stats:
+        stats["cost_saved"] = from_pico_usd(stats["cost_saved"])
+    key, learned = values.pop("id"), values.pop("learned", None)
+    created_at, updated_at = from_ms(values.pop("created_at")), from_ms(values.pop("updated_at"))
+    return StoredSmartModel(key, CLASSES[kind].model_validate(values), created_at, updated_at, stats, learned)
