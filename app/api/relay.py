@@ -163,6 +163,9 @@ class RelayRoute:
                 tags=tags,
                 end_user=end_user,
                 receipt=receipt,
+                cache_control=headers[b"cache-control"].decode("latin-1").lower()
+                if b"cache-control" in headers
+                else "",
             )
             if principal.log_bodies and self._body_log is not None:
                 collected = self._body_log.begin(call_id, body)

@@ -60,6 +60,16 @@ class Book:
                 return entry
         return None
 
+    def follow(self, name: str) -> str:
+        """The name that `name` leads to by aliases and redirects alone; where those lead in a circle, one of them."""
+        seen: set[str] = set()
+        while (entry := self.find(name)) is not None and entry.model.kind in ("alias", "redirect"):
+            if entry.id in seen:
+                break
+            seen.add(entry.id)
+            name = target_of(entry.model, name)
+        return normalise(name)
+
 
 def is_pattern(model: SmartModel) -> bool:
     """Whether it is a redirect of more names than one."""

@@ -181,6 +181,7 @@ class Call:
         end_user: who the client says that it asks for.
         deadline: when the last attempt has to have its first byte, on the monotonic clock; None for never.
         receipt: where the client wants to be told what the call cost.
+        cache_control: what the client asks of caches, in lower case; mostly empty.
         way: the smart models that it came through.
         parent_id: the call that this one is made for; None for a client's own.
         helper: what for, as in a record.
@@ -207,6 +208,7 @@ class Call:
     tags: tuple[str, ...] = ()
     end_user: str | None = None
     receipt: ReceiptForm = "comment"
+    cache_control: str = ""
     way: tuple[Step, ...] = ()
     parent_id: str | None = None
     helper: str | None = None
@@ -252,6 +254,7 @@ class Call:
             self.tags,
             self.end_user,
             self.receipt,
+            self.cache_control,
             self.way,
             self.parent_id,
             self.helper,

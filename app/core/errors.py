@@ -11,6 +11,7 @@ RelayError
 │   └── LimitReached          429
 │       └── BudgetExhausted   429
 ├── Unavailable               503  this gateway cannot serve now
+│   └── CacheUnavailable      503  nor the store of a cache; calls go on without it
 └── UpstreamFailure                the provider's side
     ├── UpstreamError         as the provider's status
     ├── UpstreamUnreachable   502  no connection
@@ -123,6 +124,12 @@ class Unavailable(RelayError):
     status = 503
     type = "api_error"
     code = "unavailable"
+
+
+class CacheUnavailable(Unavailable):
+    """What semantic caches keep cannot be read or written now. It is only a cache: a call goes on as if it had nothing."""
+
+    code = "cache_unavailable"
 
 
 class NotServed(InvalidRequest):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from app.core.book import Book, Entry
+from app.core.cached import CacheEntry
 from app.core.call import Call, Route, Target
 from app.core.frozen import frozen
 from app.core.limits import Ask, Reservation
@@ -193,6 +194,13 @@ OpenReceipt = Callable[[Call, str, Callable[[], Bill]], Receipt | None]
 """By the stream's media type and what tells the bill up to now. None where such a stream has no place for it."""
 
 
+class NoteFailure(Protocol):
+    """Counts what a stage of a smart model could not do, and says so in the call's record."""
+
+    def __call__(self, call: Call, kind: str, name: str, reason: str) -> None:
+        """Note it. `reason` is a few words, of which there are few."""
+
+
 class Recorder(Protocol):
     """Where finished calls go."""
 
@@ -201,3 +209,46 @@ class Recorder(Protocol):
 
         A process that ends before leaves none of them.
         """
+
+
+class CacheStore(Protocol):
+    """What semantic caches keep. A collection is what one cache keeps with one embedder; nothing is found across two spaces of it.
+
+    What has expired is never given. Vectors are little-endian float32 of length 1, equally long within a collection.
+    Each method may raise `CacheUnavailable`; whoever is cancelled waits no longer, but what it wrote may be there.
+    """
+
+    async def warm(self) -> None:
+        """Be ready, so that the first look-up does not wait for imports and connections."""
+
+    async def get(self, collection: str, id: str) -> CacheEntry | None:  # noqa: A002 - the word of CacheEntry
+        """The entry of exactly that id."""
+
+    async def nearest(
+        self, collection: str, space: str, vector: bytes, most: int = 8
+    ) -> Sequence[tuple[CacheEntry, float]]:
+        """The entries of a space that are most like `vector`, each with its cosine, best first."""
+
+    async def put(self, collection: str, entry: CacheEntry) -> None:
+        """Keep an entry, in place of the one that has its id."""
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Keep these no longer."""
+
+    async def clear(self, collection: str) -> None:
+        """Keep none of its entries."""
+
+    async def drop(self, collection: str) -> None:
+        """Forget the collection itself."""
+
+    async def count(self, collection: str) -> int:
+        """How many entries it has."""
+
+    async def collections(self) -> Sequence[str]:
+        """All of them, sorted."""
+
+    async def sweep(self, now: float) -> int:
+        """Remove what has expired at a moment, in seconds since the epoch; how many entries that were."""
+
+    async def aclose(self) -> None:
+        """Let go of files, connections and threads."""

@@ -91,6 +91,8 @@ def read_answer(dialect: str, body: bytes, *, streamed: bool) -> Completion | No
     Args:
         body: all of it, as it went out.
     """
+    if not body:
+        return None
     kind = DIALECTS[dialect]
     try:
         if not streamed:

@@ -1,0 +1,168 @@
+"""The stage of semantic caches: answers again what was answered before, if it was asked in the same words or means the same.
+
+Nearness of meaning only proposes. What the two texts say must agree in all that changes an answer (`app.likeness`), nobody must have
+said that the pair is wrong, and it must all be within one space (`cache_key`), which nothing crosses.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from app.core.book import Entry
+from app.core.cached import CacheEntry
+from app.core.call import Call
+from app.core.chat import ChatRequest
+from app.core.errors import RelayError
+from app.core.events import Completion
+from app.core.ports import Handler, NoteFailure
+from app.core.reply import Reply
+from app.core.smart import Cache
+from app.core.usage import NO_USAGE
+from app.pipeline.cache_finding import Finder, Found, Lookup
+from app.pipeline.cache_keeping import Keeper, Keeping
+from app.pipeline.cache_key import key_of
+from app.pipeline.flights import Flights
+
+log = logging.getLogger(__name__)
+
+STATUS = "x-relay-cache"
+PAIR = "x-relay-cache-id"
+
+WriteAnswer = Callable[[Call, Completion], Reply]
+ReadChat = Callable[[Call], ChatRequest | None]
+Recheck = Callable[[Call, Entry, Found, ChatRequest], None]
+"""Has a hit asked again in the background, and compared."""
+Share = Callable[[Completion | None], None]
+
+
+class SmartCache:
+    """Answers calls for a cache from what it keeps, or passes them on and keeps what they get.
+
+    Args:
+        follow: the name that a name leads to by aliases and redirects alone.
+        keeper: keeps what was answered.
+        count: adds to what a cache, by its id, counts.
+    """
+
+    def __init__(
+        self,
+        finder: Finder,
+        keeper: Keeper,
+        *,
+        read_chat: ReadChat,
+        write_answer: WriteAnswer,
+        follow: Callable[[str], str],
+        count: Callable[..., None],
+        note_failure: NoteFailure,
+        recheck: Recheck,
+    ) -> None:
+        self._finder = finder
+        self._keeper = keeper
+        self._read_chat = read_chat
+        self._write_answer = write_answer
+        self._follow = follow
+        self._count = count
+        self._note_failure = note_failure
+        self._recheck = recheck
+        self._flights = Flights()
+
+    async def handle(self, call: Call, entry: Entry, call_next: Handler) -> Reply:
+        """The reply that was given before; else pass the call on to the target, and keep what it says."""
+        cache = _cache(entry)
+        led = call.led("cache", cache.name, cache.target_model)
+        lookup = self._lookup(call, entry, cache)
+        if lookup is None:
+            return _told(await call_next(led), "bypass")
+        if "no-cache" in call.cache_control:
+            return await self._ask(led, lookup, None, call_next, _keep_to_itself)
+        self._count(entry.id, total_requests=1)
+        found = await self._find(call, lookup)
+        if found is not None and found.is_hit:
+            completion = found.completion
+            if found.cosine < 1 and random.uniform(0, 100) < cache.recheck_percent:
+                self._recheck(call, entry, found, lookup.request)
+            return self._hit(call, lookup, found.entry, completion)
+        if not cache.coalesce:
+            return await self._ask(led, lookup, found, call_next, _keep_to_itself)
+        shared = await self._join(call, lookup)
+        if isinstance(shared, Completion):
+            return self._hit(call, lookup, None, shared)
+        return await self._ask(led, lookup, found, call_next, shared)
+
+    def _lookup(self, call: Call, entry: Entry, cache: Cache) -> Lookup | None:
+        """What is to be looked for; None where this call is none for a cache."""
+        if "no-store" in call.cache_control or (request := self._read_chat(call)) is None:
+            return None
+        key = key_of(call, request, cache, entry.id, self._follow(cache.target_model))
+        if key is None or self._finder.is_of_its_time(key.question):
+            return None
+        return Lookup(entry, cache, key, request)
+
+    async def _find(self, call: Call, lookup: Lookup) -> Found | None:
+        """What is there, within the cache's time; None also where the look-up failed, which is told."""
+        cache = lookup.cache
+        try:
+            async with asyncio.timeout(cache.time_budget_ms / 1000):
+                return await self._finder.find(call, lookup)
+        except TimeoutError:
+            reason = "timed out"
+        except RelayError as exc:
+            log.warning("%s: the cache %s was not looked at: %s", call.id, cache.name, exc.message)
+            reason = exc.code or "failed"
+        except Exception:
+            log.exception("%s: the look-up in the cache %s failed by a fault of ours", call.id, cache.name)
+            reason = "failed"
+        self._note_failure(call, "cache", cache.name, reason)
+        return None
+
+    async def _join(self, call: Call, lookup: Lookup) -> Completion | Share:
+        """The answer that another call waits for at this moment; else what gives ours to those who come meanwhile."""
+        key, flights = lookup.key.id, self._flights
+        try:
+            async with asyncio.timeout(None if call.deadline is None else call.deadline - time.monotonic()):
+                completion = await flights.join(key)
+        except TimeoutError:
+            return _keep_to_itself
+        return partial(flights.land, key) if completion is None else completion
+
+    async def _ask(self, led: Call, lookup: Lookup, near: Found | None, call_next: Handler, share: Share) -> Reply:
+        """The target's reply, which is kept when it has ended. `near` is to be compared with it."""
+        try:
+            reply = await call_next(led)
+        except BaseException:
+            share(None)
+            raise
+        reply.taps.append(Keeping(self._keeper, led, lookup, near, share))
+        return _told(reply, "miss")
+
+    def _hit(self, call: Call, lookup: Lookup, entry: CacheEntry | None, completion: Completion) -> Reply:
+        """The answer once more. It costs nothing, and was not used again; its ids are new."""
+        call.trace.cache_hit = True
+        usage = completion.usage
+        saved = usage.prompt + usage.completion
+        cost = None if entry is None else entry.cost
+        self._count(lookup.entry.id, cache_hits=1, tokens_saved=saved, cost_saved=cost)
+        reply = self._write_answer(call, replace(completion, id=None, created=None))
+        reply.read_usage = lambda: NO_USAGE
+        if entry is not None:
+            reply.headers.append((PAIR.encode(), self._finder.pair(lookup, entry).encode()))
+        return _told(reply, "hit")
+
+
+def _cache(entry: Entry) -> Cache:
+    if not isinstance(entry.model, Cache):
+        raise TypeError(f"{entry.model.name} is no cache")
+    return entry.model
+
+
+def _told(reply: Reply, status: str) -> Reply:
+    reply.headers.append((STATUS.encode(), status.encode()))
+    return reply
+
+
+def _keep_to_itself(_completion: Completion | None) -> None:
+    """Nobody waits for the answer."""

@@ -1,0 +1,120 @@
+"""What a cache compares: the space that an answer must not leave, the question, and both as one digest for an exact hit."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from hashlib import sha256
+from typing import Any
+
+from app.core.call import Call
+from app.core.chat import ChatRequest, Text, ToolCall, ToolResult
+from app.core.frozen import frozen
+from app.core.jsonio import dumps
+from app.core.smart import Cache
+
+# Who asks and how the reply is to look changes nothing in the answer.
+_OF_NO_MATTER = frozenset(
+    {"stream", "stream_options", "user", "metadata", "store", "safety_identifier", "prompt_cache_key", "keep_alive"}
+)
+
+
+@frozen
+class Key:
+    """Where an answer is kept.
+
+    Attributes:
+        id: of exactly this request.
+        space: what must be equal; nothing is ever found across two of them.
+        question: the text that may be worded differently.
+    """
+
+    id: str
+    space: str
+    question: str
+
+
+def key_of(call: Call, request: ChatRequest, cache: Cache, cache_id: str, target: str) -> Key | None:
+    """The key of `call`, which asks `request`; None where the cache is not for it.
+
+    That is so of a request that does not end with words of the user: the results of tools, or half an answer to go on with.
+
+    Args:
+        target: the model that will answer, as far as that is known before.
+    """
+    messages = request.messages
+    if not messages or messages[-1].role != "user":
+        return None
+    asked, before = messages[-1], messages[:-1]
+    if any(isinstance(part, ToolResult) for part in asked.parts):
+        return None
+    if cache.match_last_message_only:
+        if any(isinstance(part, ToolResult | ToolCall) for message in before for part in message.parts):
+            return None  # the question is about what the tools gave, and that is not looked at
+        before = tuple(message for message in before if message.role == "system")
+    question = "\n".join(part.text for part in asked.parts if isinstance(part, Text)).strip()
+    if not question:
+        return None
+    if not cache.match_system_prompt:
+        before = tuple(message for message in before if message.role != "system")
+    others = [part for part in asked.parts if not isinstance(part, Text)]
+    space = _digest(
+        [
+            cache_id,
+            _tenant(call, cache),
+            target,
+            list(map(_plain, before)),
+            list(map(_plain, others)),
+            _settings(call, request),
+        ]
+    )
+    return Key(_digest([space, question]), space, question)
+
+
+def pair_id(cache_id: str, question: str) -> str:
+    """Names a question of a cache, whoever asked it: what is wrong for one is wrong for all."""
+    return _digest([cache_id, question])[:32]
+
+
+def _tenant(call: Call, cache: Cache) -> Any:
+    """Who shares answers. Tags count where an operator gave them to the token: those that a client says prove nothing."""
+    principal = call.principal
+    match cache.share:
+        case "everyone":
+            return "everyone"
+        case "tag" if principal.tags:
+            return ["tags", *sorted(principal.tags)]
+        case _:
+            return ["user", principal.username]
+
+
+def _settings(call: Call, request: ChatRequest) -> Any:
+    """All of the request beside its messages that may change the answer."""
+    bare = replace(request, messages=(), user=None, extras=None)
+    extras = {name: value for name, value in (request.extras or {}).items() if name not in _OF_NO_MATTER}
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in call.headers]
+    return [_plain(bare), extras, headers]
+
+
+def _plain(value: Any) -> Any:
+    """A value of the request as JSON, with the names of its types: a text that looks like a picture is none."""
+    if hasattr(value, "__dataclass_fields__"):
+        return [type(value).__name__, {name: _plain(each) for name, each in _fields(value) if name != "cache"}]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    return ((field.name, getattr(value, field.name)) for field in fields(value))
+
+
+def _digest(value: Any) -> str:
+    return sha256(dumps(_sorted(value))).hexdigest()
+
+
+def _sorted(value: Any) -> Any:
+    """The same with the keys of objects in one order."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    return value
