@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+CHROMA := .chroma
 UV     := $(shell command -v uv 2>/dev/null)
 PEERS  ?=
 BEFORE ?=
@@ -38,9 +39,16 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Apart from the rest, as its module has the name of its client's. Not every platform has it; its tests are skipped there.
+$(CHROMA)/.installed: requirements-chroma.lock | $(VENV)/.installed
+	@echo "Installing a Chroma server for the tests into $(CHROMA) …"
+	@rm -rf $(CHROMA)
+	@$(INSTALL) --target $(CHROMA) --require-hashes -r requirements-chroma.lock && touch $@ || \
+		echo "The Chroma server cannot be installed here: the tests that need it are SKIPPED."
+
 setup: $(VENV)/.installed ## Make .venv and install the gateway, locked and checked by hash
 
-setup-dev: $(VENV)/.installed-dev ## The same with the tools for tests and checks
+setup-dev: $(VENV)/.installed-dev $(CHROMA)/.installed ## The same with the tools for tests and checks
 
 run: setup ## Set up and start the gateway
 	@$(BIN)/llm-relay serve
@@ -67,9 +75,10 @@ schema: setup ## Write the JSON schemas anew from the models
 	@$(BIN)/python -m app.config > config.schema.json
 	@$(BIN)/python -m app.overrides > model_overrides.schema.json
 
-lock: setup-dev ## Write both lock files anew
+lock: setup-dev ## Write all lock files anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps --group chroma -o requirements-chroma.lock
 
 clean: ## Remove what was set up, but no data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(CHROMA) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What semantic caches keep, embedded or on a Chroma server."""

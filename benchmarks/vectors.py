@@ -1,0 +1,167 @@
+"""What looking up in the embedded store of semantic caches costs: `python -m benchmarks.vectors [ENTRIES…]`.
+
+Prints, for each number of entries in one space: p50 and p99 of a look-up as the event loop sees it, of an exact one, how long
+the loop was blocked at most meanwhile, the first look-up of a process, and how often the true nearest was among what was found.
+"""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.core.cached import CacheEntry
+from app.store.vectors.embedded import EmbeddedCacheStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+ENTRIES = (1_000, 10_000, 100_000)
+
+_DIMENSIONS = 384  # of all-MiniLM-L6-v2
+_LOOK_UPS = 500
+_NEAR = 0.9
+_TICK_S = 0.001
+_ANSWER = b"{}" + bytes(2000)
+_COLLECTION = "c1/local"
+
+
+def make_vectors(count: int, shape: str) -> "NDArray[np.float32]":
+    """Vectors as embeddings lie: in topics of many sizes, all a little to one side.
+
+    Args:
+        shape: `topics`; or `template`, where all are variants of a few texts and lie close together.
+    """
+    import numpy as np
+
+    random = np.random.default_rng(count)
+    topics = 20 if shape == "template" else max(count // 50, 1)
+    spread = (0.3, 0.6) if shape == "template" else (0.3, 1.2)
+    common = _unit(random.standard_normal(_DIMENSIONS))
+    centres = _unit(_unit(random.standard_normal((topics, _DIMENSIONS))) + 0.5 * common)
+    chosen = np.minimum(random.exponential(topics / 4, count).astype(int), topics - 1)
+    away = random.uniform(*spread, count)[:, None]
+    return _unit(centres[chosen] + away * _unit(random.standard_normal((count, _DIMENSIONS)))).astype("<f4")
+
+
+def make_wanted(vectors: "NDArray[np.float32]", count: int) -> "NDArray[np.float32]":
+    """Paraphrases of some of them."""
+    import numpy as np
+
+    random = np.random.default_rng(1)
+    chosen = vectors[random.integers(0, len(vectors), count)]
+    away = random.uniform(0.05, 0.45, count)[:, None]
+    return _unit(chosen + away * _unit(random.standard_normal((count, _DIMENSIONS)))).astype("<f4")
+
+
+def _unit(vectors: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    lengths: NDArray[np.float64] = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / lengths
+
+
+def make_entry(number: int, vector: bytes) -> CacheEntry:
+    """One in the only space."""
+    return CacheEntry(f"{number:064x}", "s" * 64, f"question {number}", _ANSWER, vector, 1.0, None)
+
+
+async def measure(count: int, shape: str, folder: Path) -> None:
+    """Print the figures of one store."""
+    path = folder / f"{count}-{shape}.db"
+    vectors = make_vectors(count, shape)
+    put_s = await _fill(path, vectors)
+    store = EmbeddedCacheStore(path)
+    await store.warm()
+    wanted = make_wanted(vectors, _LOOK_UPS)
+    async with _watched() as blocks_s:
+        started = time.perf_counter()
+        await store.nearest(_COLLECTION, "s" * 64, wanted[0].tobytes())
+        first_s = time.perf_counter() - started
+    first_block_s = max(blocks_s)
+    found: list[str] = []
+
+    async def look_up(each: int) -> None:
+        result = await store.nearest(_COLLECTION, "s" * 64, wanted[each].tobytes())
+        found.append(result[0][0].id)
+
+    async def get(each: int) -> None:
+        await store.get(_COLLECTION, f"{each % count:064x}")
+
+    async with _watched() as blocks_s:
+        semantic = await _time(look_up)
+        exact = await _time(get)
+    await store.aclose()
+    nearest = [(int(row.argmax()), float(row.max())) for row in wanted @ vectors.T]
+    near = [each for each, (_, cosine) in enumerate(nearest) if cosine >= _NEAR]
+    hits = sum(found[each] == f"{nearest[each][0]:064x}" for each in near)
+    print(
+        f"{count:>7} {shape:<9} nearest p50 {semantic[0]:6.2f} p99 {semantic[1]:6.2f}   exact p50 {exact[0]:5.2f} p99 {exact[1]:5.2f}"
+        f"   loop blocked {max(blocks_s) * 1e3:5.2f}   first {first_s * 1e3:6.1f} (blocked {first_block_s * 1e3:5.2f})"
+        f"   put {put_s * 1e3:5.2f} ms   nearest of {len(near)} with cosine >= {_NEAR} found: {hits / max(len(near), 1):.2%}"
+    )
+
+
+async def _fill(path: Path, vectors: "NDArray[np.float32]") -> float:
+    """Seconds for one put, of those that are waited for."""
+    store = EmbeddedCacheStore(path)
+    waiting: list[Awaitable[None]] = []
+    for number, vector in enumerate(vectors):
+        waiting.append(store.put(_COLLECTION, make_entry(number, vector.tobytes())))
+        if len(waiting) == 200:
+            await asyncio.gather(*waiting)
+            waiting.clear()
+    await asyncio.gather(*waiting)
+    started = time.perf_counter()
+    for number in range(50):
+        await store.put(_COLLECTION, make_entry(number, vectors[number].tobytes()))
+    put_s = (time.perf_counter() - started) / 50
+    await store.aclose()
+    return put_s
+
+
+async def _time(do: Callable[[int], Awaitable[None]]) -> tuple[float, float]:
+    """p50 and p99 in milliseconds."""
+    taken: list[float] = []
+    for each in range(_LOOK_UPS):
+        started = time.perf_counter()
+        await do(each)
+        taken.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+@asynccontextmanager
+async def _watched() -> "AsyncIterator[list[float]]":
+    """How much later than it asked for a task of the loop came on, each time."""
+    late_s = [0.0]
+
+    async def watch() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(_TICK_S)
+            late_s.append(time.perf_counter() - before - _TICK_S)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield late_s
+    finally:
+        task.cancel()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure each number of entries, as topics and as templates."""
+    with tempfile.TemporaryDirectory() as folder:
+        for count in [int(each) for each in arguments] or ENTRIES:
+            for shape in ("topics", "template"):
+                asyncio.run(measure(count, shape, Path(folder)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
