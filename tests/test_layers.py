@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # below a name (`app.core.call` below `app.core`) is meant with it.
 ALLOWED = {
     "app.core": [],
-    "app.settings": [],
+    "app.settings": ["app.core.places"],
     "app.faults": [],
     "app.config_values": ["app.core"],
     "app.config": ["app.config_values", "app.faults"],
@@ -26,7 +26,7 @@ ALLOWED = {
     "app.auth": ["app.core", "app.store"],
     "app.metering": ["app.core", "app.store", "app.faults", "app.__version__"],
     "app.monitors": ["app.core", "app.store", "app.providers.transport"],
-    "app.web": ["app.core", "app.providers.transport"],
+    "app.web": ["app.core", "app.providers.http1.dial", "app.providers.transport", "app.__version__"],
     "app.pipeline": ["app.core"],
     "app.smart": ["app.core", "app.pipeline", "app.providers", "app.settings", "app.store"],
     "app.api": [

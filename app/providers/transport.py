@@ -10,6 +10,7 @@ import httpx
 
 from app.providers.answer import Answer, Limits, Post, post_by
 from app.providers.http1.connection import Connection
+from app.providers.http1.dial import Dial, dial
 from app.providers.http1.outgoing import Headers, Outgoing, prepare, write_out
 from app.providers.http1.pool import Origin, Pool
 from app.providers.proxies import MaybeProxied, read_proxies
@@ -65,6 +66,8 @@ class Transport(httpx.AsyncBaseTransport):
     A cancelled request or read closes it too. A request whose kept connection the server had given up is sent once
     more on a new one, where its body is in memory.
 
+    `dial` makes the sockets; one that chooses where they may go raises `Refused`. Host header and TLS are not its own.
+
     Only `httpx.TransportError`s come out, apart from what a request's own body iterator raises.
     """
 
@@ -75,12 +78,13 @@ class Transport(httpx.AsyncBaseTransport):
         max_connections: int = MAX_CONNECTIONS,
         max_idle: int = MAX_IDLE,
         idle_s: float = IDLE_S,
+        dial: Dial = dial,
     ) -> None:
         self._trusted = functools.cache(functools.partial(trusted, ca_file))
         if ca_file is not None:
             self._trusted()  # a file that cannot be used is told of now, not with the first call
         self._pool = functools.partial(
-            Pool, max_connections=max_connections, max_idle=max_idle, idle_s=idle_s, tls=self._tls
+            Pool, max_connections=max_connections, max_idle=max_idle, idle_s=idle_s, tls=self._tls, dial=dial
         )
         self._pools: dict[tuple[str, str, int | None], Pool] = {}
         self._closed = False
@@ -90,6 +94,7 @@ class Transport(httpx.AsyncBaseTransport):
 
         Raises:
             httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout: the request was not sent.
+            Refused: nor may it be, as `dial` says.
             httpx.WriteError, httpx.WriteTimeout, httpx.ReadError, httpx.ReadTimeout: the connection broke or hung.
             httpx.RemoteProtocolError: the server did not answer, or not in HTTP/1.1.
             httpx.LocalProtocolError, httpx.UnsupportedProtocol: the request cannot be sent in HTTP/1.1.

@@ -6,11 +6,30 @@ uvloop's `create_connection` has no `happy_eyeballs_delay`, so the race is run h
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain, zip_longest
+
+import httpx
 
 _HEAD_START_S = 0.25  # RFC 8305, 5: the recommended delay before the next address is tried beside the first
 
-_Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+SocketAddress = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+"""A family of addresses, and one of them as sockets of it want it."""
+
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+"""Gives a connected, non-blocking socket for a host and a port; raises OSError or `Refused`."""
+
+
+class Refused(httpx.TransportError):
+    """No connection is made there: a rule forbids it, not the network.
+
+    Attributes:
+        why: the reason, as a clause without a subject. It names no host, for some are secrets.
+    """
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place} {why}")
+        self.why = why
 
 
 async def dial(host: str, port: int) -> socket.socket:
@@ -19,25 +38,33 @@ async def dial(host: str, port: int) -> socket.socket:
     Raises:
         OSError: no address was found or none took the connection; it is the error of the first one that failed.
     """
-    addresses = await _resolve(host, port)
+    return await dial_addresses(await _resolve(host, port))
+
+
+async def dial_addresses(addresses: Sequence[SocketAddress]) -> socket.socket:
+    """The same to whichever of `addresses` answers first.
+
+    Raises:
+        OSError: none took the connection.
+    """
     if len(addresses) == 1:
         return await _connect(addresses[0])
     return await _race(addresses)
 
 
-async def _resolve(host: str, port: int) -> list[_Address]:
+async def _resolve(host: str, port: int) -> list[SocketAddress]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)  # asks no server
     except socket.gaierror:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    by_family: dict[int, list[_Address]] = {}
+    by_family: dict[int, list[SocketAddress]] = {}
     for family, _, _, _, address in found:
         by_family.setdefault(family, []).append((family, address))
     return [address for address in chain(*zip_longest(*by_family.values())) if address is not None]
 
 
-async def _connect(address: _Address) -> socket.socket:
+async def _connect(address: SocketAddress) -> socket.socket:
     family, where = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -51,7 +78,7 @@ async def _connect(address: _Address) -> socket.socket:
     return sock
 
 
-async def _race(addresses: list[_Address]) -> socket.socket:
+async def _race(addresses: Sequence[SocketAddress]) -> socket.socket:
     """Try the addresses one after the other, each with a head start over the next; the first connection wins."""
     waiting = deque(addresses)
     running: set[asyncio.Task[socket.socket]] = set()

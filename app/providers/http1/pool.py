@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 
 from app.providers.http1.connection import Connection, Limits
-from app.providers.http1.dial import dial
+from app.providers.http1.dial import Dial
 
 
 class Origin(NamedTuple):
@@ -39,6 +39,7 @@ class Pool:
         max_idle: int,
         idle_s: float,
         tls: Callable[[], Awaitable[ssl.SSLContext]],
+        dial: Dial,
     ) -> None:
         self._origin = origin
         self._name = str(origin)
@@ -46,6 +47,7 @@ class Pool:
         self._max_idle = max_idle
         self._idle_s = idle_s
         self._tls = tls
+        self._dial = dial
         self._closed = False
         self._slots_taken = 0  # connections, and those being made
         self._idle: list[Connection] = []
@@ -66,6 +68,7 @@ class Pool:
             httpx.PoolTimeout: none became free within the limit `pool`.
             httpx.ConnectError: no connection could be made, or the transport is closed.
             httpx.ConnectTimeout: none was made within the limit `connect`.
+            Refused: `dial` makes none there.
         """
         while self._idle and not again:
             connection = self._idle.pop()
@@ -183,7 +186,7 @@ class Pool:
     async def _open(self) -> Connection:
         origin = self._origin
         context = await self._tls() if origin.scheme == "https" else None
-        sock = await dial(origin.host, origin.port)
+        sock = await self._dial(origin.host, origin.port)
         try:
             loop = asyncio.get_running_loop()
             _, connection = await loop.create_connection(lambda: Connection(self._name), sock=sock)

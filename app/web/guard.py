@@ -1,0 +1,99 @@
+"""The guard of connections to places that others than the operator chose (server-side request forgery).
+
+It stands where a socket is made, not where an address is read: a name is resolved once, each of its addresses is
+checked, and the socket goes to those and nowhere else. So it holds for whatever a transport is asked for, redirects
+and all, and a name server that changes its mind gains nothing. The host in the request and in TLS stays as it was.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv6Address, ip_address
+
+from app.core.places import Address, Place
+from app.providers.http1.dial import Refused, SocketAddress, dial_addresses
+from app.web.addresses import plain, why_not_public
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""All addresses of a host's name. Raises OSError where there are none."""
+
+USUAL_PORTS = (80, 443)
+
+
+class Guard:
+    """Decides which connections are made.
+
+    Args:
+        allowed: what the operator opened (WEB_ALLOW): at its port, or at the usual ones where it has none.
+        resolve: asks the system's resolver where it is not given.
+        any_port: for an address that the operator wrote with its port.
+    """
+
+    def __init__(
+        self, allowed: Sequence[Place] = (), resolve: Resolve | None = None, *, any_port: bool = False
+    ) -> None:
+        self._allowed = tuple(allowed)
+        self._resolve = resolve or look_up
+        self._any_port = any_port
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A socket that is connected to an address of `host`, for `Transport(dial=…)`.
+
+        Raises:
+            Refused: see `addresses`.
+            OSError: no address was found, or none took the connection.
+        """
+        return await dial_addresses([_for_socket(address, port) for address in await self.addresses(host, port)])
+
+    async def addresses(self, host: str, port: int) -> list[Address]:
+        """The addresses of `host`, asked for once.
+
+        Raises:
+            Refused: one of them is not of the public internet, or the port is none of the usual, and neither was opened.
+            OSError: none was found.
+        """
+        host = host.lower()
+        usual = self._any_port or port in USUAL_PORTS
+        if not usual and not any(place.port == port for place in self._allowed):
+            raise Refused(
+                _place(host, port), f"has port {port}, and only {' and '.join(map(str, USUAL_PORTS))} are open"
+            )
+        found = [plain(address) for address in await self._look_up(host, port)]
+        if not found:
+            raise OSError("no address was found")
+        for address in found:
+            if self._is_opened(host, address, port, usual):
+                continue
+            kind = why_not_public(address)
+            if kind is not None or not usual:
+                raise Refused(_place(host, port), f"leads to {kind} address" if kind else f"has the closed port {port}")
+        return found
+
+    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
+        try:
+            return [ip_address(host)]
+        except ValueError:
+            pass
+        return [ip_address(text) for text in await self._resolve(host, port)]
+
+    def _is_opened(self, host: str, address: Address, port: int, usual: bool) -> bool:
+        return any(
+            (usual if place.port is None else place.port == port) and place.has(host, address)
+            for place in self._allowed
+        )
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Ask the system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(where[0]) for _, _, _, _, where in found))
+
+
+def _for_socket(address: Address, port: int) -> SocketAddress:
+    if isinstance(address, IPv6Address):
+        return socket.AF_INET6, (str(address), port, 0, 0)
+    return socket.AF_INET, (str(address), port)
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
