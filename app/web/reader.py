@@ -1,0 +1,56 @@
+"""The process that parses pages: it reads them from standard input, one after the other, until that ends.
+
+Parsers of HTML and PDF are large, slow on some pages and fed by strangers. In a process of their own they take neither
+the event loop's time nor its lock, have a limit of memory, and can be ended in the midst of a page.
+"""
+
+import logging
+import resource
+import struct
+import sys
+from typing import BinaryIO
+
+from app.core.jsonio import Json, dumps, loads
+from app.web.parse import Unreadable, parse
+
+LENGTHS = struct.Struct("!II")
+"""Before each message: the bytes of a JSON object and those of a body behind it."""
+READY = b"R"
+
+_MOST_MEMORY = 1 << 30
+_MOST_CPU_S = 20  # for one page; whoever asked has killed us long before, unless he was killed himself
+
+
+def run(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer every message by one."""
+    import trafilatura  # noqa: F401 - now, so that the first page need not wait for it
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    sink.write(READY)
+    sink.flush()
+    while len(lengths := source.read(LENGTHS.size)) == LENGTHS.size:
+        about, size = LENGTHS.unpack(lengths)
+        asked, body = loads(source.read(about)), source.read(size)
+        answer = dumps(_answer(asked, body))
+        sink.write(LENGTHS.pack(len(answer), 0) + answer)
+        sink.flush()
+
+
+def _answer(asked: dict[str, Json], body: bytes) -> dict[str, Json]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + _MOST_CPU_S, hard))
+    try:
+        return parse(asked["kind"], body, asked["charset"], asked["url"])
+    except Unreadable as exc:
+        return {"why": str(exc)}
+    except MemoryError:
+        return {"why": "takes too much memory to read"}
+    except Exception as exc:
+        return {"why": f"cannot be parsed ({type(exc).__name__})"}
+
+
+if __name__ == "__main__":
+    logging.disable()
+    run(sys.stdin.buffer, sys.stdout.buffer)
