@@ -64,7 +64,7 @@ async def get(
         try:
             where = response.headers.get("location", "") if response.status_code in _REDIRECTS else ""
             if not where:
-                return _got(url, response, await _read(response, most_bytes))
+                return _got(url, response, await read_bounded(response, most_bytes))
         finally:
             await response.aclose()
         url = read_url(urljoin(str(url), where))
@@ -78,7 +78,13 @@ def _got(url: httpx.URL, response: httpx.Response, body: bytes) -> Got:
     return Got(url, response.status_code, told.partition(";")[0].strip().lower(), charset, body)
 
 
-async def _read(response: httpx.Response, most_bytes: int) -> bytes:
+async def read_bounded(response: httpx.Response, most_bytes: int) -> bytes:
+    """The body of an answer, unpacked where it is gzip.
+
+    Raises:
+        NotGot: it has more than `most_bytes`, packed or unpacked, or cannot be unpacked.
+        httpx.TransportError: it broke off.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise NotGot(f"is compressed as {encoding[:20]!r}, which was not asked for")
