@@ -28,6 +28,7 @@ from app.providers.registry import Registry
 from app.providers.webhook import webhook_sender
 from app.settings import Settings
 from app.store.db import Database
+from app.webhook_way import WebhookWay
 
 if TYPE_CHECKING:
     from app.metering.telemetry import Telemetry
@@ -53,9 +54,12 @@ class Meters:
     telemetry: "Telemetry | None"
     calls: CallLog
     loops: Sequence[Loop]
+    way: WebhookWay | None = None
 
     async def aclose(self) -> None:
         """Let go of what finished calls were told to. What they left for the database is written before."""
+        if self.way is not None:
+            await self.way.aclose()
         if self.telemetry is not None:
             await self.telemetry.aclose()
         self.calls.close()
@@ -107,10 +111,12 @@ def open_meters(
         loops.append(hostnames.run)
     if settings.metrics_dir is not None:
         loops.append(exposition.run)
+    way = None
     if settings.alert_webhook_url and settings.alert_webhook_secret:
-        send = webhook_sender(transport, settings.alert_webhook_url)
-        loops.append(AlertWebhook(database, send, settings.alert_webhook_secret).run)
-    return Meters(ledger, prices, writer, body_log, alerts, metrics, exposition, telemetry, calls, loops)
+        way = WebhookWay(settings, transport)
+        send = webhook_sender(way.transport, settings.alert_webhook_url)
+        loops += [way.check, AlertWebhook(database, send, settings.alert_webhook_secret).run]
+    return Meters(ledger, prices, writer, body_log, alerts, metrics, exposition, telemetry, calls, loops, way)
 
 
 def bodies_key(settings: Settings) -> bytes:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from app.core.places import Place, read_place
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "console")
 SWITCH = ("on", "off")
@@ -46,6 +48,10 @@ class Settings:
         output_ceiling: tokens that are reserved of limits for a reply whose length the client did not limit.
         call_timeout_s: how long a call may wait for its first byte, over all attempts; None for no limit.
         alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
+        searxng_url: of the operator's SearXNG, for augmentors that search by it.
+        web_allow: what else than the public internet's usual ports may be reached for others than the operator.
+        web_deadline_s: how long an augmentor may search and fetch, all in all.
+        web_page_ttl_s: how long a page that was fetched is kept; 0 keeps none.
         metrics_cidrs: networks that may read `/metrics` without a token.
         dns_resolution: names of clients' addresses are looked up.
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
@@ -79,6 +85,10 @@ class Settings:
     call_timeout_s: float | None = None
     alert_webhook_url: str | None = field(default=None, repr=False)
     alert_webhook_secret: str | None = field(default=None, repr=False)
+    searxng_url: str | None = None
+    web_allow: tuple[Place, ...] = ()
+    web_deadline_s: int = 15
+    web_page_ttl_s: int = 900
     metrics_cidrs: tuple[Network, ...] = ()
     dns_resolution: bool = False
     retention_days: int = 90
@@ -138,6 +148,10 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         call_timeout_s=_integer(env, "CALL_TIMEOUT_S", 0, 0, 86_400) or None,
         alert_webhook_url=webhook_url,
         alert_webhook_secret=webhook_secret,
+        searxng_url=_searxng_url(env),
+        web_allow=_places(env, "WEB_ALLOW"),
+        web_deadline_s=_integer(env, "WEB_DEADLINE_S", 15, 1, 300),
+        web_page_ttl_s=_integer(env, "WEB_PAGE_TTL_S", 900, 0, 86_400),
         metrics_cidrs=_networks(env, "METRICS_CIDRS"),
         dns_resolution=_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",
         retention_days=_integer(env, "RETENTION_DAYS", 90, 0, MOST_DAYS),
@@ -320,6 +334,20 @@ def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
+def _places(env: Mapping[str, str], name: str) -> tuple[Place, ...]:
+    try:
+        return tuple(read_place(part) for part in env.get(name, "").split(",") if part.strip())
+    except ValueError as exc:
+        raise InvalidSettings(f"{name}: {exc}.") from exc
+
+
+def _searxng_url(env: Mapping[str, str]) -> str | None:
+    url = env.get("SEARXNG_URL", "").strip() or None
+    if url and (not _is_address(url) or not {"?", "#"}.isdisjoint(url)):
+        raise InvalidSettings(f"SEARXNG_URL is {url!r}, which is no address: write http://HOST:PORT, without a user.")
+    return url
+
+
 def _anonymous(env: Mapping[str, str]) -> tuple[str | None, tuple[Network, ...]]:
     user, networks = env.get("ANONYMOUS_USER", "").strip() or None, _networks(env, "ANONYMOUS_CIDRS")
     if (user is None) != (not networks):
@@ -339,7 +367,7 @@ def _alert_webhook(env: Mapping[str, str]) -> tuple[str | None, str | None]:
             f"ALERT_WEBHOOK_{there} is set but ALERT_WEBHOOK_{missing} is not: a webhook needs both, its address and what"
             " its messages are signed with."
         )
-    if url and not _is_webhook(url):  # not quoted: many such addresses are secrets
+    if url and not _is_address(url):  # not quoted: many such addresses are secrets
         raise InvalidSettings("ALERT_WEBHOOK_URL is no address to send to: write https://HOST/PATH, without a user.")
     if secret and not _is_webhook_secret(secret):
         raise InvalidSettings(
@@ -349,7 +377,7 @@ def _alert_webhook(env: Mapping[str, str]) -> tuple[str | None, str | None]:
     return url, secret
 
 
-def _is_webhook(url: str) -> bool:
+def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return (

@@ -1,10 +1,11 @@
-"""Sends the operator's messages to an address of the operator's, by the transport that all calls go by."""
+"""Sends the operator's messages to an address of the operator's."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
 from app import __version__
+from app.providers.http1.dial import Refused
 
 SendMessage = Callable[[bytes, Mapping[str, str]], Awaitable[str | None]]
 """Posts a body of JSON with these headers; why it did not arrive, or None where it did. It never tells the address."""
@@ -21,6 +22,8 @@ def webhook_sender(transport: httpx.AsyncBaseTransport, url: str) -> SendMessage
         request = httpx.Request("POST", url, headers=told, content=body, extensions={"timeout": _LIMITS})
         try:
             response = await transport.handle_async_request(request)
+        except Refused as exc:
+            return f"it {exc.why}, which WEB_ALLOW can open"
         except httpx.TransportError as exc:
             return type(exc).__name__  # its words may have the address
         await response.aclose()

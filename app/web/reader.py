@@ -4,6 +4,7 @@ Parsers of HTML and PDF are large, slow on some pages and fed by strangers. In a
 the event loop's time nor its lock, have a limit of memory, and can be ended in the midst of a page.
 """
 
+import contextlib
 import logging
 import resource
 import struct
@@ -25,8 +26,8 @@ def run(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer every message by one."""
     import trafilatura  # noqa: F401 - now, so that the first page need not wait for it
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    _limit(resource.RLIMIT_AS, _MOST_MEMORY)
+    _limit(resource.RLIMIT_FSIZE, 0)
     sink.write(READY)
     sink.flush()
     while len(lengths := source.read(LENGTHS.size)) == LENGTHS.size:
@@ -39,8 +40,7 @@ def run(source: BinaryIO, sink: BinaryIO) -> None:
 
 def _answer(asked: dict[str, Json], body: bytes) -> dict[str, Json]:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + _MOST_CPU_S, hard))
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + _MOST_CPU_S)
     try:
         return parse(asked["kind"], body, asked["charset"], asked["url"])
     except Unreadable as exc:
@@ -49,6 +49,12 @@ def _answer(asked: dict[str, Json], body: bytes) -> dict[str, Json]:
         return {"why": "takes too much memory to read"}
     except Exception as exc:
         return {"why": f"cannot be parsed ({type(exc).__name__})"}
+
+
+def _limit(what: int, most: int) -> None:
+    """Where we may: systemd's filter of system calls can forbid it, and then only the time that we have is bounded."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
 
 
 if __name__ == "__main__":

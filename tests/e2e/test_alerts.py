@@ -51,7 +51,12 @@ def gateway(provider: StandIn, receiver: StandIn, tmp_path_factory: pytest.TempP
         return {"base_url": base_url, "api_key_env": "KEY", "supported_models": models, "retries": 0}
 
     config = {"refusing": entry("refusing", "m"), "answering": entry("answering", "m", "old")}
-    environ = {"ALERT_WEBHOOK_URL": receiver.base_url, "ALERT_WEBHOOK_SECRET": SECRET, "KEY": KEY}
+    environ = {
+        "ALERT_WEBHOOK_URL": receiver.base_url,
+        "ALERT_WEBHOOK_SECRET": SECRET,
+        "KEY": KEY,
+        "WEB_ALLOW": "127.0.0.1",
+    }
     with running_gateway(tmp_path_factory.mktemp("gateway"), config, environ, workers=2) as running:
         yield running
 

@@ -1,0 +1,91 @@
+"""The way to the alert webhook: guarded, opened by WEB_ALLOW, or by the operator's proxy."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.places import read_place
+from app.providers.transport import Transport
+from app.providers.webhook import webhook_sender
+from app.settings import Settings
+from app.webhook_way import WebhookWay
+from tests.providers.transport.servers import OK, always, serve
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[Transport]:
+    transport = Transport()
+    yield transport
+    await transport.aclose()
+
+
+async def send(way: WebhookWay, url: str) -> str | None:
+    try:
+        return await webhook_sender(way.transport, url)(b"{}", {})
+    finally:
+        await way.aclose()
+
+
+async def test_private_address_is_refused_with_the_setting_that_opens_it(transport: Transport) -> None:
+    async with serve(always(OK)) as server:
+        url = f"{server.url}/planted-secret"
+
+        why = await send(WebhookWay(Settings(alert_webhook_url=url), transport), url)
+
+    assert why == "it leads to a loopback address, which WEB_ALLOW can open"
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("opened", ["127.0.0.1", "127.0.0.0/8", "127.0.0.1:PORT"])
+async def test_private_address_that_the_operator_opened_is_reached_at_its_port(
+    opened: str, transport: Transport
+) -> None:
+    async with serve(always(OK)) as server:
+        place = read_place(opened.replace("PORT", str(server.port)))
+
+        why = await send(WebhookWay(Settings(alert_webhook_url=server.url, web_allow=(place,)), transport), server.url)
+
+    assert why is None
+
+
+async def test_address_that_the_guard_forbids_is_told_of_at_the_start(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    way = WebhookWay(Settings(alert_webhook_url="http://localhost:9/planted-secret"), transport)
+
+    with caplog.at_level(logging.ERROR), pytest.raises(TimeoutError):
+        await asyncio.wait_for(way.check(), 0.5)
+
+    assert "ALERT_WEBHOOK_URL leads to a loopback address" in caplog.text
+    assert "WEB_ALLOW" in caplog.text
+    assert "planted" not in caplog.text
+    await way.aclose()
+
+
+async def test_public_address_may_have_any_port(monkeypatch: pytest.MonkeyPatch, transport: Transport) -> None:
+    async def nowhere(addresses: list[Any]) -> Any:
+        dialled.extend(addresses)
+        raise OSError("no network here")
+
+    dialled: list[Any] = []
+    monkeypatch.setattr("app.web.guard.dial_addresses", nowhere)
+    url = "http://93.184.215.14:8443/hook"
+
+    assert await send(WebhookWay(Settings(alert_webhook_url=url), transport), url) == "ConnectError"
+    assert [where for _, where in dialled] == [("93.184.215.14", 8443)]
+
+
+@pytest.mark.parametrize(("no_proxy", "is_proxied"), [("", True), ("hooks.example", False)])
+async def test_proxy_of_the_environment_is_used(no_proxy: str, is_proxied: bool, transport: Transport) -> None:
+    environ = {"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": no_proxy}
+
+    way = WebhookWay(Settings(alert_webhook_url="https://hooks.example/a", environ=environ), transport)
+
+    assert (way.transport is transport) == is_proxied
+    await way.aclose()
+    with pytest.raises(httpx.TransportError):  # the transport of calls stays open
+        await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:1/"))
