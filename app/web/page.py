@@ -90,7 +90,7 @@ class Pages:
         except (NotGot, Unreadable) as exc:
             return PageFailure(wanted.url, str(exc))
         except Refused as exc:
-            log.debug("the page %r was refused: %s", wanted.url, exc)
+            log.debug("a page was refused: %s", exc)  # without its path, which may be a secret
             return PageFailure(wanted.url, f"is not to be fetched: its address {exc.why}")
         except httpx.TransportError as exc:
             return PageFailure(wanted.url, f"could not be fetched ({type(exc).__name__})")

@@ -1,7 +1,9 @@
 """The guard: no socket goes where nobody but the operator may send us, however that is written or resolved."""
 
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +14,7 @@ from app.providers.http1.dial import Refused
 from app.providers.transport import Transport
 from app.web.guard import Guard
 from app.web.url import read_url
-from tests.providers.transport.servers import OK, Peer, serve
+from tests.providers.transport.servers import OK, Authority, Peer, always, serve
 from tests.web.conftest import Sentinel
 from tests.web.names import running_names
 
@@ -175,8 +177,8 @@ async def resolve(host: str, port: int) -> list[str]:
     return [str(each[4][0]) for each in found]
 
 
-async def ask(guard: Guard, url: httpx.URL) -> bytes:
-    transport = Transport(dial=guard.dial)
+async def ask(guard: Guard, url: httpx.URL, ca_file: str | None = None) -> bytes:
+    transport = Transport(dial=guard.dial, ca_file=ca_file)
     try:
         response = await transport.handle_async_request(httpx.Request("GET", url, extensions=LIMITS))
         return await response.aread()
@@ -268,6 +270,23 @@ async def test_address_that_was_checked_is_the_one_that_is_connected_to(connects
     assert body == b"ok"
     assert [where for where in connects if where[1] == port] == [(host, port)]
     assert f"Host: pages.example:{port}".encode() in heads[0]
+
+
+async def test_name_of_the_page_is_what_its_certificate_is_checked_for(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    asked: list[str | None] = []
+    good, other = authority.server_context("pages.example"), authority.server_context("other.example", "127.0.0.1")
+    good.sni_callback = lambda _socket, name, _context: asked.append(name)
+
+    async def fetch(tls: ssl.SSLContext) -> bytes:
+        async with serve(always(OK), tls=tls) as server:
+            guard = Guard([read_place(f"pages.example:{server.port}")], _tells("127.0.0.1"))
+            return await ask(guard, read_url(f"https://pages.example:{server.port}/"), authority.ca_file)
+
+    assert await fetch(good) == b"ok"
+    assert asked == ["pages.example"]
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        await fetch(other)
 
 
 @pytest.mark.parametrize("port", [22, 25, 6379, 8080, 11211])

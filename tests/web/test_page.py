@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -114,6 +115,18 @@ async def test_page_that_cannot_be_had_is_a_failure_with_words(response: bytes, 
 
     assert isinstance(failure, PageFailure)
     assert why in failure.why
+
+
+async def test_gzip_bomb_takes_no_memory() -> None:
+    response = answer(bomb(), "text/html", "Content-Encoding: gzip")
+    tracemalloc.start()
+    try:
+        await fetch_one({"/": response}, by_user=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 16 << 20  # unpacked at once it has 256 MiB
 
 
 async def test_a_body_of_exactly_the_limit_is_read() -> None:
@@ -235,6 +248,15 @@ async def test_robots_txt_is_obeyed_unless_the_address_came_from_the_user() -> N
     assert sorted(asked) == ["/private", "/robots.txt"]
     assert isinstance(by_user, Page)
     assert isinstance(after, PageFailure)
+
+
+async def test_robots_txt_is_asked_for_once_for_many_pages() -> None:
+    routes = {"/robots.txt": ROBOTS} | {f"/{number}": answer("<p>words</p>") for number in range(5)}
+    async with running_site(routes) as site, pages_of(site) as pages:
+        found = await fetch(pages, *(site.url(f"/{number}") for number in range(5)))
+
+    assert all(isinstance(each, Page) for each in found)
+    assert site.asked.count("/robots.txt") == 1
 
 
 async def test_robots_txt_is_obeyed_behind_a_redirect() -> None:
