@@ -22,6 +22,9 @@ MOST_DAYS = 36_500
 # https://fetch.spec.whatwg.org/#origin-header: no path, no user; browsers write it in lower case.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*\\]+")
 
+# Chroma's names of collections begin with a letter or a digit; some servers take no more than 63 characters in all.
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,29}")
+
 _KEY = re.compile(r"[0-9A-Fa-f]{64}")
 
 Network = IPv4Network | IPv6Network
@@ -57,6 +60,9 @@ class Settings:
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         bodies_key: by which bodies are encrypted; None for one that is made.
         metrics_dir: where the workers of one gateway leave what they counted, as `serve` says; None where there is but one.
+        chroma_url, chroma_token: the Chroma server that semantic caches keep their entries on, and the token for it; None for a
+            file in `data_dir`.
+        chroma_tenant, chroma_database, chroma_collection_prefix: where they lie there, and how the names of their collections begin.
         has_collector: OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
@@ -95,6 +101,11 @@ class Settings:
     bodies_retention_days: int = 7
     bodies_key: str | None = field(default=None, repr=False)
     metrics_dir: Path | None = None
+    chroma_url: str | None = field(default=None, repr=False)
+    chroma_token: str | None = field(default=None, repr=False)
+    chroma_tenant: str = "default_tenant"
+    chroma_database: str = "default_database"
+    chroma_collection_prefix: str = "llmrelay_"
     has_collector: bool = False
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -158,6 +169,11 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
         bodies_key=_key(env, "BODIES_KEY"),
         metrics_dir=_path(env, "RELAY_METRICS_DIR"),
+        chroma_url=_chroma_url(_read_secret(env, "CHROMA_URL")),
+        chroma_token=_read_secret(env, "CHROMA_TOKEN") or None,
+        chroma_tenant=_chroma_name(env, "CHROMA_TENANT", "default_tenant"),
+        chroma_database=_chroma_name(env, "CHROMA_DATABASE", "default_database"),
+        chroma_collection_prefix=_chroma_prefix(env, "CHROMA_COLLECTION_PREFIX", "llmrelay_"),
         has_collector=_has_collector(env),
         ca_file=_authority(env, "CA_FILE"),
         environ=env,
@@ -303,6 +319,36 @@ def _storage_url(url: str | None) -> str:
             "RATE_LIMIT_STORAGE_URL is no URL; write / @ : ? # and % in its password as %2F %40 %3A %3F %23 and %25."
         )
     return url
+
+
+def _chroma_url(url: str | None) -> str | None:
+    """Not quoted in errors: it may hold a password."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise InvalidSettings("CHROMA_URL is no address of a server: write http://HOST:8000 or https://HOST.")
+    return url
+
+
+def _chroma_name(env: Mapping[str, str], name: str, default: str) -> str:
+    text = env.get(name, "").strip() or default
+    if "/" in text:  # it becomes a part of a path
+        raise InvalidSettings(f"{name} is {text!r}; a name on a Chroma server has no slash.")
+    return text
+
+
+def _chroma_prefix(env: Mapping[str, str], name: str, default: str) -> str:
+    text = env.get(name, "").strip() or default
+    if not _PREFIX.fullmatch(text):
+        raise InvalidSettings(
+            f"{name} is {text!r}; use at most 30 letters, digits, dots, dashes and underscores, the first a letter or a digit."
+        )
+    return text
 
 
 def _integer(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

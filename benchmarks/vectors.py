@@ -1,7 +1,8 @@
 """What looking up in the embedded store of semantic caches costs: `python -m benchmarks.vectors [ENTRIES…]`.
 
 Prints, for each number of entries in one space: p50 and p99 of a look-up as the event loop sees it, of an exact one, how long
-the loop was blocked at most meanwhile, the first look-up of a process, and how often the true nearest was among what was found.
+the loop was blocked at most meanwhile (and while nothing was done, which is the machine's own noise), the CPU time of a
+look-up, the first look-up of a process, and how often the true nearest was among what was found.
 """
 
 import asyncio
@@ -95,8 +96,12 @@ async def measure(count: int, shape: str, folder: Path) -> None:
     async def get(each: int) -> None:
         await store.get(_COLLECTION, f"{each % count:064x}")
 
+    async with _watched() as idle_s:
+        await asyncio.sleep(2)
     async with _watched() as blocks_s:
+        started = time.process_time()
         semantic = await _time(look_up)
+        cpu_s = (time.process_time() - started) / _LOOK_UPS
         exact = await _time(get)
     await store.aclose()
     nearest = [(int(row.argmax()), float(row.max())) for row in wanted @ vectors.T]
@@ -104,7 +109,8 @@ async def measure(count: int, shape: str, folder: Path) -> None:
     hits = sum(found[each] == f"{nearest[each][0]:064x}" for each in near)
     print(
         f"{count:>7} {shape:<9} nearest p50 {semantic[0]:6.2f} p99 {semantic[1]:6.2f}   exact p50 {exact[0]:5.2f} p99 {exact[1]:5.2f}"
-        f"   loop blocked {max(blocks_s) * 1e3:5.2f}   first {first_s * 1e3:6.1f} (blocked {first_block_s * 1e3:5.2f})"
+        f"   CPU {cpu_s * 1e3:5.2f}"
+        f"   loop blocked {max(blocks_s) * 1e3:5.2f} (idle {max(idle_s) * 1e3:5.2f})   first {first_s * 1e3:6.1f} (blocked {first_block_s * 1e3:5.2f})"
         f"   put {put_s * 1e3:5.2f} ms   nearest of {len(near)} with cosine >= {_NEAR} found: {hits / max(len(near), 1):.2%}"
     )
 

@@ -227,6 +227,14 @@ def test_file_that_cannot_be_read_is_named(name: str, path: str) -> None:
         ("RATE_LIMIT_STORAGE_URL", "memcached://h"),
         ("RATE_LIMIT_STORAGE_URL", "redis://h:port"),
         ("DATABASE_URL", "relay.db"),
+        ("CHROMA_URL", "localhost:8000"),
+        ("CHROMA_URL", "ftp://h"),
+        ("CHROMA_URL", "http://h:port"),
+        ("CHROMA_URL", "http://h/?a=b"),
+        ("CHROMA_TENANT", "a/b"),
+        ("CHROMA_COLLECTION_PREFIX", "_relay"),
+        ("CHROMA_COLLECTION_PREFIX", "a" * 31),
+        ("CHROMA_COLLECTION_PREFIX", "a b"),
         ("RELAY_DATA_DIR", "~nobody-of-that-name/data"),
         ("LOG_FILE", "~nobody-of-that-name/log"),
     ],
@@ -278,6 +286,14 @@ def test_password_of_a_wrong_database_is_not_told() -> None:
     assert "hidden" not in fault_of(RATE_LIMIT_STORAGE_URL="redis://:x/hidden@h/0")
     assert "hidden" not in repr(load_settings(environ={"RATE_LIMIT_STORAGE_URL": "redis://:hidden@h/0"}))
     assert "hidden" not in repr(load_settings(environ={"DATABASE_URL": "postgresql://u:hidden@h/db"}))
+
+
+def test_credentials_of_chroma_are_not_told() -> None:
+    settings = load_settings(environ={"CHROMA_URL": "https://u:hidden@h", "CHROMA_TOKEN": "hidden"})
+
+    assert (settings.chroma_url, settings.chroma_token) == ("https://u:hidden@h", "hidden")
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in fault_of(CHROMA_URL="http://u:hidden@h:port")
 
 
 def test_config_in_the_working_directory_goes_before_the_shipped_one(tmp_path: Path) -> None:

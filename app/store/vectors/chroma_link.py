@@ -54,7 +54,7 @@ class ChromaLink:
         self._client: Future[AsyncFastAPI] = Future()
 
     async def do(self, work: "Callable[[AsyncFastAPI], Awaitable[T]]", limit_s: float) -> T:
-        """What `work` gives in the other thread, within so many seconds. It may raise any error of the client.
+        """What `work` gives in the other thread, within so many seconds.
 
         Raises:
             CacheUnavailable: the server is away, does not answer in time, or refuses; or it failed a moment ago.
@@ -68,6 +68,8 @@ class ChromaLink:
         try:
             async with asyncio.timeout(limit_s):
                 result = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(in_thread(), loop))
+        except CacheUnavailable:
+            raise
         except Exception as exc:
             words, is_away = _describe(exc)
             if is_away:
@@ -171,7 +173,7 @@ def _headers(server: ChromaServer) -> dict[str, str]:
 
 
 def _describe(exc: Exception) -> tuple[str, bool]:
-    """What an error says of the server, and whether it is away; other errors are raised as they are."""
+    """What an error says of the server, and whether it is away."""
     from chromadb.errors import ChromaError
     from httpx import HTTPError
 
@@ -181,8 +183,5 @@ def _describe(exc: Exception) -> tuple[str, bool]:
         return "cannot be reached", True
     if isinstance(exc, ChromaError):
         return f"refuses: {exc.message()[:200]}", False
-    if isinstance(exc, CacheUnavailable):
-        raise exc
-    if type(exc) is Exception or isinstance(exc, ValueError):  # what the client makes of an answer that is not Chroma's
-        return "gives an answer that cannot be understood", False
-    raise exc
+    # What the client makes of an answer that is not Chroma's: plain exceptions, and whatever reading it leads to.
+    return "gives an answer that cannot be understood", False
