@@ -27,8 +27,19 @@ ALLOWED = {
     "app.metering": ["app.core", "app.store", "app.faults", "app.__version__"],
     "app.monitors": ["app.core", "app.store", "app.providers.transport"],
     "app.web": ["app.core", "app.providers.http1.dial", "app.providers.transport", "app.__version__"],
-    "app.pipeline": ["app.core"],
-    "app.smart": ["app.core", "app.pipeline", "app.providers", "app.settings", "app.store"],
+    "app.likeness": ["app.core"],
+    "app.embedders": ["app.core"],
+    "app.pipeline": ["app.core", "app.likeness"],
+    "app.smart": [
+        "app.core",
+        "app.dialects",
+        "app.embedders",
+        "app.likeness",
+        "app.pipeline",
+        "app.providers",
+        "app.settings",
+        "app.store",
+    ],
     "app.api": [
         "app.core",
         "app.dialects",
@@ -112,6 +123,8 @@ DOORS = {
     "typer": ["cli"],
     "rich": ["cli"],
     "genai_prices": ["app.metering.bundled"],
+    "onnxruntime": ["app.embedders"],
+    "tokenizers": ["app.embedders"],
 }
 
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -33,3 +33,21 @@ class Embeddings:
     vectors: Sequence[Sequence[float]]
     usage: Usage | None = None
     model: str | None = None
+
+
+class EmbedderUnavailable(Exception):
+    """No vectors can be had of an embedder; its text says why, for operators."""
+
+
+@frozen
+class TextVector:
+    """The vector of one text.
+
+    Attributes:
+        values: float32, little-endian, of length 1 together, so that the sum of products of two is their cosine.
+        truncated: the embedder has read only the beginning of the text. Such a vector says nothing about the rest, so that
+            nothing may be looked up or kept by it.
+    """
+
+    values: bytes
+    truncated: bool = False

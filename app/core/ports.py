@@ -7,6 +7,7 @@ from typing import Protocol
 from app.core.book import Book, Entry
 from app.core.cached import CacheEntry
 from app.core.call import Call, Route, Target
+from app.core.embedding import TextVector
 from app.core.frozen import frozen
 from app.core.limits import Ask, Reservation
 from app.core.receipt import Bill
@@ -252,3 +253,18 @@ class CacheStore(Protocol):
 
     async def aclose(self) -> None:
         """Let go of files, connections and threads."""
+class Embedder(Protocol):
+    """Makes vectors of texts.
+
+    Attributes:
+        name: of the model and the length of its vectors; vectors of different names cannot be compared.
+    """
+
+    name: str
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[TextVector]:
+        """A vector for each text, in their order.
+
+        Raises:
+            EmbedderUnavailable: there are none to be had now.
+        """

@@ -10,3 +10,8 @@ CAPITAL_MATTERS = frozenset(
     # Typed in small letters by most who mean the name; nothing else is likely with a model's question about them.
     "can will is or as at in so no word excel python java ruby windows react vue earth mars mercury".split()
 )
+
+
+def is_told_by_case(word: str) -> bool:
+    """Whether `word` may be another with its letters in the other case: also each single letter, as in C and c."""
+    return word.lower() in CAPITAL_MATTERS or (len(word) == 1 and word.lower() not in "ia")

@@ -1,6 +1,6 @@
 """Contractions, and the few words that are written both in one and in two."""
 
-_WHOLE = {
+WHOLE = {
     "can't": "can not",
     "cant": "can not",
     "cannot": "can not",
@@ -32,8 +32,8 @@ _IS = frozenset("what who where when how why that there here it he she".split())
 def expanded(word: str) -> list[str]:
     """The words that `word` stands for: `don't` is do and not, `Iceland's` is Iceland and 's."""
     lower = word.lower()
-    if lower in _WHOLE:
-        return _WHOLE[lower].split()
+    if lower in WHOLE:
+        return WHOLE[lower].split()
     for ending, meant in _ENDINGS.items():
         if lower.endswith(ending) and len(word) > len(ending):
             return [word[: -len(ending)], meant.strip()]

@@ -13,7 +13,19 @@ _WORDS = {
     "Dutch": "de het is zijn wat hoe wie waar wanneer waarom en met voor van ik niet een mijn kan op",
 }
 _LANGUAGES = {language: frozenset(words.split()) for language, words in _WORDS.items()}
-_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
+_SCRIPTS = (
+    "LATIN",
+    "CYRILLIC",
+    "GREEK",
+    "ARABIC",
+    "HEBREW",
+    "DEVANAGARI",
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "HANGUL",
+    "THAI",
+)
 _SAMPLE = 400  # characters tell it
 
 

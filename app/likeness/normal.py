@@ -7,8 +7,9 @@ from app.likeness.politeness import bare
 from app.likeness.spellings import american
 from app.likeness.tokens import Token, join, split
 
-LONGEST = 8_000
-"""Characters of a text that is looked into; a longer one stands for itself alone."""
+LONGEST = 1_000
+"""Characters of a text that is looked into; a longer one stands for itself alone: it is more than small embedders read, and
+no reader would swear that two of that length ask for the same."""
 
 _PASSES = 6
 _PHRASES = table([

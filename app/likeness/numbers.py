@@ -16,7 +16,9 @@ _ORDINALS = (
     "sixteenth seventeenth eighteenth nineteenth twentieth"
 ).split()
 _ORDINAL = re.compile(r"(\d{1,2})(st|nd|rd|th)")
-_ROMAN = dict(zip("II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX".split(), range(2, 21), strict=True))
+_ROMAN = dict(
+    zip("II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX".split(), range(2, 21), strict=True)
+)
 # After these a single letter is a number too; `I` and `V` are words and names elsewhere.
 _NUMBERED = frozenset("war part chapter type phase volume section article stage level".split())
 

@@ -19,7 +19,9 @@ def _sides(words: list[str], opening: str, joints: tuple[str, ...]) -> list[str]
     joint = next((at for at in range(start + 1, len(words)) if words[at] in joints), None)
     if joint is None or joint - start > _LONGEST:
         return words
-    end = next((at for at in range(joint + 1, len(words)) if words[at] in _ENDS or words[at] in ("and", "or", ".")), len(words))
+    end = next(
+        (at for at in range(joint + 1, len(words)) if words[at] in _ENDS or words[at] in ("and", "or", ".")), len(words)
+    )
     if not 0 < end - joint - 1 <= _LONGEST or (end < len(words) and words[end] in ("and", "or")):
         return words
     one, other = sorted([words[start:joint], words[joint + 1 : end]])

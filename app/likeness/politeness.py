@@ -1,5 +1,7 @@
 """Greetings, thanks and the words that wrap a question, taken away."""
 
+from collections.abc import Callable
+
 from app.likeness.phrases import match_at, table
 from app.likeness.tokens import MARKS, Token
 
@@ -8,7 +10,10 @@ REQUESTS = frozenset(
     "tell explain show give list write summarize translate suggest draft describe help provide create generate name define "
     "compare convert find recommend fix calculate compute outline propose check proofread rewrite review plan".split()
 )
+_TELLING = frozenset("explain describe".split())
 _DOING = {"writing": "write", "giving": "give", "telling": "tell", "explaining": "explain", "showing": "show"}
+
+_MOST_LAYERS = 8  # of politeness; nobody is more polite than that
 
 # Before a mark, or before what a question or another of these begins with.
 _GREETINGS = table([
@@ -33,7 +38,7 @@ _ASKED = table([
     ("can|could|would|will you", ""), ("i want|need|would you to", ""), ("i would like you to", ""),
     ("would you mind", ""),
 ])  # fmt: skip
-_PLEASE = table([("can|could|would|will you please|kindly", "")])
+_PLEASE = table([("can|could|would|will you please|kindly", ""), ("please|kindly", "")])
 _KNOW = table([("i would like|love to know", ""), ("i want|need to know", "")])
 # After a mark, at the end.
 _THANKS = table([
@@ -44,13 +49,16 @@ _THANKS = table([
 
 def bare(tokens: list[Token]) -> list[Token]:
     """`tokens` without politeness around them; never nothing, where there is something."""
-    shorter = _without_end(tokens)
-    while True:
-        before = len(shorter)
-        shorter = _without_lead(shorter)
-        if len(shorter) == before:
+    return _repeated(_without_lead, _repeated(_without_end, tokens))
+
+
+def _repeated(step: Callable[[list[Token]], list[Token]], tokens: list[Token]) -> list[Token]:
+    for _ in range(_MOST_LAYERS):
+        shorter = step(tokens)
+        if len(shorter) == len(tokens):
             break
-    return shorter
+        tokens = shorter
+    return tokens
 
 
 def _without_lead(tokens: list[Token]) -> list[Token]:
@@ -86,15 +94,12 @@ def _without_end(tokens: list[Token]) -> list[Token]:
         match = match_at(shorter, at, _THANKS)
         alone = shorter[at - 1].key in MARKS or shorter[at].key == "please"
         if match and at + match[0] == len(shorter) and alone:
-            return _without_end(shorter[:at])
+            return shorter[:at]
     keys = [token.key for token in shorter[-2:]]
-    if keys in (["for", "me"], ["to", "me"]) and len(shorter) > 3 and _is_request(shorter):
-        return _without_end(shorter[:-2])
+    told_to = {"for": REQUESTS, "to": _TELLING}.get(keys[0], frozenset()) if keys[1:] == ["me"] else frozenset()
+    if len(shorter) > 3 and any(token.key in told_to for token in shorter[:5]):
+        return shorter[:-2]
     return shorter
-
-
-def _is_request(tokens: list[Token]) -> bool:
-    return any(token.key in REQUESTS for token in tokens[:5])
 
 
 def _without_marks(tokens: list[Token]) -> list[Token]:

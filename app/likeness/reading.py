@@ -3,6 +3,7 @@
 import re
 
 from app.core.frozen import frozen
+from app.likeness.language import language_of
 from app.likeness.normal import normalise
 from app.likeness.order import ordered
 from app.likeness.phrases import rewritten
@@ -29,6 +30,7 @@ class Reading:
         does: the verb stands without its `s`, since `does` has it.
         forms: how a word was written, where it was not in small letters.
         names: words with a capital.
+        language: where it can be told.
     """
 
     words: tuple[str, ...]
@@ -36,15 +38,19 @@ class Reading:
     does: bool
     forms: dict[str, frozenset[str]]
     names: frozenset[str]
+    language: str | None
 
 
 def read(text: str) -> Reading:
     """Read `text`, which is not longer than what `normalise` looks into."""
-    tokens = _possessed(rewritten(split(normalise(text)), PHRASES))
+    canonical = normalise(text)
+    written = split(canonical)
+    asks_whether = bool(written) and written[0].key in _ASKS_WHETHER
+    tokens = _possessed(rewritten(written, PHRASES))
     tokens = [token for token in tokens if token.text != ","]
     keys = [token.key for token in tokens]
     words = [CANONICAL.get(token.key, token.key) if not token.exact else token.key for token in tokens]
-    if keys and keys[0] in _ASKS_WHETHER:
+    if asks_whether:
         words.insert(0, "whether")
         keys.insert(0, "whether")
     words, helping = _parted(keys, words)
@@ -52,15 +58,15 @@ def read(text: str) -> Reading:
     for token in tokens:
         forms[token.key] = forms.get(token.key, frozenset()) | {token.text}
     names = frozenset(name.lower() for name in _CAPITAL.findall(text))
-    return Reading(tuple(ordered(words)), tuple(helping), "does" in keys, forms, names)
+    return Reading(tuple(ordered(words)), tuple(helping), "does" in keys, forms, names, language_of(canonical))
 
 
 def _parted(keys: list[str], words: list[str]) -> tuple[list[str], list[str]]:
     """The words that carry meaning in their order, and the helping ones, sorted; those stay where their place matters."""
     helpers = {key for key in keys if key in _HELPING}
-    free = set(helpers) if len(helpers) == 1 and sum(key in helpers for key in keys) == 1 else set()
-    if keys.count("not") == 1 and not _PLACED & set(keys):
-        free.add("not")
+    free = set()
+    if not _PLACED & set(keys[1:]):
+        free = {word for word in ("not", *helpers) if keys.count(word) == 1 and (word == "not" or len(helpers) == 1)}
     main, helping = [], []
     for at, (key, word) in enumerate(zip(keys, words, strict=True)):
         if key in free:
@@ -85,7 +91,12 @@ def _possessed(tokens: list[Token]) -> list[Token]:
     start = next((n for n in range(at - 1, -1, -1) if keys[n] in ("is", "are", "was", "were", "of")), None)
     owner = tokens[start + 1 : at] if start is not None else []
     owned = tokens[at + 1 :]
-    if start is None or not 0 < len(owner) <= 3 or not 0 < len(owned) <= 3 or any(token.key in _JOINTS for token in owned):
+    if (
+        start is None
+        or not 0 < len(owner) <= 3
+        or not 0 < len(owned) <= 3
+        or any(token.key in _JOINTS for token in owned)
+    ):
         return tokens
     return [*tokens[: start + 1], *owned, Token("of"), *owner]
 

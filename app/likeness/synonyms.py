@@ -3,10 +3,11 @@
 from app.likeness.phrases import table
 
 # A word is here only where no question that is asked with one of its group means something else with another: not
-# `lower` for `reduce` (lower back pain), not `terminate` for `kill` (an employee), not `store` for `shop`.
+# `lower` for `reduce` (lower back pain), not `terminate` for `kill` (an employee), not `store` for `shop`, not
+# `remove` for `delete` (a user from a group).
 _GROUPS = """
 start begin | starts begins | started began | starting beginning
-delete remove erase | deleting removing erasing | deleted removed erased
+delete erase | deleting erasing | deleted erased
 large big | largest biggest | larger bigger | fast quick | fastest quickest | faster quicker
 buy purchase | buying purchasing | bought purchased
 advantages benefits pros | advantage benefit | disadvantages drawbacks cons downsides | disadvantage drawback downside
@@ -37,10 +38,10 @@ CANONICAL = {
 }
 
 PHRASES = table([
-    ("get in touch with", "contact"), ("get rid of", "delete"), ("sign up", "register"), ("find out", "find"),
+    ("get in touch with", "contact"), ("get rid of", "remove"), ("sign up", "register"), ("find out", "find"),
     ("united states", "usa"), ("united kingdom", "uk"), ("second world war", "world war 2"), ("wwii|ww2", "world war 2"),
     ("first world war", "world war 1"), ("wwi|ww1", "world war 1"), ("no one", "nobody"), ("give|show me", "give"),
     ("a couple of", "2"), ("cell|mobile phone", "phone"), ("cell phones", "phones"),
     ("turn|switch on", "enable"), ("turn|switch off", "disable"), ("visual studio code", "vs code"),
-    ("there is|are", "is"), ("is|are there", "is"),
+    ("there is|are", "exists"), ("is|are there", "exists"),
 ])  # fmt: skip

@@ -1,17 +1,16 @@
 """Why two texts must not share an answer, however alike they are."""
 
-import re
 from collections import Counter
+from collections.abc import Iterator
 from itertools import zip_longest
 
-from app.likeness.capitals import CAPITAL_MATTERS
+from app.likeness.capitals import is_told_by_case
 from app.likeness.kinds import kind_of, kind_of_pair
-from app.likeness.language import language_of
 from app.likeness.normal import LONGEST
 from app.likeness.reading import Reading, read
+from app.likeness.tokens import CODE
 
-_CODE = re.compile(r"[{}]|=>|->|==|\(\)|;\s*(?:\n|$)|\n {2,}\S|\n\t")
-_NAMED = re.compile(r"[^\W\d]\w*")
+_NOTHING = "–"
 
 
 def differences(asked: str, stored: str) -> tuple[str, ...]:
@@ -27,13 +26,14 @@ def differences(asked: str, stored: str) -> tuple[str, ...]:
     if max(len(asked), len(stored)) > LONGEST:
         return ("length: too long to be judged",)
     one, other = read(asked), read(stored)
-    reasons = [*_languages(asked, stored), *_words(one, other), *_cases(asked, stored, one, other)]
+    reasons = [*_languages(one, other), *_words(one, other), *_cases(asked, stored, one, other)]
     return tuple(dict.fromkeys(reasons))
 
 
-def _languages(asked: str, stored: str) -> list[str]:
-    one, other = language_of(asked), language_of(stored)
-    return [f"language: {one} / {other}"] if one and other and one != other else []
+def _languages(one: Reading, other: Reading) -> list[str]:
+    if one.language and other.language and one.language != other.language:
+        return [f"language: {one.language} / {other.language}"]
+    return []
 
 
 def _words(one: Reading, other: Reading) -> list[str]:
@@ -72,33 +72,33 @@ def _named(lefts: list[str], rights: list[str], names: frozenset[str]) -> list[s
                 found.append(f"{kind}: {left} / {right}")
                 lefts.remove(left)
                 rights.remove(right)
-    kinds = zip_longest(sorted(lefts, key=_rank(names)), sorted(rights, key=_rank(names)), fillvalue="–")
-    for left, right in kinds:
-        kind = kind_of(right if left == "–" or kind_of(left, names) == "word" and right != "–" else left, names)
-        found.append(f"{kind}: {left} / {right}")
+    found += [f"{_kind(left, right, names)}: {left} / {right}" for left, right in _side_by_side(lefts, rights, names)]
     return found
 
 
-def _rank(names: frozenset[str]):  # type: ignore[no-untyped-def]
-    return lambda word: kind_of(word, names)
+def _side_by_side(lefts: list[str], rights: list[str], names: frozenset[str]) -> Iterator[tuple[str, str]]:
+    def rank(word: str) -> str:
+        return kind_of(word, names)
+
+    return zip_longest(sorted(lefts, key=rank), sorted(rights, key=rank), fillvalue=_NOTHING)
+
+
+def _kind(left: str, right: str, names: frozenset[str]) -> str:
+    """The kind of whichever of the two says more than that it is a word."""
+    kinds = [kind_of(word, names) for word in (left, right) if word != _NOTHING]
+    return next((kind for kind in kinds if kind != "word"), "word")
 
 
 def _cases(asked: str, stored: str, one: Reading, other: Reading) -> list[str]:
     """Words that are told apart by their capitals alone, or by those in code."""
     found = []
+    coded = CODE.search(asked) or CODE.search(stored)
     for key in one.forms.keys() & other.forms.keys():
         left, right = one.forms[key], other.forms[key]
-        if left != right and (key in CAPITAL_MATTERS or all(map(_has_capital_inside, left | right))):
+        if left != right and (coded or is_told_by_case(key) or all(map(_has_capital_inside, left | right))):
             found.append(f"case: {' '.join(sorted(left))} / {' '.join(sorted(right))}")
-    if not found and (_CODE.search(asked) or _CODE.search(stored)) and _capitals(asked) != _capitals(stored):
-        found.append("identifier: names in code differ in case")
     return sorted(found)
 
 
 def _has_capital_inside(word: str) -> bool:
     return any(letter.isupper() for letter in word[1:])
-
-
-def _capitals(text: str) -> list[str]:
-    names = [name for name in _NAMED.findall(text)[1:] if name != name.lower() and name != "I"]
-    return sorted(names)

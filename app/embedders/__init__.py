@@ -1,0 +1,1 @@
+"""What makes vectors of texts, for the semantic cache."""

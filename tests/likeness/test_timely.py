@@ -1,0 +1,51 @@
+"""Questions whose answers do not keep."""
+
+import pytest
+
+from app.likeness.timely import time_sensitive
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What's happening in Paris today?",
+        "latest version of Node",
+        "Is the shop open now?",
+        "Who is the current mayor of Rome?",
+        "Who is the president of France?",
+        "Who's the CEO of Nestle?",
+        "What is the weather like in Oslo?",
+        "What is the price of Tesla stock?",
+        "bitcoin price",
+        "Any news on the strike?",
+        "What time is it in Tokyo?",
+        "What did they announce 3 days ago?",
+        "Meetings this week",
+        "Was ist heute los?",
+        "Wie spät ist es?",
+        "Qu'est-ce qui se passe aujourd’hui ?",
+        "¿Qué hora es?",
+        "¿Quién ganó ayer?",
+        "Che tempo fa oggi?",
+        "O que aconteceu ontem?",
+    ],
+)
+def test_question_of_the_moment_is_told(text: str) -> None:
+    assert time_sensitive(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I reverse a list in Python?",
+        "What is the capital of France?",
+        "Who was the first president of the United States?",
+        "What does the knowledge base hold?",
+        "How do I renew a passport?",
+        "Was ist die Hauptstadt von Frankreich?",
+        "¿Cuál es la capital de Francia?",
+        "",
+    ],
+)
+def test_question_that_keeps_is_none(text: str) -> None:
+    assert not time_sensitive(text)
