@@ -14,9 +14,11 @@ no reader would swear that two of that length ask for the same."""
 _PASSES = 6
 _PHRASES = table([
     ("per cent", "percent"), ("in order to", "to"), ("by using", "using"), ("with the help of", "using"),
-    ("united states of america", "united states"), ("as well as", "and"), ("the word", ""), ("sign in|into", "log in"),
-    ("log into", "log in to"), ("second hand", "used"),
+    ("united states of america", "united states"), ("as well as", "and"), ("of the word", "of"), ("does the word", "does"),
+    ("log into", "log in to"),
 ])  # fmt: skip
+# In a text that asks how words are spelled, spellings stay.
+_SPELLING = frozenset("spell spells spelled spelt spelling spellings british american".split())
 _FILLERS = frozenset("actually basically really".split())
 
 
@@ -40,8 +42,9 @@ def normalise(text: str) -> str:
 
 def _once(text: str) -> str:
     tokens = rewritten(split(text), _PHRASES)
-    tokens = [token if token.exact else _spelled(token) for token in tokens]
-    tokens = opened(bare(numbered(_without_fillers(tokens))))
+    if not any(token.key in _SPELLING for token in tokens):
+        tokens = numbered([token if token.exact else _spelled(token) for token in tokens])
+    tokens = opened(bare(_without_fillers(tokens)))
     return join([token for token in tokens if token.text != ","] or tokens)
 
 

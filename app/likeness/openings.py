@@ -5,14 +5,14 @@ from app.likeness.politeness import ASKING, REQUESTS
 from app.likeness.tokens import Token
 
 _OPENINGS = table([
-    ("how do|can|could|should|would|might|shall|may|must i|we|one", "how to"),
+    ("how do|can|could|would i|we|one", "how to"),
     ("how does one", "how to"),
-    ("how i|we can|could|should|would?", "how to"),
+    ("how i|we can|could|would?", "how to"),
     ("what is the way|method|procedure to", "how to"),
     ("what are the steps|ways to", "how to"),
     ("is there a|any way to", "how to"),
     ("is there a|any way for me to", "how to"),
-    ("what do|must|should i|we need|have? to? do to", "how to"),
+    ("what do i|we need|have to do to", "how to"),
     ("how come", "why"),
     ("define", "what is"),
     ("what is meant by", "what is"),

@@ -1,6 +1,8 @@
 """The order of words, put in one way where two ways say the same."""
 
 _ENDS = frozenset("in on for with of at by from to between".split())
+_BEFORE_VERBS = frozenset("i you we they".split())
+_BEFORE_THINGS = _ENDS | frozenset("choose use prefer take buy get eat drink learn better".split())
 _LONGEST = 4  # words of one side
 
 
@@ -29,11 +31,14 @@ def _sides(words: list[str], opening: str, joints: tuple[str, ...]) -> list[str]
 
 
 def _choice(words: list[str]) -> list[str]:
-    """Only a choice of two single words: of what is longer nobody can tell where it begins."""
+    """Only a choice of two single words, since nobody can tell where a longer one begins: raw fish or meat."""
     if words.count("or") != 1 or "not" in words:
         return words
     at = words.index("or")
-    if not 0 < at < len(words) - 1:
+    if not 1 < at < len(words) - 1:
+        return words
+    is_last = at + 2 == len(words) or words[at + 2] in _ENDS
+    if words[at - 2] not in _BEFORE_VERBS and not (is_last and words[at - 2] in _BEFORE_THINGS):
         return words
     one, other = sorted([words[at - 1], words[at + 1]])
     return [*words[: at - 1], one, "or", other, *words[at + 2 :]]

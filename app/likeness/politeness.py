@@ -7,8 +7,8 @@ from app.likeness.tokens import MARKS, Token
 
 ASKING = frozenset("what who whom whose which where when why how whether if".split())
 REQUESTS = frozenset(
-    "tell explain show give list write summarize translate suggest draft describe help provide create generate name define "
-    "compare convert find recommend fix calculate compute outline propose check proofread rewrite review plan".split()
+    "tell explain show give list write summarize translate suggest draft describe provide create generate name define "
+    "compare convert recommend calculate compute outline propose proofread rewrite".split()
 )
 _TELLING = frozenset("explain describe".split())
 _DOING = {"writing": "write", "giving": "give", "telling": "tell", "explaining": "explain", "showing": "show"}

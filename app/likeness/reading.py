@@ -7,7 +7,7 @@ from app.likeness.language import language_of
 from app.likeness.normal import normalise
 from app.likeness.order import ordered
 from app.likeness.phrases import rewritten
-from app.likeness.synonyms import CANONICAL, PHRASES
+from app.likeness.synonyms import ABOUT_WORDS, CANONICAL, PHRASES
 from app.likeness.tokens import MARKS, Token, split
 
 _LIGHT = frozenset("a an the is are am".split())
@@ -17,6 +17,7 @@ _ASKS_WHETHER = _HELPING | frozenset("is are am do does has have had".split())
 _PLACED = frozenset(
     "all every each any some both either only most many few and or but if because when while that who which unless . , than".split()
 )
+_FEWEST = 3  # words of a text whose every word may be its subject: what is smart?
 _CAPITAL = re.compile(r"(?<=\S )[\"(]?([A-Z]\w*)")
 
 
@@ -46,10 +47,11 @@ def read(text: str) -> Reading:
     canonical = normalise(text)
     written = split(canonical)
     asks_whether = bool(written) and written[0].key in _ASKS_WHETHER
-    tokens = _possessed(rewritten(written, PHRASES))
+    literal = len(written) <= _FEWEST or any(token.key in ABOUT_WORDS for token in written)
+    tokens = _possessed(written if literal else rewritten(written, PHRASES))
     tokens = [token for token in tokens if token.text != ","]
     keys = [token.key for token in tokens]
-    words = [CANONICAL.get(token.key, token.key) if not token.exact else token.key for token in tokens]
+    words = [token.key if literal or token.exact else CANONICAL.get(token.key, token.key) for token in tokens]
     if asks_whether:
         words.insert(0, "whether")
         keys.insert(0, "whether")

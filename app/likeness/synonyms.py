@@ -38,10 +38,16 @@ CANONICAL = {
 }
 
 PHRASES = table([
-    ("get in touch with", "contact"), ("get rid of", "remove"), ("sign up", "register"), ("find out", "find"),
+    ("get in touch with", "contact"), ("get rid of", "remove"), ("sign up", "register"), ("sign in|into", "log in"), ("find out", "find"),
     ("united states", "usa"), ("united kingdom", "uk"), ("second world war", "world war 2"), ("wwii|ww2", "world war 2"),
     ("first world war", "world war 1"), ("wwi|ww1", "world war 1"), ("no one", "nobody"), ("give|show me", "give"),
     ("a couple of", "2"), ("cell|mobile phone", "phone"), ("cell phones", "phones"),
     ("turn|switch on", "enable"), ("turn|switch off", "disable"), ("visual studio code", "vs code"),
     ("there is|are", "exists"), ("is|are there", "exists"),
 ])  # fmt: skip
+
+# Where one of these is, a text may be about the words themselves, and each stands for itself alone.
+ABOUT_WORDS = frozenset(
+    "word words synonym synonyms antonym antonyms meaning mean means meant definition define spell spelling pronounce rhyme "
+    "rhymes say translate translation etymology origin difference called term terms phrase sentence grammar plural".split()
+)

@@ -4,7 +4,7 @@ import re
 
 # By their symbols, which are told apart by their case: Mb and MB, mV and MV.
 SYMBOLS = {
-    "km": "kilometers", "m": "meters", "cm": "centimeters", "mm": "millimeters", "ft": "feet", "mi": "miles", "yd": "yards",
+    "km": "kilometers", "cm": "centimeters", "mm": "millimeters", "ft": "feet", "mi": "miles", "yd": "yards",
     "kg": "kilograms", "g": "grams", "mg": "milligrams", "lb": "pounds", "lbs": "pounds", "oz": "ounces",
     "l": "liters", "L": "liters", "ml": "milliliters", "mL": "milliliters",
     "s": "seconds", "sec": "seconds", "secs": "seconds", "ms": "milliseconds", "min": "minutes", "mins": "minutes",

@@ -50,6 +50,13 @@ def test_reason_says_what_differs(asked: str, stored: str, reason: str) -> None:
         ("return Foo(x)", "return foo(x)"),
         ("Do not all birds fly?", "Do all birds not fly?"),
         ("How do you ship to Canada?", "How do I ship to Canada?"),
+        ("How should I vote?", "How do I vote?"),
+        ("Can I eat raw fish or meat?", "Can I eat raw meat or fish?"),
+        ("Can I eat fish or meat pie?", "Can I eat meat or fish pie?"),
+        ("What is a synonym of big?", "What is a synonym of large?"),
+        ("Is colour spelled so?", "Is color spelled so?"),
+        ("Is 10 m much?", "Is 10 meters much?"),
+        ("the second hand of a clock", "the used of a clock"),
         ("Stop. Do not shoot", "Do not stop. Shoot"),
     ],
 )
