@@ -93,7 +93,6 @@ def create_app(
     prices = Prices(database, price_sources(files.config))
     registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
     board = Board()
-    smart = open_smart_models(settings, database, registry)
     routes: list[RelayRoute] = []
     meters = open_meters(
         settings,
@@ -105,6 +104,14 @@ def create_app(
         transport,
         under_way=lambda: sum(route.under_way for route in routes),
     )
+    limits = Limits(
+        meters.ledger,
+        estimate,
+        prices,
+        ceiling=registry.output_ceiling,
+        output_ceiling=settings.output_ceiling,
+    )
+    smart = open_smart_models(settings, database, registry, meters.writer, board, prices, limits)
 
     def apply(new: Files) -> None:
         nonlocal files
@@ -132,7 +139,7 @@ def create_app(
             show_first_token(first_token, settings)
         await tokens.refresh()
         await catalog.refresh()
-        await smart.live.refresh()
+        await smart.refresh()
         await prices.refresh()
         reloader = Reloader(settings, load_settings, apply)
         log.info("LLM Relay %s", __version__)
@@ -156,12 +163,23 @@ def create_app(
             async with running(*loops, look_up_bundled):
                 yield
         finally:
-            await _stop(meters, quota, database)
+            await _stop(smart, meters, quota, database)
             await meters.aclose()
             await transport.aclose()
 
     return _put_together(
-        lifespan, settings, database, guard, registry, smart, board, meters, routes, catalog, lambda: files.config
+        lifespan,
+        settings,
+        database,
+        guard,
+        registry,
+        limits,
+        smart,
+        board,
+        meters,
+        routes,
+        catalog,
+        lambda: files.config,
     )
 
 
@@ -171,6 +189,7 @@ def _put_together(
     database: Database,
     guard: Guard,
     registry: Registry,
+    limits: Limits,
     smart: SmartModels,
     board: Board,
     meters: Meters,
@@ -216,13 +235,6 @@ def _put_together(
     admin = Admin(admin_routers)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     names, lists = smart.names, ModelLists(registry, smart.live)
-    limits = Limits(
-        meters.ledger,
-        estimate,
-        meters.prices,
-        ceiling=registry.output_ceiling,
-        output_ceiling=settings.output_ceiling,
-    )
     handler = build_pipeline(
         registry, meters.writer, board, open_rescue, meters.prices, limits, open_receipt, names=names
     )
@@ -272,9 +284,10 @@ def _calm_the_collector() -> None:
     gc.enable()  # whoever starts it may have switched it off
 
 
-async def _stop(meters: Meters, quota: Quota, database: Database) -> None:
+async def _stop(smart: SmartModels, meters: Meters, quota: Quota, database: Database) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
+            await smart.aclose()
             await meters.writer.aclose()
             await meters.ledger.aclose()
             await quota.aclose()

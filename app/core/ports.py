@@ -253,6 +253,8 @@ class CacheStore(Protocol):
 
     async def aclose(self) -> None:
         """Let go of files, connections and threads."""
+
+
 class Embedder(Protocol):
     """Makes vectors of texts.
 

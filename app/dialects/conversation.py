@@ -85,7 +85,7 @@ class _Whole:
     ended = True
 
 
-def read_answer(dialect: str, body: bytes, *, streamed: bool) -> Completion | None:
+def read_answer(dialect: str, body: bytes, streamed: bool) -> Completion | None:
     """What a reply comes to that a client got in `dialect`; None where it failed, or is none.
 
     Args:

@@ -1,15 +1,32 @@
 """What belongs to smart models, wired together: where they are looked up, and the stage of each kind."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from app.core.ports import Directory, SmartStage
+from app.core.call import Call
+from app.core.ports import Embedder, PriceList, Recorder, SmartStage
 from app.core.smart import Kind
+from app.dialects.conversation import read_question_answer, write_question
+from app.pipeline import build_sender
 from app.pipeline.alias import Alias
+from app.pipeline.asking import Asker
+from app.pipeline.board import Board
 from app.pipeline.names import Names
+from app.pipeline.stage import Stage
+from app.providers.registry import Registry
 from app.settings import Settings
+from app.smart.caches import Caches
+from app.smart.embedding import Embedders
 from app.smart.live import LiveBook
+from app.smart.stats import Stats
 from app.store.db import Database
+from app.store.vectors.chroma_link import ChromaServer
+from app.store.vectors.opening import open_cache_store
+
+log = logging.getLogger(__name__)
+
+Loop = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +34,70 @@ class SmartModels:
     """All of it.
 
     Attributes:
-        loops: are run for as long as the gateway runs.
+        live: which there are.
+        names: the stage that resolves names, with the stages of all kinds.
+        asker: sends calls of the gateway's own.
     """
 
     live: LiveBook
     names: Names
-    loops: Sequence[Callable[[], Awaitable[None]]]
+    asker: Asker
+    caches: Caches
+    stats: Stats
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What runs for as long as the gateway does."""
+        return (self.live.run, self.stats.run, *self.caches.loops)
+
+    async def refresh(self) -> None:
+        """Read what there is; once before the first call.
+
+        Raises:
+            DatabaseUnavailable: it cannot be read.
+        """
+        await self.live.refresh()
+        await self.caches.refresh()
+
+    async def aclose(self) -> None:
+        """Write what is not written yet."""
+        await self.caches.aclose()
+        await self.stats.flush()
 
 
-def open_smart_models(settings: Settings, database: Database, directory: Directory) -> SmartModels:
-    """Makes it; nothing is read yet."""
-    live = LiveBook(database)
+def open_smart_models(
+    settings: Settings,
+    database: Database,
+    registry: Registry,
+    recorder: Recorder,
+    board: Board,
+    prices: PriceList,
+    limits: Stage,
+) -> SmartModels:
+    """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need."""
+    live, stats = LiveBook(database), Stats(database)
+    sender = build_sender(registry, recorder, board, prices, limits)
+    asker = Asker(registry, sender, write_question, read_question_answer)
+    server = (
+        ChromaServer(settings.chroma_url, settings.chroma_token, settings.chroma_tenant, settings.chroma_database)
+        if settings.chroma_url
+        else None
+    )
+    store = open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
+    embedders = Embedders(asker, _open_local)
+    caches = Caches(database, store, live, asker, embedders, prices, stats, note_failure)
     alias = Alias()
-    stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias}
-    return SmartModels(live, Names(directory, live, stages, settings.default_model), (live.run,))
+    stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias, "cache": caches.stage}
+    return SmartModels(live, Names(registry, live, stages, settings.default_model), asker, caches, stats)
+
+
+def note_failure(call: Call, kind: str, name: str, reason: str) -> None:
+    """Say in the call's record, and in the log, what a stage could not do."""
+    call.trace.notes += (f"{kind} {name}: {reason}",)
+    log.warning("%s: %s %s: %s; the call goes on", call.id, kind, name, reason)
+
+
+async def _open_local() -> Embedder:
+    from app.embedders.local import open_local
+
+    return await open_local()

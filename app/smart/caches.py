@@ -1,0 +1,128 @@
+"""What belongs to semantic caches, wired together."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.core.errors import CacheUnavailable
+from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
+from app.core.smart import Cache
+from app.dialects.conversation import read_answer, read_chat, write_answer
+from app.pipeline.asking import Asker
+from app.pipeline.cache import SmartCache
+from app.pipeline.cache_checking import Checker
+from app.pipeline.cache_finding import Finder
+from app.pipeline.cache_keeping import Keeper
+from app.pipeline.jobs import Jobs
+from app.smart.embedding import Embedders
+from app.smart.feedback import CacheFeedback
+from app.smart.stats import Stats
+from app.store.db import Database
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 600.0
+
+
+class _Texts:
+    """How texts are compared; see `pipeline.cache_finding.Likeness`. Imported with the first: gateways without caches need none of it."""
+
+    def normalise(self, text: str) -> str:
+        from app.likeness.normal import normalise
+
+        return normalise(text)
+
+    def differences(self, asked: str, stored: str) -> Sequence[str]:
+        from app.likeness.verifier import differences
+
+        return differences(asked, stored)
+
+    def time_sensitive(self, text: str) -> bool:
+        from app.likeness.timely import time_sensitive
+
+        return time_sensitive(text)
+
+
+class Caches:
+    """All of it.
+
+    Attributes:
+        stage: what does with calls for caches what there is to do.
+        feedback: what was said and found of their answers.
+        store: what they keep.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: CacheStore,
+        shelf: Shelf,
+        asker: Asker,
+        embedders: Embedders,
+        prices: PriceList,
+        stats: Stats,
+        note_failure: NoteFailure,
+    ) -> None:
+        self.store = store
+        self.feedback = CacheFeedback(database, shelf)
+        self._shelf = shelf
+        self._jobs = Jobs()
+
+        def follow(name: str) -> str:
+            return shelf.book.follow(name)
+
+        checker = Checker(asker, embedders, self.feedback, self._jobs, follow)
+        finder = Finder(store, embedders, _Texts(), self.feedback, checker.may_share, time.time)
+        keeper = Keeper(store, finder, prices, self._jobs, read_answer, checker.compare)
+        self.stage = SmartCache(
+            finder,
+            keeper,
+            read_chat=read_chat,
+            write_answer=write_answer,
+            follow=follow,
+            count=stats.counter("cache"),
+            note_failure=note_failure,
+            recheck=checker.recheck,
+        )
+
+    @property
+    def _are_there(self) -> bool:
+        return any(isinstance(entry.model, Cache) for entry in self._shelf.book.entries)
+
+    async def refresh(self) -> None:
+        """Know what is wrong; once before the first call.
+
+        Raises:
+            DatabaseUnavailable: it is not known.
+        """
+        await self.feedback.refresh()
+
+    async def sweep(self) -> None:
+        """Remove what has expired, now and then, for ever; with the first cache that there is, be ready for its look-ups."""
+        is_warm = False
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            if not self._are_there:
+                continue
+            try:
+                if not is_warm:
+                    await self.store.warm()
+                    is_warm = True
+                if time.monotonic() - since >= SWEEP_S:
+                    since = time.monotonic()
+                    await self.store.sweep(time.time())
+            except CacheUnavailable as exc:
+                log.warning("%s", exc.message)
+                await asyncio.sleep(SWEEP_S / 10)
+
+    @property
+    def loops(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """What runs for as long as the gateway does."""
+        return (self.feedback.run, self.feedback.gather, self.sweep)
+
+    async def aclose(self) -> None:
+        """Keep what was answered last, and let go of the store."""
+        await self._jobs.aclose()
+        await self.store.aclose()

@@ -1,0 +1,79 @@
+"""Which embedder a cache has: the one that runs here, or any provider's model of embeddings."""
+
+import asyncio
+import math
+import sys
+from array import array
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.core.book import Entry
+from app.core.call import Call
+from app.core.embedding import EmbedderUnavailable
+from app.core.errors import CacheUnavailable, UpstreamInvalid
+from app.core.ports import Embedder
+from app.core.smart import Cache
+from app.pipeline.asking import Asker
+
+LOCAL = "local"
+
+
+class Embedders:
+    """Gives vectors by the embedder of a cache; see `pipeline.cache_finding.Embed`.
+
+    Args:
+        open_local: loads the embedder that runs here, when it is first wanted.
+    """
+
+    def __init__(self, asker: Asker, open_local: Callable[[], Awaitable[Embedder]]) -> None:
+        self._asker = asker
+        self._open_local = open_local
+        self._opening: asyncio.Task[Embedder] | None = None
+
+    async def __call__(self, call: Call, entry: Entry, texts: Sequence[str]) -> Sequence[bytes | None]:
+        """The vector of each text; None for one of which the embedder cannot see all.
+
+        Raises:
+            RelayError: there are none to be had now.
+        """
+        cache = entry.model
+        if not isinstance(cache, Cache) or cache.embedder is None:
+            raise ValueError(f"{cache.name} has no embedder")
+        if cache.embedder == LOCAL:
+            return await self.local(texts)
+        vectors = await self._asker.embed(call, cache.embedder, texts, timeout_s=cache.time_budget_ms / 1000)
+        return [pack(vector) for vector in vectors]
+
+    async def local(self, texts: Sequence[str]) -> Sequence[bytes | None]:
+        """The same by the embedder that runs here."""
+        try:
+            embedder = await self._local()
+            vectors = await embedder.embed(texts)
+        except EmbedderUnavailable as exc:
+            raise CacheUnavailable(f"The local embedder cannot be used: {exc}.", code="embedder_unavailable") from exc
+        return [None if vector.truncated else vector.values for vector in vectors]
+
+    async def _local(self) -> Embedder:
+        """Loaded once, also where several wait for it, and also where they wait no longer."""
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open_local())
+            self._opening.add_done_callback(self._forget_failure)
+        return await asyncio.shield(self._opening)
+
+    def _forget_failure(self, opening: "asyncio.Task[Embedder]") -> None:
+        if opening.cancelled() or opening.exception() is not None:
+            self._opening = None
+
+
+def pack(vector: Sequence[float]) -> bytes:
+    """A vector as it is kept: float32, little-endian, of length 1.
+
+    Raises:
+        UpstreamInvalid: it has no length, or none that is a number.
+    """
+    length = math.sqrt(math.fsum(number * number for number in vector))
+    if not length or not math.isfinite(length):
+        raise UpstreamInvalid("The embedder gave a vector that has no direction.")
+    packed = array("f", [number / length for number in vector])
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return packed.tobytes()
