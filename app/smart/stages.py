@@ -79,7 +79,13 @@ def open_smart_models(
     sender = build_sender(registry, recorder, board, prices, limits)
     asker = Asker(registry, sender, write_question, read_question_answer)
     server = (
-        ChromaServer(settings.chroma_url, settings.chroma_token, settings.chroma_tenant, settings.chroma_database)
+        ChromaServer(
+            settings.chroma_url,
+            settings.chroma_token,
+            settings.chroma_tenant,
+            settings.chroma_database,
+            settings.ca_file,
+        )
         if settings.chroma_url
         else None
     )

@@ -118,3 +118,11 @@ async def test_space_is_compared_letter_by_letter(store: CacheStore, other: str)
 
     assert await store.nearest("c1", other, turned(0)) == []
     assert len(await store.nearest("c1", "s1", turned(0))) == 1
+
+
+async def test_nearer_entries_of_another_space_hide_none(store: CacheStore) -> None:
+    for number in range(10):
+        await store.put("c1", entry(f"{number}", turned(number / 10), "theirs"))
+    await store.put("c1", entry("ours", turned(60), "ours"))
+
+    assert [each.question for each, _ in await store.nearest("c1", "ours", turned(0))] == ["ours"]

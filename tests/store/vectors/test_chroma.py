@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app.core.errors import CacheUnavailable
-from app.store.vectors import chroma_link, records
+from app.store.vectors import records
 from app.store.vectors.chroma import ChromaCacheStore
-from app.store.vectors.chroma_link import ChromaServer
+from app.store.vectors.chroma_link import ChromaLink, ChromaServer
 from tests.chroma_server import Chroma, running_chroma
 from tests.e2e.gateway import free_port
 from tests.store.vectors.entries import COLLECTION, SPACE, Clock, entry, turned, unit
@@ -144,13 +144,13 @@ async def test_nobody_at_the_address_is_an_error_with_words(open_chroma: OpenSto
 async def test_client_that_is_not_ready_is_waited_for_no_longer_than_a_look_up_may_take(
     chroma: Chroma, open_chroma: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = chroma_link.ChromaLink._run
+    make = ChromaLink._run
 
     def slowly(*arguments: object) -> None:
         time.sleep(0.5)
         make(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(chroma_link.ChromaLink, "_run", slowly)
+    monkeypatch.setattr(ChromaLink, "_run", slowly)
     store = open_chroma(chroma.url, look_up_s=0.05)
 
     with pytest.raises(CacheUnavailable, match="is not ready yet"):
@@ -267,10 +267,10 @@ async def test_collections_of_others_are_neither_listed_nor_swept(chroma: Chroma
 async def test_record_that_was_written_by_somebody_else_is_not_given(chroma: Chroma, open_chroma: OpenStore) -> None:
     store = open_chroma(chroma.url, "foreign_")
     await store.put(COLLECTION, entry("a", turned(0)))
-    there: Any = store._known[store._name(COLLECTION, "")]
-    foreign = {"space": SPACE, "expires_at": 1e15, "answer": "not base64 of zlib"}
+    there = store._known[store._name(COLLECTION, "")]
+    foreign: Any = {"space": SPACE, "expires_at": 1e15, "answer": "not base64 of zlib"}
     await store._link.do(
-        lambda _: there.upsert(ids=["x"], embeddings=[[1.0] + [0.0] * 7], metadatas=[foreign]),
+        lambda _: there.upsert(ids=["x"], embeddings=[1.0] + [0.0] * 7, metadatas=[foreign]),
         20,
     )
 
