@@ -16,6 +16,9 @@ _OF_NO_MATTER = frozenset(
     {"stream", "stream_options", "user", "metadata", "store", "safety_identifier", "prompt_cache_key", "keep_alive"}
 )
 
+# Headers by which a client asks for another behaviour; the other ones that are passed on say how it speaks.
+_BETAS = frozenset({b"anthropic-beta", b"openai-beta"})
+
 
 @frozen
 class Key:
@@ -90,7 +93,7 @@ def _settings(call: Call, request: ChatRequest) -> Any:
     """All of the request beside its messages that may change the answer."""
     bare = replace(request, messages=(), user=None, extras=None)
     extras = {name: value for name, value in (request.extras or {}).items() if name not in _OF_NO_MATTER}
-    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in call.headers]
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in call.headers if name in _BETAS]
     return [_plain(bare), extras, headers]
 
 

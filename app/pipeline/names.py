@@ -88,6 +88,7 @@ class Names:
             _check_circle(call, model)
             _admit(model, call.principal)
             _note(trace, model)
+            trace.way = (*call.way, Step(model.kind, model.name, ""))  # where it leads is told when it does
             return await self._stages[model.kind].handle(call, entry, lambda led: self._enter(led, call_next))
         route = await self._find(wanted)
         if route is None:
