@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from app.core.book import Book, Entry
 from app.core.cached import CacheEntry
 from app.core.call import Call, Route, Target
 from app.core.embedding import TextVector
+from app.core.explained import Explained
 from app.core.frozen import frozen
 from app.core.limits import Ask, Reservation
 from app.core.receipt import Bill
@@ -71,6 +72,14 @@ class SmartStage(Protocol):
 
     def handle(self, call: Call, entry: Entry, call_next: Handler) -> Awaitable[Reply]:
         """Give the reply to `call`, mostly by passing it on, `led` to another name, which is then resolved in its turn."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A stage that can tell what it would do; one that cannot leads to its first target."""
+
+    async def explain(self, call: Call, entry: Entry) -> Explained:
+        """What `handle` would do with `call`: nothing is sent, counted or kept."""
 
 
 class Rescue(Protocol):
