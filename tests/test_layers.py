@@ -31,6 +31,7 @@ ALLOWED = {
     "app.embedders": ["app.core"],
     "app.pipeline": ["app.core", "app.likeness"],
     "app.smart": [
+        "app.faults",
         "app.core",
         "app.dialects",
         "app.embedders",

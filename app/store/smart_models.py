@@ -1,12 +1,13 @@
 """Queries on the definitions of smart models, and on what they count. Every change of a definition tells the snapshots."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.core.money import from_pico_usd
 from app.core.smart import CLASSES, KINDS, Kind, SmartModel, definition_of
@@ -30,6 +31,10 @@ STATS: Mapping[Kind, tuple[str, ...]] = {
     "augmentor": ("total_requests", "augmented_requests", "search_requests", "scrape_requests"),
 }
 """The columns of what each kind counts; `cost_saved` is in pico-USD."""
+
+
+class NameExists(ValueError):
+    """Two of one kind would have the same name; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +77,30 @@ async def read_smart_models_newer_than(db: Database, revision: int) -> tuple[int
 
 
 async def put_smart_models(
-    db: Database, added: Sequence[SmartModel], changed: Mapping[str, SmartModel] | None = None
+    db: Database,
+    added: Sequence[SmartModel],
+    changed: Mapping[str, SmartModel] | None = None,
+    deleted: Iterable[StoredSmartModel] = (),
 ) -> None:
-    """Add some, and give others, by their ids, another definition: all or nothing.
+    """Remove some, add some, and give others, by their ids, another definition: all or nothing.
 
     Raises:
-        IntegrityError: of SQLAlchemy, where the name is taken within its kind.
+        NameExists: a name is taken within its kind.
     """
     now = now_ms()
-    async with db.begin() as connection:
-        await bump_revision(connection, SUBJECT)
-        for model in added:
-            values = definition_of(model) | {"id": secrets.token_hex(4), "created_at": now, "updated_at": now}
-            await connection.execute(insert(TABLES[model.kind]).values(values))
-        for key, model in (changed or {}).items():
-            values = definition_of(model) | {"updated_at": now}
-            await connection.execute(update(TABLES[model.kind]).filter_by(id=key).values(values))
+    try:
+        async with db.begin() as connection:
+            await bump_revision(connection, SUBJECT)
+            for gone in deleted:
+                await connection.execute(delete(TABLES[gone.kind]).filter_by(id=gone.id))
+            for model in added:
+                values = definition_of(model) | {"id": secrets.token_hex(4), "created_at": now, "updated_at": now}
+                await connection.execute(insert(TABLES[model.kind]).values(values))
+            for key, model in (changed or {}).items():
+                values = definition_of(model) | {"updated_at": now}
+                await connection.execute(update(TABLES[model.kind]).filter_by(id=key).values(values))
+    except IntegrityError as exc:
+        raise NameExists("That name is taken within its kind.") from exc
 
 
 async def delete_smart_model(db: Database, kind: Kind, key: str) -> bool:

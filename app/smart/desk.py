@@ -1,0 +1,154 @@
+"""Smart models for those who manage them: which there are, and how one is added, changed and removed."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from app.core.naming import normalise
+from app.core.redaction import redact
+from app.core.smart import Kind, SmartModel, definition_of
+from app.providers.registry import Registry
+from app.smart.checks import Fault, Surroundings, find_faults
+from app.smart.conflict import Conflict, NameTaken, find_conflict
+from app.smart.definition import InvalidName, read_definition
+from app.store.db import Database
+from app.store.smart_models import NameExists, StoredSmartModel, put_smart_models, read_smart_models
+from app.store.tokens import list_tokens
+
+Stored = StoredSmartModel
+"""A smart model, with what the database knows of it."""
+
+
+class NoSuchName(LookupError):
+    """There is none of that id or name; the message is a sentence."""
+
+
+class SmartDesk:
+    """All functions raise `DatabaseUnavailable`.
+
+    Args:
+        default_model: the setting; None where there is none.
+        refresh: has what was written take effect here; other workers look by themselves.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        registry: Registry,
+        default_model: str | None,
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.db = db
+        self.registry = registry
+        self._default_model = default_model
+        self.refresh = refresh
+
+    async def list_all(self, kind: Kind | None = None, owner_tag: str | None = None) -> list[Stored]:
+        """All of them, or those of one kind or with that owner tag, by kinds and names."""
+        found = await read_smart_models(self.db, kind)
+        return [each for each in found if owner_tag is None or owner_tag in each.model.owner_tags]
+
+    async def show(self, key: str, kind: Kind | None = None) -> Stored:
+        """The one with that id, or else that name.
+
+        Raises:
+            NoSuchName: there is none of that kind.
+        """
+        found = await read_smart_models(self.db, kind)
+        for each in found:
+            if each.id == key:
+                return each
+        for each in found:
+            if each.model.name == normalise(key):
+                return each
+        raise NoSuchName(redact(f"There is no {kind or 'smart model'} {key!r}."))
+
+    async def add(self, kind: Kind, definition: Mapping[str, Any]) -> Stored:
+        """Make one.
+
+        Raises:
+            InvalidName: the definition has faults, by itself or beside what there is.
+            NameTaken: something else is called so.
+        """
+        model = await self.validate(kind, definition)
+        await self._put(model, added=[model])
+        return await self.show(model.name, kind)
+
+    async def change(self, kind: Kind, key: str, changes: Mapping[str, Any], *, anew: bool = False) -> Stored:
+        """Change what is given; all else stays, or is as if it had never been said where it is made `anew`.
+
+        What is wrong with it already and stays as it is hinders no change.
+
+        Raises:
+            NoSuchName: there is none of that kind.
+            InvalidName, NameTaken: as `add`.
+        """
+        before = await self.show(key, kind)
+        model = await self.validate(kind, changes if anew else definition_of(before.model) | dict(changes), before)
+        await self._put(model, changed={before.id: model})
+        return await self.show(before.id, kind)
+
+    async def delete(self, kind: Kind, key: str) -> Stored:
+        """Remove one, and give what it was.
+
+        Raises:
+            NoSuchName: there is none of that kind.
+        """
+        gone = await self.show(key, kind)
+        await put_smart_models(self.db, [], deleted=[gone])
+        await self.refresh()
+        return gone
+
+    async def validate(self, kind: Kind, definition: Any, before: Stored | None = None) -> SmartModel:
+        """The smart model that `add` would make, or `change` in the place of `before`; nothing is written.
+
+        Raises:
+            InvalidName, NameTaken: as `add`.
+        """
+        model = read_definition(kind, definition)
+        await self.registry.settled()
+        others = [each.model for each in await self.list_all() if before is None or not _is_same(each, before)]
+        if before is None or before.model.name != model.name:
+            self.check_name(model, others)
+        around = await self.look_around(others)
+        known = [] if before is None else find_faults(before.model, around)
+        refuse([fault for fault in find_faults(model, around) if fault not in known])
+        return model
+
+    async def find_broken(self) -> list[tuple[Stored, list[Fault]]]:
+        """Those of them in which something is wrong, as things are now."""
+        stored = await self.list_all()
+        found = []
+        for each in stored:
+            others = [other.model for other in stored if other is not each]
+            if faults := find_faults(each.model, await self.look_around(others)):
+                found.append((each, faults))
+        return found
+
+    async def look_around(self, others: Sequence[SmartModel]) -> Surroundings:
+        """What definitions are held against."""
+        token_ids = {token.id for token in await list_tokens(self.db)}
+        return Surroundings(self.registry, others, token_ids, self._default_model)
+
+    def check_name(self, model: SmartModel, others: Sequence[SmartModel]) -> None:
+        """Raise `NameTaken` where something else is called as `model` is."""
+        if (conflict := find_conflict(model.name, model.kind, others, self.registry)) is not None:
+            raise NameTaken(conflict)
+
+    async def _put(
+        self, model: SmartModel, added: Sequence[SmartModel] = (), changed: Mapping[str, SmartModel] | None = None
+    ) -> None:
+        try:
+            await put_smart_models(self.db, added, changed)
+        except NameExists as exc:  # somebody else was faster
+            raise NameTaken(Conflict(model.kind, model.name)) from exc
+        await self.refresh()
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise `InvalidName` where there are any."""
+    if faults:
+        raise InvalidName("\n".join(map(str, faults)), param=faults[0].field)
+
+
+def _is_same(one: Stored, other: Stored) -> bool:
+    return (one.kind, one.id) == (other.kind, other.id)
