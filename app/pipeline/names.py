@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from app.core.book import NO_BOOK, Book
+from app.core.book import NO_BOOK, Book, Entry
 from app.core.call import Call, Route, Step, Trace
 from app.core.errors import PermissionDenied, RelayError, UnknownModel
 from app.core.naming import normalise
@@ -48,7 +48,7 @@ class Names:
     ) -> None:
         self._directory = directory
         self._shelf = shelf
-        self._stages = stages
+        self.stages = stages
         self._default = default
 
     def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
@@ -80,13 +80,12 @@ class Names:
 
     async def _enter(self, call: Call, call_next: Handler) -> Reply:
         """Resolve the name that is wanted now; of a smart model, have its stage handle the call."""
-        trace, wanted = call.trace, call.wanted
+        trace = call.trace
         trace.way = call.way
-        entry = self._shelf.book.find(wanted)
-        if entry is not None:
-            model = entry.model
-            _check_circle(call, model)
-            _admit(model, call.principal)
+        found = await self.resolve(call)
+        if isinstance(found, Entry):
+            model = found.model
+            admit(model, call.principal)
             _note(trace, model)
             trace.way = (*call.way, Step(model.kind, model.name, ""))  # where it leads is told when it does
             return await self._stages[model.kind].handle(call, entry, lambda led: self._enter(led, call_next))
@@ -94,17 +93,35 @@ class Names:
         if route is None:
             return await self._stand_in(call, call_next)
         return await self._pass_on(call, route, call_next)
+            return await self.stages[model.kind].handle(call, found, lambda led: self._enter(led, call_next))
+        if isinstance(found, Route):
+            return await self._pass_on(call, found, call_next)
+        log.info("%s: %r is not there; the default model %r answers", call.id, call.wanted, found.wanted)
+        return await self._enter(found, call_next)
 
-    async def _stand_in(self, call: Call, call_next: Handler) -> Reply:
-        """The default model's reply to a call for a name that stands for nothing, where that may stand in."""
+    async def resolve(self, call: Call) -> Entry | Route | Call:
+        """What the name that `call` wants now stands for; where that is nothing, the call that is led to the default model.
+
+        Whether its principal may use it is not looked at.
+
+        Raises:
+            UnknownModel: as `handle`.
+        """
+        entry = self._shelf.book.find(call.wanted)
+        if entry is not None:
+            _check_circle(call, entry.model)
+            return entry
+        return await self._find(call.wanted) or self._stand_in(call)
+
+    def _stand_in(self, call: Call) -> Call:
+        """`call` for a name that stands for nothing, led to the default model where that may stand in."""
         wanted, default = call.wanted, self._default
         is_off = self._directory.withheld(wanted) is not None or self._directory.why_unusable(wanted) is not None
         tried = any(step.kind == DEFAULT for step in call.way)
         may = not is_off if not call.way else _falls_back(self._shelf.book, call.way[-1])
         if default is None or tried or not may:
             raise self._unknown(call)
-        log.info("%s: %r is not there; the default model %r answers", call.id, wanted, default)
-        return await self._enter(call.led(DEFAULT, default, default), call_next)
+        return call.led(DEFAULT, default, default)
 
     def _pass_on(self, call: Call, route: Route, call_next: Handler) -> Awaitable[Reply]:
         # A call on its way is found out by its record; what it was aimed at belongs there also when it is refused.
@@ -114,14 +131,14 @@ class Names:
             trace.alias = route.name
         if route.tags:
             trace.tags += route.tags
-        if principal.models and not any(principal.may_use(step.name) for step in call.way):
-            route = _allowed(call.wanted, principal, route)
+        if principal.models:
+            route = permitted(call, route)
         return call_next(call.routed(route))
 
     async def check(self, name: str, principal: Principal) -> None:
         """Raise what `handle` would raise of a call by `principal` for `name`, before it is led anywhere."""
         if (entry := self._shelf.book.find(name)) is not None:
-            _admit(entry.model, principal)
+            admit(entry.model, principal)
             return
         route = await self._find(name)
         if route is None:
@@ -178,17 +195,30 @@ def resolved(call: Call) -> str:
     return ">".join(way)
 
 
-def _check_circle(call: Call, model: SmartModel) -> None:
-    if any((step.kind, step.name) == (model.kind, model.name) for step in call.way):
-        chain = " > ".join([*map(str, call.way), str(Step(model.kind, model.name, ""))])
-        raise UnknownModel(f"The name {call.name!r} leads in a circle: {chain}.", param="model", code="model_cycle")
-
-
-def _admit(model: SmartModel, principal: Principal) -> None:
+def admit(model: SmartModel, principal: Principal) -> None:
+    """Raise `PermissionDenied` where the token is not among those that the smart model is for."""
     if not model.may_be_used_by(principal.token_id, principal.username):
         raise PermissionDenied(
             f"This token may not use the model {model.name!r}.", param="model", code="model_not_allowed"
         )
+
+
+def permitted(call: Call, route: Route) -> Route:
+    """`route` with the choices that the call's token is for: all where it is for a smart model on the way.
+
+    Raises:
+        PermissionDenied: there are none.
+    """
+    principal = call.principal
+    if any(principal.may_use(step.name) for step in call.way):
+        return route
+    return _allowed(call.wanted, principal, route)
+
+
+def _check_circle(call: Call, model: SmartModel) -> None:
+    if any((step.kind, step.name) == (model.kind, model.name) for step in call.way):
+        chain = " > ".join([*map(str, call.way), str(Step(model.kind, model.name, ""))])
+        raise UnknownModel(f"The name {call.name!r} leads in a circle: {chain}.", param="model", code="model_cycle")
 
 
 def _note(trace: Trace, model: SmartModel) -> None:
