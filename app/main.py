@@ -208,28 +208,39 @@ def _put_together(
         # Imported with the first request for them: their models take longer than all else that is imported here.
         from app.api.admin.alerts import alerts_router
         from app.api.admin.models import catalog_router
+        from app.api.admin.names import names_router
         from app.api.admin.providers import providers_router
+        from app.api.admin.smart_models import smart_models_router
         from app.api.admin.tokens import tokens_router
         from app.api.admin.usage import usage_router
         from app.api.admin.users import users_router
         from app.auth.desk import TokenDesk
         from app.auth.users import UserDesk
+        from app.core.smart import KINDS
         from app.metering.reports import Reports
         from app.metering.requests import Requests
         from app.model_desk import ModelDesk
         from app.provider_desk import ProviderDesk
+        from app.smart.desk import SmartDesk
+        from app.smart.explain import Explainer
 
         async def refresh() -> None:
             await catalog.refresh()
             await meters.prices.refresh()
 
+        tokens, models = TokenDesk(database), ModelDesk(database, registry, meters.prices, refresh)
+        names = SmartDesk(
+            database, registry, settings.default_model, refresh=smart.live.refresh, settled=registry.settled
+        )
         return [
             usage_router(authorise, Reports(database), Requests(database)),
-            tokens_router(authorise, TokenDesk(database)),
+            tokens_router(authorise, tokens),
             alerts_router(authorise, meters.alerts),
             users_router(authorise, UserDesk(database)),
             providers_router(authorise, ProviderDesk(database, registry, read_config, refresh)),
-            catalog_router(authorise, ModelDesk(database, registry, meters.prices, refresh)),
+            catalog_router(authorise, models),
+            names_router(authorise, names, Explainer(smart.names), tokens.principal, models.price_now),
+            *(smart_models_router(authorise, names, kind) for kind in KINDS),
         ]
 
     admin = Admin(admin_routers)

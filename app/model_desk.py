@@ -59,14 +59,24 @@ class ModelView:
 
     @property
     def price_source(self) -> str | None:
-        """Whose price it is: `admin`, `litellm`, `genai-prices` or `free`; None where none is known."""
-        return None if self.price.rates is None else str(self.price.version).partition(" ")[0]
+        """As `source_of` its price."""
+        return source_of(self.price)
 
     def usd(self, rate: str) -> str | None:
-        """What a million tokens cost, `input` or `output`; None where nobody knows."""
-        written = {} if self.price.rates is None else write_rates(self.price.rates)
-        value = written.get(rate, "0" if self.price_source == "free" else None)
-        return value["base"] if isinstance(value, dict) else value
+        """As `usd_of` its price."""
+        return usd_of(self.price, rate)
+
+
+def source_of(price: Found) -> str | None:
+    """Whose price it is: `admin`, `litellm`, `genai-prices` or `free`; None where none is known."""
+    return None if price.rates is None else str(price.version).partition(" ")[0]
+
+
+def usd_of(price: Found, rate: str) -> str | None:
+    """What a million tokens cost, `input` or `output`; None where nobody knows."""
+    written = {} if price.rates is None else write_rates(price.rates)
+    value = written.get(rate, "0" if source_of(price) == "free" else None)
+    return value["base"] if isinstance(value, dict) else value
 
 
 class ModelDesk:
@@ -115,6 +125,12 @@ class ModelDesk:
         if said is None:
             raise NoSuchModel(f"There is no model '{provider}/{model}'.")
         return (await self._views([(Target(said.provider, said.model), False)]))[0]
+
+    async def price_now(self, target: Target) -> Found:
+        """What a target costs now."""
+        await self._prices.settled()
+        # Where it is looked for the first time, that may take some milliseconds.
+        return await asyncio.to_thread(self._prices.find, target, time.time())
 
     async def say(self, provider: str, model: str, said: Mapping[str, Any], *, anew: bool = False) -> StoredModel:
         """Say something of a model, by the names of `SAID`; None takes one back, and what is left out stays unless `anew`.

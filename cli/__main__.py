@@ -19,6 +19,7 @@ _COMMANDS = {
     "users": "cli.users:app",
     "providers": "cli.providers:app",
     "models": "cli.models:app",
+    "names": "cli.names:app",
     "usage": "cli.usage:app",
     "requests": "cli.requests:app",
     "alerts": "cli.alerts:alerts",

@@ -79,7 +79,8 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     findings += _examine_left_out(left_out)
     findings += _examine_overrides(settings, whole)
     findings += _examine_prices(whole)
-    return findings + await _examine_providers(settings, whole, catalog, offline=offline)
+    findings += await _examine_providers(settings, whole, catalog, offline=offline)
+    return findings + await _examine_smart_models(settings, whole, catalog, offline=offline)
 
 
 async def _read_catalog(settings: Settings) -> "Catalog | None":
@@ -250,6 +251,46 @@ def _examine_names(
         elif (route := registry.find(name)) is not None and route.rescue and len(route.choices) == 1:
             words = "rescue: continue has nobody to go on: only one target can be used, with one key"
             yield Finding(Verdict.NOTE, f"name {name}", words)
+
+
+async def _examine_smart_models(
+    settings: Settings, config: Config, catalog: "Catalog | None", *, offline: bool
+) -> list[Finding]:
+    """Smart models that lead nowhere, or of which something else is wrong."""
+    from app.overrides import load_overrides
+    from app.providers.registry import Registry
+    from app.providers.transport import open_transport
+    from app.smart.desk import SmartDesk
+    from app.store.db import open_database
+
+    if catalog is None:  # nor can they be read
+        return []
+
+    async def nothing() -> None:
+        """No server here to be told, and no list on its way."""
+
+    transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
+    database = open_database(settings.database_url)
+    try:
+        overrides = catalog.overrides(load_overrides(settings.overrides_path))
+        registry = Registry(config, settings.secret, transport, overrides)
+        desk = SmartDesk(database, registry, settings.default_model, refresh=nothing, settled=nothing)
+        if not (stored := await desk.list_all()):
+            return []
+        if not offline:
+            await registry.discover()
+        broken = [
+            Finding(Verdict.NOTE, f"{each.kind} {each.model.name}", str(fault))
+            for each, faults in await desk.find_broken()
+            if each.model.enabled
+            for fault in faults
+        ]
+        return [Finding(Verdict.OK, "smart models", f"{len(stored)} defined"), *broken]
+    except (InvalidConfig, InvalidSettings):
+        return []  # told of where it was looked at
+    finally:
+        await database.aclose()
+        await transport.aclose()
 
 
 async def _examine_provider(

@@ -109,7 +109,7 @@ DOORS = {
     "dns": ["app.metering"],
     "cryptography": ["app.metering"],
     "dotenv": ["app.settings"],
-    "yaml": ["app.overrides"],
+    "yaml": ["app.overrides", "cli.name_files"],
     "fastapi": ["app.api", "app.main"],
     "starlette": ["app.api", "app.main"],
     "prometheus_client": ["app.metering"],

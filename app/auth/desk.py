@@ -17,8 +17,10 @@ from app.auth.issue import (
     state_of,
 )
 from app.auth.limits import read_token_use, read_user_use
+from app.auth.tokens import principal_of
 from app.core.limits import Standing
 from app.core.money import from_pico_usd, to_pico_usd
+from app.core.principal import Principal
 from app.store.db import Database
 from app.store.quota import read_used
 from app.store.times import MS_PER_DAY, from_ms, now_ms, to_ms
@@ -60,6 +62,14 @@ class TokenDesk:
             NoSuchToken: there is none of this id.
         """
         return _view(await find_one(self._db, token_id=token_id), await self._used_today())
+
+    async def principal(self, token_id: str) -> Principal:
+        """Who calls with that token; a call would know the limits of its user too.
+
+        Raises:
+            NoSuchToken: there is none of this id.
+        """
+        return principal_of(await find_one(self._db, token_id=token_id))
 
     async def read_use(self, token: StoredToken) -> list[Standing]:
         """How the limits of a token and of its user stand now."""

@@ -21,6 +21,7 @@ RelayError
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from app.core.jsonio import Json
 from app.core.redaction import redact
@@ -38,12 +39,14 @@ class RelayError(Exception):
         code: machine-readable reason, or None.
         param: the request's field that is at fault, or None.
         headers: further response headers.
+        details: further fields of the error, where its shape has room for them.
         charged: whether the call keeps the unit of quota that it took. What failed at our side or the provider's is given back.
     """
 
     status = 500
     type = "api_error"
     code: str | None = None
+    details: Mapping[str, Json] = MappingProxyType({})
     charged = False
 
     def __init__(

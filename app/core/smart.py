@@ -15,6 +15,9 @@ Kind = Literal["redirect", "router", "cache", "augmentor", "alias"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MAX_NAME_LENGTH = 100
+# What columns hold, and nobody means.
+_MOST_TOKENS = 100_000_000
+_MOST_MS = 3_600_000
 _WILD = re.compile(r"[*?\[\]]")
 
 
@@ -65,6 +68,13 @@ class SmartModel(BaseModel):
     fallback: Literal["error", "default"] = Field(
         default="error", description="Where what it leads to is gone: an error that says so, or the default model."
     )
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:  # which PostgreSQL keeps in no text
+            raise ValueError("holds a character that is none (NUL)")
+        return value
 
     @field_validator("name")
     @classmethod
@@ -175,14 +185,16 @@ class Router(SmartModel):
     candidates: tuple[Candidate, ...] = Field(min_length=2, max_length=50)
     strategy: RouterStrategy = "per_request"
     fallback_model: Model = Field(description="Where no candidate is left, or the designator fails.")
-    session_ttl_s: int = Field(default=3600, ge=1, description="For how long a conversation keeps its model.")
+    session_ttl_s: int = Field(
+        default=3600, ge=1, le=31_536_000, description="For how long a conversation keeps its model."
+    )
     rules: tuple[Rule, ...] = Field(
         default=(), max_length=100, description="Of the strategy `rules`; the first that holds."
     )
     max_quality_loss: Percent | None = Field(
         default=None, description="Of the strategy `learned`: at most so many percent of the answers may be worse."
     )
-    time_budget_ms: int = Field(default=5000, ge=1, description="For the designator.")
+    time_budget_ms: int = Field(default=5000, ge=1, le=_MOST_MS, description="For the designator.")
 
     @model_validator(mode="after")
     def _check_strategy(self) -> Self:
@@ -234,10 +246,10 @@ class Cache(SmartModel):
         default="user", description="Who gets whose answers: each user their own, all of a tag, everyone."
     )
     ttl_hours: float = Field(default=168, gt=0, le=87_600)
-    min_cached_tokens: int = Field(default=50, ge=0)
-    max_cached_tokens: int = Field(default=4000, ge=1)
+    min_cached_tokens: int = Field(default=50, ge=0, le=_MOST_TOKENS)
+    max_cached_tokens: int = Field(default=4000, ge=1, le=_MOST_TOKENS)
     coalesce: bool = Field(default=False, description="The same asked at the same time is asked once.")
-    time_budget_ms: int = Field(default=300, ge=1, description="For the look-up.")
+    time_budget_ms: int = Field(default=300, ge=1, le=_MOST_MS, description="For the look-up.")
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -270,7 +282,7 @@ class Augmentor(SmartModel):
     max_scrape_urls: int = Field(default=3, ge=0, le=20)
     max_context_tokens: int = Field(default=4000, ge=100, le=200_000)
     inject_as: Literal["user", "system"] = Field(default="user", description="The role of what was found.")
-    time_budget_ms: int = Field(default=15_000, ge=1, description="For the decision, searches and pages.")
+    time_budget_ms: int = Field(default=15_000, ge=1, le=_MOST_MS, description="For the decision, searches and pages.")
 
     @model_validator(mode="after")
     def _check_mode(self) -> Self:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.core.redaction import redact
 from app.core.smart import CLASSES, Candidate, Kind, Rule, SmartModel
-from app.faults import Place, faults, first_place
+from app.faults import Place, dotted, faults, first_place
 
 PLURALS: Mapping[Kind, str] = {
     "alias": "aliases",
@@ -46,13 +46,23 @@ def read_definition(kind: Kind, written: Any, above: Place = ()) -> SmartModel:
 
     def known(place: Place) -> Iterable[str]:
         part = place[len(above) :]
-        return (_NESTED[str(part[0])] if part else model).model_fields
+        owner = _NESTED.get(str(part[0])) if part else model
+        return owner.model_fields if owner else ()
 
+    check_object(written, above)
     try:
         return model.model_validate(written)
     except ValidationError as exc:
         lines = "\n".join(faults(exc, known, above=above))
         raise InvalidName(lines, param=first_place(exc, lambda place: [*above, *place])) from exc
+
+
+def check_object(written: Any, above: Place = ()) -> None:
+    """Raise `InvalidName` where that is no object of JSON."""
+    if not isinstance(written, Mapping):
+        place = f"{dotted(above)}: " if above else ""
+        hint = "; is the body application/json?" if isinstance(written, bytes) else ""
+        raise InvalidName(f"{place}must be an object{hint}", param=dotted(above) or None)
 
 
 def written(model: SmartModel) -> dict[str, Any]:

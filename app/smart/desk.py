@@ -9,7 +9,7 @@ from app.core.smart import Kind, SmartModel, definition_of
 from app.providers.registry import Registry
 from app.smart.checks import Fault, Surroundings, find_faults
 from app.smart.conflict import Conflict, NameTaken, find_conflict
-from app.smart.definition import InvalidName, read_definition
+from app.smart.definition import InvalidName, check_object, read_definition
 from app.store.db import Database
 from app.store.smart_models import NameExists, StoredSmartModel, put_smart_models, read_smart_models
 from app.store.tokens import list_tokens
@@ -28,6 +28,7 @@ class SmartDesk:
     Args:
         default_model: the setting; None where there is none.
         refresh: has what was written take effect here; other workers look by themselves.
+        settled: returns when providers have told which models they have, or have had their time.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class SmartDesk:
         db: Database,
         registry: Registry,
         default_model: str | None,
+        *,
         refresh: Callable[[], Awaitable[None]],
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
         self.db = db
         self.registry = registry
         self._default_model = default_model
         self.refresh = refresh
+        self.settled = settled
 
     async def list_all(self, kind: Kind | None = None, owner_tag: str | None = None) -> list[Stored]:
         """All of them, or those of one kind or with that owner tag, by kinds and names."""
@@ -82,6 +86,7 @@ class SmartDesk:
             NoSuchName: there is none of that kind.
             InvalidName, NameTaken: as `add`.
         """
+        check_object(changes)
         before = await self.show(key, kind)
         model = await self.validate(kind, changes if anew else definition_of(before.model) | dict(changes), before)
         await self._put(model, changed={before.id: model})
@@ -105,7 +110,7 @@ class SmartDesk:
             InvalidName, NameTaken: as `add`.
         """
         model = read_definition(kind, definition)
-        await self.registry.settled()
+        await self.settled()
         others = [each.model for each in await self.list_all() if before is None or not _is_same(each, before)]
         if before is None or before.model.name != model.name:
             self.check_name(model, others)

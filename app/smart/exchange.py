@@ -66,7 +66,7 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
     wanted = _read(document)
     stored = await desk.list_all()
     there: dict[Key, Stored] = {(each.kind, each.model.name): each for each in stored}
-    await desk.registry.settled()
+    await desk.settled()
     deleted = tuple(each for key, each in there.items() if replace and key not in wanted)
     staying = [each.model for key, each in there.items() if key not in wanted and each not in deleted]
     added = [model for key, model in wanted.items() if key not in there]

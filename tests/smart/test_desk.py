@@ -47,9 +47,11 @@ def registry_of() -> Registry:
     }
     names = {"house": NameConfig(targets=(NamedTarget(target="acme/small"),))}
     transport = httpx.MockTransport(lambda _request: httpx.Response(500))
-    registry = Registry(Config(entries, names), lambda _names: None, transport)
-    registry._settled.set()
-    return registry
+    return Registry(Config(entries, names), lambda _names: None, transport)
+
+
+async def at_once() -> None:
+    """Nobody is waited for."""
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ async def live(database: Database) -> LiveBook:
 
 @pytest.fixture
 def desk(database: Database, live: LiveBook) -> SmartDesk:
-    return SmartDesk(database, registry_of(), None, live.refresh)
+    return SmartDesk(database, registry_of(), None, refresh=live.refresh, settled=at_once)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,6 +149,8 @@ async def test_of_two_who_add_the_same_name_at_once_one_is_refused(desk: SmartDe
         ("alias", {"targt": "x"}, "targt: unknown key; did you mean 'target'?"),
         ("alias", {"target": None}, "target: must be a string, not null"),
         ("alias", {"tags": "x"}, "tags: must be a list, not a string"),
+        ("alias", {"allowed_tokens": [None]}, "allowed_tokens[0]: must be a string, not null"),
+        ("router", {"candidates": [5]}, "candidates[0]: must be an object, not a number"),
         ("alias", {"name": "a*"}, "name: only the pattern of a redirect may hold any of"),
         ("alias", {"fallback": "default"}, "fallback: there is no default model: set DEFAULT_MODEL"),
         ("alias", {"fallback": "other"}, "fallback: must be 'error' or 'default'"),
@@ -175,6 +179,15 @@ async def test_definition_with_a_fault_is_refused_by_the_name_of_the_field(
 
     assert line in str(refused.value)
     assert [each.model.name for each in await desk.list_all()] == ["fast"]
+
+
+@pytest.mark.parametrize("written", [None, [], "x", b"{}"])
+async def test_what_is_no_object_is_refused(desk: SmartDesk, written: Any) -> None:
+    await desk.add("alias", {"name": "fast", **LEAST["alias"]})
+
+    for refused in (desk.add("alias", written), desk.change("alias", "fast", written)):
+        with pytest.raises(InvalidName, match="must be an object"):
+            await refused
 
 
 async def test_all_faults_are_told_at_once(desk: SmartDesk) -> None:

@@ -11,8 +11,9 @@ from app.api.admin.authorise import Authorise
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.abilities import Capability
 from app.core.errors import RelayError
+from app.metering.prices import Found
 from app.metering.rates_form import InvalidRates, write_rates
-from app.model_desk import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said
+from app.model_desk import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said, source_of, usd_of
 
 _MOST_TOKENS = 1_000_000_000
 
@@ -197,8 +198,19 @@ def _add_prices(router: APIRouter, desk: ModelDesk) -> None:
         return Response(status_code=204)
 
 
+def price_in_force(price: Found) -> PriceInForce:
+    """What was found of a price, as JSON has it."""
+    return PriceInForce(
+        source=source_of(price),
+        version=price.version,
+        input=usd_of(price, "input"),
+        output=usd_of(price, "output"),
+        rates=None if price.rates is None else write_rates(price.rates),
+    )
+
+
 def _shown(view: ModelView) -> ModelShown:
-    known, price = view.known, view.price
+    known = view.known
     return ModelShown(
         id=str(view.target),
         provider=view.target.provider,
@@ -213,13 +225,7 @@ def _shown(view: ModelView) -> ModelShown:
         capabilities=None if known.abilities.capabilities is None else list(known.abilities.capabilities),
         description=known.description,
         origins=dict(view.origins),
-        price=PriceInForce(
-            source=view.price_source,
-            version=price.version,
-            input=view.usd("input"),
-            output=view.usd("output"),
-            rates=None if price.rates is None else write_rates(price.rates),
-        ),
+        price=price_in_force(view.price),
         said=None if view.said is None else _said(view.said),
     )
 

@@ -52,6 +52,7 @@ def read_error(
 
 def _error_object(error: RelayError) -> dict[str, Json]:
     own: dict[str, Json] = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    own.update(error.details)
     if isinstance(error, UpstreamError) and error.body:
         own.update({key: value for key, value in error.body.items() if value is not None})
         own.update(message=error.message, type=error.type)  # these two are strings, whatever the provider made of them

@@ -314,7 +314,16 @@ def test_document_has_the_administrators_api(admin: httpx.Client) -> None:
         assert "HTTPValidationError" not in json.dumps(operation)
 
 
-@pytest.mark.parametrize("paths", ["/admin/api/usage", "/admin/api/tokens", "/admin/api/(models|providers|users)"])
+@pytest.mark.parametrize(
+    "paths",
+    [
+        "/admin/api/usage",
+        "/admin/api/tokens",
+        "/admin/api/(models|providers|users)",
+        "/admin/api/(names|aliases|redirects)",
+        "/admin/api/(routers|caches|augmentors)",
+    ],
+)
 def test_an_administrator_gets_what_is_documented(gateway: Gateway, paths: str, tmp_path: Path) -> None:
     token = gateway.add_token(username="fuzzer", admin=True)
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
