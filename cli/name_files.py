@@ -42,9 +42,10 @@ _Loader.add_implicit_resolver(
 
 def read_document(path: str) -> Any:
     """What a file holds; `-` is standard input. YAML reads JSON too."""
+    is_json = _is_json(path)
     try:
         text = sys.stdin.read() if path == STANDARD else Path(path).read_text(encoding="utf-8-sig")
-        return json.loads(text) if _is_json(path) else yaml.load(text, _Loader)  # noqa: S506 - a safe one
+        return json.loads(text) if is_json else yaml.load(text, _Loader)  # noqa: S506 - a safe one
     except (OSError, ValueError, RecursionError) as exc:
         fail(f"{path}: cannot be read: {exc}")
     except yaml.YAMLError as exc:

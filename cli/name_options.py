@@ -2,7 +2,7 @@
 
 from inspect import Parameter, Signature
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -12,7 +12,7 @@ from cli.name_files import parse_value, read_document
 from cli.output import fail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
 
     from pydantic.fields import FieldInfo
 
@@ -20,11 +20,14 @@ NONE = "none"
 """What is written for nothing."""
 
 _CANDIDATES = "candidates"
+_LONG = "__long"
 _ONLY_SET = ("rules",)
 """What nests too deeply for an option of its own."""
 
 _HELP = {
-    "enabled": "Whether it is found.",
+    "enabled": "Whether it is found by clients.",
+    "description": "For people, and for routers whose candidate it is.",
+    "purpose": "What the designator is told to go by.",
     "candidates": "MODEL, or MODEL=what it is good for. Once for each.",
     "target": "The name that it leads to.",
     "target_model": "The name that it leads to.",
@@ -57,7 +60,10 @@ def command_of(kind: Kind, run: "Callable[..., None]", *, renames: bool) -> "Cal
         for name, field in CLASSES[kind].model_fields.items()
         if name not in _ONLY_SET and (renames or name != "name")
     }
-    options = {name: _option(name, field, fields) for name, field in fields.items()}
+    options = {name: _option(name, field, flag_of(name, fields)) for name, field in fields.items()}
+    for name, field in fields.items():
+        if _short(name, fields) != name:  # as in files and the API, for those who come from there
+            options[name + _LONG] = _option(name, field, f"--{name.replace('_', '-')}", hidden=True)
     fixed: dict[str, tuple[Any, Any]] = {
         "file": (File, None),
         "assigned": (Set, None),
@@ -70,7 +76,10 @@ def command_of(kind: Kind, run: "Callable[..., None]", *, renames: bool) -> "Cal
         rest = {name: given.pop(name) for name in ("offline", "as_json", "env_file")}
         name, file, assigned = given.pop("called"), given.pop("file"), given.pop("assigned")
         written = {} if file is None else _read_definition(file)
-        written |= {field: _value(field, value) for field, value in given.items() if value not in (None, [])}
+        for option, value in given.items():
+            if value not in (None, []):
+                field = option.removesuffix(_LONG)
+                written[field] = _value(field, value)
         run(kind, name, written | _assigned(assigned or []), **rest)
 
     # Typer makes its options from the signature, which no function that is written down has.
@@ -80,48 +89,40 @@ def command_of(kind: Kind, run: "Callable[..., None]", *, renames: bool) -> "Cal
     parameters += [Parameter(n, Parameter.KEYWORD_ONLY, annotation=a, default=d) for n, (a, d) in fixed.items()]
     command.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # what inspect reads
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    command.__doc__ = CLASSES[kind].__doc__
+    command.__doc__ = (CLASSES[kind].__doc__ or "").replace("\N{HORIZONTAL ELLIPSIS}", "a-z")
     return command
 
 
-def flag_of(field: str) -> str:
-    """The option that gives a field."""
-    return "--candidate" if field == _CANDIDATES else f"--{field.replace('_', '-')}"
+def flag_of(field: str, fields: "Collection[str]") -> str:
+    """The option that gives one of `fields`."""
+    return "--candidate" if field == _CANDIDATES else f"--{_short(field, fields).replace('_', '-')}"
 
 
 def by_option(line: str, kind: Kind) -> str:
     """A line about a fault that begins with a field, with the option in its place."""
     place, colon, words = line.partition(":")
     field = place.partition("[")[0]
-    known = field in CLASSES[kind].model_fields and field not in (*_ONLY_SET, "name")
-    return f"{flag_of(field)}{colon}{words}" if known and colon else line
+    fields = CLASSES[kind].model_fields
+    known = field in fields and field not in (*_ONLY_SET, "name")
+    return f"{flag_of(field, fields)}{colon}{words}" if known and colon else line
 
 
-def _option(name: str, field: "FieldInfo", fields: "Mapping[str, FieldInfo]") -> Any:
-    kind, words = _type_of(field), _HELP.get(name) or field.description or ""
-    flags = [flag_of(name)]
+def _short(name: str, fields: "Collection[str]") -> str:
+    """How a field is called on the command line: `designator` for `designator_model`."""
     short = name.removesuffix("_model")
-    if short != name and short not in fields:
-        flags.append(f"--{short}")
-    if kind is bool:
-        flags = [f"{flags[0]}/--no-{flags[0][2:]}" if name != "enabled" else "--enabled/--disabled"]
-    options: dict[str, Any] = {"help": words, "show_default": False}
-    if kind is not bool:
-        options["metavar"] = _metavar(field)
-    return Annotated[(list[str] if name == _CANDIDATES else kind) | None, typer.Option(*flags, **options)]
+    return name if short in fields else short
 
 
-def _type_of(field: "FieldInfo") -> Any:
-    """What the command line reads: the rest is checked with the definition, in the words for all of them."""
-    return bool if field.annotation is bool else str
-
-
-def _metavar(field: "FieldInfo") -> str:
+def _option(name: str, field: "FieldInfo", flag: str, *, hidden: bool = False) -> Any:
     choices = _choices(field.annotation)
-    if choices:
-        return "|".join(choices)
-    parts = [each for each in _parts(field.annotation) if each is not NoneType]
-    return "N" if parts and parts[0] in (int, float) else "TEXT"
+    words = [_HELP.get(name) or field.description or "", f"{', '.join(choices)}." if choices else ""]
+    options: dict[str, Any] = {"help": " ".join(filter(None, words)), "show_default": False, "hidden": hidden}
+    parts = _parts(field.annotation)
+    options["metavar"] = (
+        "yes|no" if bool in parts else "N" if {int, float} & set(parts) else "WORD" if choices else "TEXT"
+    )
+    # The rest is checked with the definition, in the words for all of them.
+    return Annotated[(list[str] if name == _CANDIDATES else str) | None, typer.Option(flag, **options)]
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 from app.auth.issue import issue_token
 from app.store.catalog import put_provider
 from app.store.db import Database
+from app.store.smart_models import put_smart_models
 from app.store.tokens import change_token
 from cli.__main__ import app
 from tests.providers.transport.servers import Peer, Script, always, serve
+from tests.smart import make_smart
 
 KEY = "planted-Key-0123456789-abcdef"
 
@@ -434,3 +436,17 @@ def test_settings_and_configuration_may_be_named(tmp_path: Path) -> None:
 
     assert report.of("settings") == ("ok", f"data in {tmp_path}/elsewhere")
     assert report.of("provider one") == ("ok", "has its key")
+
+
+async def test_smart_models_that_lead_nowhere_are_noted(tmp_path: Path, database: Database, database_url: str) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1", "supported_models": ["there"]})
+    off = make_smart("alias", "off", target="one/gone", enabled=False)
+    models = [make_smart("alias", "lost", target="one/gone"), make_smart("alias", "found", target="one/there"), off]
+    await put_smart_models(database, models)
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--json", DATABASE_URL=database_url)
+
+    assert report.of("smart models") == ("ok", "3 defined")
+    assert report.of("alias lost")[0] == "note"
+    assert "target: there is no model 'one/gone'" in report.of("alias lost")[1]
+    assert {"alias found", "alias off"}.isdisjoint(one["subject"] for one in json.loads(report.text))
