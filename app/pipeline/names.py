@@ -88,11 +88,6 @@ class Names:
             admit(model, call.principal)
             _note(trace, model)
             trace.way = (*call.way, Step(model.kind, model.name, ""))  # where it leads is told when it does
-            return await self._stages[model.kind].handle(call, entry, lambda led: self._enter(led, call_next))
-        route = await self._find(wanted)
-        if route is None:
-            return await self._stand_in(call, call_next)
-        return await self._pass_on(call, route, call_next)
             return await self.stages[model.kind].handle(call, found, lambda led: self._enter(led, call_next))
         if isinstance(found, Route):
             return await self._pass_on(call, found, call_next)
