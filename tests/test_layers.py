@@ -120,6 +120,7 @@ DOORS = {
     "charset_normalizer": ["app.web"],
     "opentelemetry": ["app.metering.telemetry"],
     "orjson": ["app.core.jsonio"],
+    "re2": ["app.core.patterns"],
     "uvicorn": ["cli"],
     "typer": ["cli"],
     "rich": ["cli"],

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.core.naming import normalise
+from app.core.patterns import InvalidPattern, compile_pattern
 from app.core.tags import InvalidTags, checked_tags
 
 Kind = Literal["redirect", "router", "cache", "augmentor", "alias"]
@@ -154,7 +155,7 @@ class Rule(BaseModel):
     images: bool | None = Field(default=None, description="It holds pictures, or none.")
     tools: bool | None = Field(default=None, description="It offers tools, or none.")
     pattern: str | None = Field(
-        default=None, max_length=500, description="A regular expression that is found in the last user message."
+        default=None, max_length=500, description="A regular expression (RE2) that is found in the last user message."
     )
     after: time | None = Field(default=None, description="UTC; with a later `after` than `before`, over midnight.")
     before: time | None = None
@@ -164,9 +165,9 @@ class Rule(BaseModel):
     def _check_pattern(cls, pattern: str | None) -> str | None:
         if pattern is not None:
             try:
-                re.compile(pattern)
-            except re.error as exc:
-                raise ValueError(f"is no regular expression: {exc}") from exc
+                compile_pattern(pattern)
+            except InvalidPattern as exc:
+                raise ValueError(f"is no regular expression that RE2 takes: {exc}") from exc
         return pattern
 
 
