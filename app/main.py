@@ -111,7 +111,9 @@ def create_app(
         ceiling=registry.output_ceiling,
         output_ceiling=settings.output_ceiling,
     )
-    smart = open_smart_models(settings, database, registry, meters.writer, board, prices, limits)
+    smart = open_smart_models(
+        settings, database, registry, meters.writer, board, prices, limits, meters.metrics.count_smart_failure
+    )
 
     def apply(new: Files) -> None:
         nonlocal files

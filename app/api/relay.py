@@ -173,6 +173,9 @@ class RelayRoute:
             if self._is_traced:
                 parent = headers.get(b"traceparent", b"")[:_LONGEST_TRACEPARENT]
                 call.trace.traceparent = parent.decode("latin-1") or None
+            if b"x-relay-session" in headers or b"x-session-id" in headers:
+                session = headers.get(b"x-relay-session") or headers.get(b"x-session-id") or b""
+                call.trace.session = session.decode("latin-1") or None
             error = await pump(call, self._handler, client, receive, self._rounds)
             if error is not None:
                 if isinstance(error, LimitReached):

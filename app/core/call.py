@@ -135,6 +135,7 @@ class Trace:
         way: the smart models that it came through up to now.
         notes: what stages on that way could not do, in a few words each.
         helpers: how many calls were made for it.
+        session: how the client calls the conversation that it belongs to, where it says so in a header.
     """
 
     target: Target | None = None
@@ -155,6 +156,7 @@ class Trace:
     way: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     helpers: int = 0
+    session: str | None = None
 
 
 @frozen

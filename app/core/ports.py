@@ -14,6 +14,7 @@ from app.core.limits import Ask, Reservation
 from app.core.receipt import Bill
 from app.core.record import CallRecord
 from app.core.reply import Reply
+from app.core.smart import Kind
 from app.core.usage import NO_USAGE, Usage
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -80,6 +81,20 @@ class Explains(Protocol):
 
     async def explain(self, call: Call, entry: Entry) -> Explained:
         """What `handle` would do with `call`: nothing is sent, counted or kept."""
+
+
+CountFailure = Callable[[Kind, str, str], None]
+"""Counts that a smart model could not do its part: its kind, its name, and why, in one word of few."""
+
+
+class Sessions(Protocol):
+    """Which model a conversation has with a router, shared by all workers."""
+
+    async def find(self, key: str) -> str | None:
+        """The model of the conversation with that key; None where it has none any more, or that cannot be known now."""
+
+    def keep(self, key: str, model: str, ttl_s: float, *, instead_of: str | None = None) -> None:
+        """Let it have `model` for so long, from now on, unless it has got another one in the meantime than `instead_of`. Never waits."""
 
 
 class Rescue(Protocol):
@@ -207,7 +222,7 @@ OpenReceipt = Callable[[Call, str, Callable[[], Bill]], Receipt | None]
 class NoteFailure(Protocol):
     """Counts what a stage of a smart model could not do, and says so in the call's record."""
 
-    def __call__(self, call: Call, kind: str, name: str, reason: str) -> None:
+    def __call__(self, call: Call, kind: Kind, name: str, reason: str) -> None:
         """Note it. `reason` is a few words, of which there are few."""
 
 

@@ -49,6 +49,12 @@ FAILED_ATTEMPTS = Family(
 )
 CACHE_HITS = Family("counter", "cache_hits", "Calls that a cache answered.", ("cache",))
 REFUSALS = Family("counter", "refusals", "Calls that the gateway turned away.", ("reason",))
+SMART_FAILURES = Family(
+    "counter",
+    "smart_model_failures",
+    "Times that a smart model could not do its part, and handed the call on.",
+    ("kind", "name", "reason"),
+)
 UNDER_WAY = Family("gauge", "calls_under_way", "Calls that have not ended yet.")
 BREAKERS = Family(
     "gauge",
@@ -71,6 +77,7 @@ FAMILIES = (
     FAILED_ATTEMPTS,
     CACHE_HITS,
     REFUSALS,
+    SMART_FAILURES,
     UNDER_WAY,
     BREAKERS,
     BACKLOG,

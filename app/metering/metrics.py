@@ -28,6 +28,7 @@ from app.metering.families import (
     FIRST_BYTE,
     HELPERS,
     REFUSALS,
+    SMART_FAILURES,
     TOKENS,
     Family,
 )
@@ -92,6 +93,10 @@ class Metrics:
         """Count a call that was turned away."""
         reason = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
         self._counters[REFUSALS.name][(reason,)] += 1
+
+    def count_smart_failure(self, kind: str, name: str, reason: str) -> None:
+        """Count that a smart model could not do its part, and handed the call on."""
+        self._counters[SMART_FAILURES.name][kind, name, reason] += 1
 
     def label(self, provider: str, model: str, listed: Collection[Name] | None = None) -> Name:
         """How a target is labelled."""

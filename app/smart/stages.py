@@ -5,20 +5,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.core.call import Call
-from app.core.ports import Embedder, PriceList, Recorder, SmartStage
+from app.core.ports import CacheStore, CountFailure, Embedder, NoteFailure, PriceList, Recorder, SmartStage
 from app.core.smart import Kind
-from app.dialects.conversation import read_question_answer, write_question
+from app.dialects.conversation import read_chat, read_question_answer, write_question
+from app.dialects.estimate import estimate
 from app.pipeline import build_sender
 from app.pipeline.alias import Alias
 from app.pipeline.asking import Asker
 from app.pipeline.board import Board
 from app.pipeline.names import Names
+from app.pipeline.router import Router
+from app.pipeline.routing.candidates import Survey
+from app.pipeline.routing.choosing import DesignatorChooser
+from app.pipeline.routing.question import QuestionReader
 from app.pipeline.stage import Stage
 from app.providers.registry import Registry
 from app.settings import Settings
 from app.smart.caches import Caches
 from app.smart.embedding import Embedders
 from app.smart.live import LiveBook
+from app.smart.sessions import RouterSessions
 from app.smart.stats import Stats
 from app.store.db import Database
 from app.store.vectors.chroma_link import ChromaServer
@@ -42,13 +48,14 @@ class SmartModels:
     live: LiveBook
     names: Names
     asker: Asker
+    sessions: RouterSessions
     caches: Caches
     stats: Stats
 
     @property
     def loops(self) -> tuple[Loop, ...]:
         """What runs for as long as the gateway does."""
-        return (self.live.run, self.stats.run, *self.caches.loops)
+        return (self.live.run, self.stats.run, self.sessions.run, self.sessions.run_sweep, *self.caches.loops)
 
     async def refresh(self) -> None:
         """Read what there is; once before the first call.
@@ -73,11 +80,43 @@ def open_smart_models(
     board: Board,
     prices: PriceList,
     limits: Stage,
+    count_failure: CountFailure,
 ) -> SmartModels:
     """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need."""
     live, stats = LiveBook(database), Stats(database)
     sender = build_sender(registry, recorder, board, prices, limits)
     asker = Asker(registry, sender, write_question, read_question_answer)
+    sessions = RouterSessions(database)
+    router = Router(
+        Survey(registry, live, board, registry.known),
+        QuestionReader(read_chat, estimate),
+        DesignatorChooser(asker, registry, prices, registry.known),
+        sessions,
+        board,
+        prices,
+        count_failure,
+    )
+    note_failure = _noter(count_failure)
+    caches = Caches(
+        database, _open_store(settings), live, asker, Embedders(asker, _open_local), prices, stats, note_failure
+    )
+    alias = Alias()
+    stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias, "router": router, "cache": caches.stage}
+    return SmartModels(live, Names(registry, live, stages, settings.default_model), asker, sessions, caches, stats)
+
+
+def _noter(count_failure: CountFailure) -> NoteFailure:
+    """Gives what counts, and says in the call's record and in the log, that a stage could not do its part."""
+
+    def note_failure(call: Call, kind: Kind, name: str, reason: str) -> None:
+        count_failure(kind, name, reason)
+        call.trace.notes += (f"{kind} {name}: {reason}",)
+        log.warning("%s: %s %s: %s; the call goes on", call.id, kind, name, reason)
+
+    return note_failure
+
+
+def _open_store(settings: Settings) -> CacheStore:
     server = (
         ChromaServer(
             settings.chroma_url,
@@ -89,18 +128,7 @@ def open_smart_models(
         if settings.chroma_url
         else None
     )
-    store = open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
-    embedders = Embedders(asker, _open_local)
-    caches = Caches(database, store, live, asker, embedders, prices, stats, note_failure)
-    alias = Alias()
-    stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias, "cache": caches.stage}
-    return SmartModels(live, Names(registry, live, stages, settings.default_model), asker, caches, stats)
-
-
-def note_failure(call: Call, kind: str, name: str, reason: str) -> None:
-    """Say in the call's record, and in the log, what a stage could not do."""
-    call.trace.notes += (f"{kind} {name}: {reason}",)
-    log.warning("%s: %s %s: %s; the call goes on", call.id, kind, name, reason)
+    return open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
 
 
 async def _open_local() -> Embedder:
