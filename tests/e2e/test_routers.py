@@ -39,7 +39,7 @@ providers:
 """
 MODELS = ["short", "blind", "seeing", "eagle", "spare", "picker", "old-picker", "stubborn-picker", "vectors"]
 CANDIDATES = ["acme/short", "acme/blind", "acme/seeing", "acme/eagle"]
-PRICES = {
+PRICES: dict[str, dict[str, Any]] = {
     "acme/picker": {"input": 1, "output": 2},
     "acme/short": {"input": 0.5, "output": 0.5},
     "acme/blind": {"input": 4, "output": 4},

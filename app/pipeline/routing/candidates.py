@@ -63,6 +63,11 @@ class Survey:
             seen = self._look(router, call, question)
         return seen
 
+    def target_of(self, name: str) -> Target | None:
+        """The first target that a name leads to, for whoever may use all; None where that is nowhere, or another router's to say."""
+        led = self._follow(name, None, set(), None)
+        return led.choices[0].target if isinstance(led, Route) else None
+
     def _look(self, router: Router, call: Call, question: Question) -> list[Seen]:
         principal, behind = call.principal, {step.name for step in call.way} | {router.name}
         # A token for the router is for what it leads to.
@@ -82,7 +87,9 @@ class Survey:
         known = self._known(target)
         return Seen(candidate, target, known, _lacking(known, call, question) or self._resting(led))
 
-    def _follow(self, name: str, principal: Principal, behind: set[str], bound: Principal | None) -> Route | str | None:
+    def _follow(
+        self, name: str, principal: Principal | None, behind: set[str], bound: Principal | None
+    ) -> Route | str | None:
         """The route that a name leads to, None where that is another router's to say, or why it leads nowhere."""
         for _ in range(_LONGEST_WAY):
             entry = self._shelf.book.find(name)
@@ -91,7 +98,7 @@ class Survey:
             model = entry.model
             if model.name in behind:
                 return "leads in a circle"
-            if not model.may_be_used_by(principal.token_id, principal.username):
+            if principal is not None and not model.may_be_used_by(principal.token_id, principal.username):
                 return _REFUSED
             if bound is not None and bound.may_use(model.name):
                 bound = None

@@ -12,6 +12,9 @@ from app.pipeline.routing.question import Question
 DEFAULT_MAX_LOSS = 5.0
 """Percent of the answers that may be worse, where the router does not say."""
 
+DIGITS = 4
+"""Of weights, as they are kept."""
+
 NEVER = 2.0
 """A threshold that no probability reaches."""
 
@@ -86,7 +89,7 @@ def write_learned(learned: Learned) -> dict[str, Any]:
         "best": learned.best,
         # A list, since a database may keep an object's keys in another order.
         "weights": [
-            {"model": model, "places": list(weights), "values": [round(value, 4) for value in weights.values()]}
+            {"model": model, "places": list(weights), "values": [round(value, DIGITS) for value in weights.values()]}
             for model, weights in learned.weights.items()
         ],
         "steps": [[step.threshold, step.worst] for step in learned.steps],

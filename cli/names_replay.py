@@ -1,0 +1,169 @@
+"""`llm-relay names replay`: what a router would have chosen, and what that would have cost."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.database import Directory, Refused, on_directory
+from cli.names_train import find_router
+from cli.output import show_fields, show_json, show_table
+from cli.period import SINCE_HELP, UNTIL_HELP, Period, read_period
+
+if TYPE_CHECKING:
+    from app.smart.replay import Past, Replay, Tally
+
+_PAGE = 500
+_EPOCH_DAY = 719_163  # of 1970-01-01, as `date.toordinal` counts
+
+
+def replay(
+    router: Annotated[str, typer.Argument(metavar="ROUTER", help="A router's name.")],
+    since: Annotated[str | None, typer.Option(help=SINCE_HELP)] = None,
+    until: Annotated[str | None, typer.Option(help=UNTIL_HELP)] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help='JSON lines in place of the log: {"prompt": "…" or "messages": […], "model": "provider/model"}.',
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Calls for this name, in place of those that came through the router.")
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask the designator, which costs what it costs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
+) -> None:
+    """Decide about past calls anew: what a router would choose now, how many go elsewhere, and the cost before and after.
+
+    What calls asked is kept for tokens with --log-bodies alone. Of others only the number of tokens is known, by which
+    `cheapest`, and rules of tokens and times, can decide; how many could not be told is said. All are taken to use as many
+    tokens as they did. Breakers count as closed, and every conversation as new.
+    """
+    if (since is None) == (file is None):
+        raise typer.BadParameter("give either --since or --file")
+    period = None if since is None else read_period(since, until)
+
+    async def work(directory: Directory) -> "Tally":
+        from app.core.book import Book, Entry
+        from app.smart.replay import Replay
+        from app.store.smart_models import read_smart_models
+
+        await directory.prices.load()
+        await directory.prices.refresh()
+        stored, model = await find_router(directory, router)
+        book = Book(Entry(each.id, each.model, each.learned) for each in await read_smart_models(directory.db))
+        entry = Entry(stored.id, model, stored.learned)
+        replayed = Replay(directory.registry, book, directory.prices, entry, asks=ask)
+        wanted = {"names": [name]} if name else {"routers": [model.name]}
+        pasts = _of_file(directory, file) if file else _of_log(directory, period, wanted)
+        await _decide_all(replayed, pasts)
+        return replayed.tally
+
+    tally = on_directory(env_file, work)
+    if as_json:
+        show_json(_as_json(tally))
+    else:
+        _show(tally)
+
+
+async def _decide_all(replayed: "Replay", pasts: "AsyncIterator[Past]") -> None:
+    async for past in pasts:
+        await replayed.decide(past)
+
+
+async def _of_file(directory: Directory, file: Path) -> "AsyncIterator[Past]":
+    import time
+
+    from app.smart.replay import past_of_lines
+
+    def price(name: str, usage: Any) -> Any:
+        route = directory.registry.find(name)
+        return route and directory.prices.price(route.choices[0].target, usage, time.time()).cost
+
+    with file.open(encoding="utf-8") as lines:
+        for past in past_of_lines(lines, price):
+            yield past
+
+
+async def _of_log(
+    directory: Directory, period: Period | None, wanted: Mapping[str, list[str]]
+) -> "AsyncIterator[Past]":
+    from dataclasses import replace
+
+    from app.api.surfaces import SURFACES
+    from app.metering.requests import want
+    from app.smart.replay import past_of_row
+    from app.store.pages import read_calls
+    from app.store.selection import Selection
+
+    if period is None:
+        raise Refused("A period is needed.")
+    first, last = (day.toordinal() - _EPOCH_DAY for day in period.days)
+    dialects = {surface.name: surface.dialect for surface in SURFACES.values()} | {"generate": "gemini"}
+    page = want(Selection(first, last, wanted), order="asc")
+    while True:
+        rows, after = await read_calls(directory.db, page, _PAGE)
+        for row in rows:
+            yield past_of_row(row, await _body(directory, row["id"]), dialects)
+        if after is None:
+            return
+        page = replace(page, after=after)
+
+
+async def _body(directory: Directory, request_id: str) -> bytes | None:
+    """What a call asked, where it was kept as a whole and can be read."""
+    from app.metering.bodies import unseal_bodies
+    from app.metering.sealing import KEY_FILE, NotUnsealed, parse_key, read_key
+    from app.store.bodies import find_bodies
+
+    stored = await find_bodies(directory.db, request_id)
+    if stored is None:
+        return None
+    settings = directory.settings
+    key = parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
+    try:
+        bodies = unseal_bodies(key, stored)
+    except NotUnsealed as exc:
+        raise Refused(str(exc)) from exc
+    return bodies.request if len(bodies.request) == bodies.request_bytes else None
+
+
+def _as_json(tally: "Tally") -> Mapping[str, Any]:
+    from dataclasses import asdict
+    from decimal import Decimal
+
+    from app.core.money import write_usd
+
+    return {name: write_usd(value) if isinstance(value, Decimal) else value for name, value in asdict(tally).items()}
+
+
+def _show(tally: "Tally") -> None:
+    from app.core.money import write_usd
+
+    told = sum(tally.chosen.values())
+    if told:
+        chosen = sorted(tally.chosen.items(), key=lambda each: -each[1])
+        show_table(
+            ["would be chosen", "calls", "share"], [[m, f"{n:,}", f"{n / told:.1%}"] for m, n in chosen], right=(1, 2)
+        )
+        typer.echo()
+    fields = {"calls": f"{tally.calls:,}", "decided": f"{told:,}"}
+    if tally.compared:
+        fields["elsewhere"] = f"{tally.flips:,} of {tally.compared:,} ({tally.flips / tally.compared:.1%})"
+    if tally.priced:
+        fields["cost"] = (
+            f"${write_usd(tally.before)} before, ${write_usd(tally.after)} after, of {tally.priced:,} calls"
+        )
+    if tally.fallbacks:
+        fields["to the fallback"] = f"{tally.fallbacks:,}, as nothing could be chosen"
+    if tally.designators:
+        fields["designator"] = f"${write_usd(tally.designators)}"
+    if tally.untold:
+        fields["not told"] = f"{tally.untold:,}: what they asked was not kept (tokens add --log-bodies keeps it)"
+    if tally.asked:
+        fields["would ask"] = f"{tally.asked:,} times the designator (--ask asks it)"
+    show_fields(fields)
