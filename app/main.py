@@ -209,6 +209,7 @@ def _put_together(
     def admin_routers() -> list[APIRouter]:
         # Imported with the first request for them: their models take longer than all else that is imported here.
         from app.api.admin.alerts import alerts_router
+        from app.api.admin.caches import caches_router
         from app.api.admin.models import catalog_router
         from app.api.admin.names import names_router
         from app.api.admin.providers import providers_router
@@ -223,6 +224,7 @@ def _put_together(
         from app.metering.requests import Requests
         from app.model_desk import ModelDesk
         from app.provider_desk import ProviderDesk
+        from app.smart.cache_desk import CacheDesk
         from app.smart.desk import SmartDesk
         from app.smart.explain import Explainer
 
@@ -243,6 +245,7 @@ def _put_together(
             catalog_router(authorise, models),
             names_router(authorise, names, Explainer(smart.names), tokens.principal, models.price_now),
             *(smart_models_router(authorise, names, kind) for kind in KINDS),
+            caches_router(authorise, CacheDesk(names, smart.caches.store, smart.caches.feedback)),
         ]
 
     admin = Admin(admin_routers)

@@ -9,8 +9,11 @@ import typer
 from app.core.smart import CLASSES, Kind
 from cli.name_options import AsJson, EnvFile, by_option, command_of
 from cli.names_desk import on_desk
+from cli.names_eval import evaluate
 from cli.names_exchange import bring_in, export, validate
 from cli.names_explain import explain
+from cli.names_replay import replay
+from cli.names_train import train
 from cli.output import fail, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
@@ -125,6 +128,9 @@ app.command()(validate)
 app.command()(export)
 app.command("import")(bring_in)
 app.command()(explain)
+app.command()(train)
+app.command()(replay)
+app.command("eval")(evaluate)
 
 
 def _view(stored: "Stored") -> View:

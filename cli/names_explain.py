@@ -36,13 +36,13 @@ def explain(
     async def do(directory: Directory) -> "tuple[Way, dict[str, Any]]":
         from app.auth.desk import TokenDesk
         from app.smart.explain import Explainer
-        from app.smart.stages import open_smart_models
+        from app.smart.stages import open_to_look
 
         if not offline:
             await directory.registry.discover()
         await directory.prices.load()
         await directory.prices.refresh()
-        smart = open_smart_models(directory.settings, directory.db, directory.registry)
+        smart = open_to_look(directory.settings, directory.db, directory.registry, directory.prices)
         await smart.live.refresh()
         principal = None if token_id is None else await TokenDesk(directory.db).principal(token_id)
         way = await Explainer(smart.names).explain(payload, principal)

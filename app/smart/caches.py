@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from app.core.book import Entry
 from app.core.errors import CacheUnavailable
 from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
 from app.core.smart import Cache
@@ -12,16 +14,19 @@ from app.dialects.conversation import read_answer, read_chat, write_answer
 from app.pipeline.asking import Asker
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_checking import Checker
-from app.pipeline.cache_finding import Finder
+from app.pipeline.cache_finding import Finder, collection_of
 from app.pipeline.cache_keeping import Keeper
 from app.pipeline.jobs import Jobs
 from app.smart.embedding import Embedders
 from app.smart.feedback import CacheFeedback
 from app.smart.stats import Stats
-from app.store.db import Database
+from app.store.db import Database, DatabaseUnavailable
+from app.store.smart_models import read_smart_models
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 1.0
+REST_S = 60.0
 SWEEP_S = 600.0
 
 
@@ -66,6 +71,7 @@ class Caches:
     ) -> None:
         self.store = store
         self.feedback = CacheFeedback(database, shelf)
+        self._database = database
         self._shelf = shelf
         self._jobs = Jobs()
 
@@ -98,29 +104,44 @@ class Caches:
         """
         await self.feedback.refresh()
 
-    async def sweep(self) -> None:
-        """Remove what has expired, now and then, for ever; with the first cache that there is, be ready for its look-ups."""
-        is_warm = False
-        since = time.monotonic()
+    async def tidy(self) -> None:
+        """With the first cache that there is, be ready for its look-ups; then remove now and then what nobody finds any more."""
+        is_warm, swept_at = False, -math.inf
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_S)
             if not self._are_there:
                 continue
             try:
                 if not is_warm:
                     await self.store.warm()
                     is_warm = True
-                if time.monotonic() - since >= SWEEP_S:
-                    since = time.monotonic()
-                    await self.store.sweep(time.time())
-            except CacheUnavailable as exc:
+                if time.monotonic() - swept_at >= SWEEP_S:
+                    swept_at = time.monotonic()
+                    await self.sweep()
+            except (CacheUnavailable, DatabaseUnavailable) as exc:
                 log.warning("%s", exc.message)
-                await asyncio.sleep(SWEEP_S / 10)
+                await asyncio.sleep(REST_S)
+
+    async def sweep(self) -> None:
+        """Remove what has expired, and what belonged to caches that are gone, or to embedders that they no longer have.
+
+        Raises:
+            CacheUnavailable, DatabaseUnavailable: something could not be looked at.
+        """
+        await self.store.sweep(time.time())
+        kept = {
+            collection_of(Entry(each.id, each.model), each.model)
+            for each in await read_smart_models(self._database, "cache")
+            if isinstance(each.model, Cache)
+        }
+        for collection in set(await self.store.collections()) - kept:
+            log.info("what a cache kept that is gone, or has another embedder now, is removed: %s", collection)
+            await self.store.drop(collection)
 
     @property
     def loops(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """What runs for as long as the gateway does."""
-        return (self.feedback.run, self.feedback.gather, self.sweep)
+        return (self.feedback.run, self.feedback.gather, self.tidy)
 
     async def aclose(self) -> None:
         """Keep what was answered last, and let go of the store."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.core.call import Call
 from app.core.ports import CacheStore, CountFailure, Embedder, NoteFailure, PriceList, Recorder, SmartStage
+from app.core.record import CallRecord
 from app.core.smart import Kind
 from app.dialects.conversation import read_chat, read_question_answer, write_question
 from app.dialects.estimate import estimate
@@ -79,7 +80,7 @@ def open_smart_models(
     recorder: Recorder,
     board: Board,
     prices: PriceList,
-    limits: Stage,
+    limits: Stage | None,
     count_failure: CountFailure,
 ) -> SmartModels:
     """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need."""
@@ -103,6 +104,16 @@ def open_smart_models(
     alias = Alias()
     stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias, "router": router, "cache": caches.stage}
     return SmartModels(live, Names(registry, live, stages, settings.default_model), asker, sessions, caches, stats)
+
+
+def open_to_look(settings: Settings, database: Database, registry: Registry, prices: PriceList) -> SmartModels:
+    """The same for commands that only look at ways: whatever would be sent cannot be recorded, and fails."""
+    return open_smart_models(settings, database, registry, _NoRecorder(), Board(), prices, None, lambda *_: None)
+
+
+class _NoRecorder:
+    def record(self, *records: CallRecord) -> None:
+        raise RuntimeError("a call was made by a command that only looks")
 
 
 def _noter(count_failure: CountFailure) -> NoteFailure:

@@ -242,3 +242,40 @@ def test_calls_go_on_when_chroma_is_killed_in_the_midst_of_them(provider: StandI
         row = gateway.row_of(responses[0].headers["x-request-id"])
         assert row["warnings"].startswith("cache hasty: ")
         assert json.loads(responses[0].text)["choices"]
+
+
+def test_administrator_sees_what_a_cache_keeps_and_clears_it(cached: Gateway) -> None:
+    token = fresh_token(cached)
+    with httpx.Client(
+        base_url=f"{cached.base_url}/admin/api/caches",
+        headers={"authorization": f"Bearer {cached.add_token(f'admin-{time.monotonic_ns()}', admin=True)}"},
+        trust_env=False,
+        timeout=60,
+    ) as admin:
+        ask(cached, ASKED, "hasty", token=token)
+        ask_until(cached, ASKED, "hit", model="hasty", token=token)
+
+        before = admin.get("/hasty/stats").json()
+        cleared = admin.post("/hasty/clear").json()
+
+        assert before["entries"] == cleared["cleared"] >= 1
+        assert before["name"] == "hasty"
+        assert admin.get("/hasty/stats").json()["entries"] == 0
+        assert ask(cached, ASKED, "hasty", token=token).headers["x-relay-cache"] == "miss"
+        assert admin.post("/nothing/clear").status_code == 404
+
+
+def test_answer_that_was_wrong_is_not_given_to_that_question_again(cached: Gateway) -> None:
+    token = fresh_token(cached)
+    admin = {"authorization": f"Bearer {cached.add_token(f'admin-{time.monotonic_ns()}', admin=True)}"}
+    wrong = f"{cached.base_url}/admin/api/caches/faq/wrong"
+    ask(cached, ASKED, token=token)
+    ask_until(cached, ASKED, "hit", token=token)
+    pair = ask(cached, AGAIN, token=token).headers["x-relay-cache-id"]
+
+    refused = httpx.post(wrong, json={"id": "x"}, headers=admin, trust_env=False)
+    said = httpx.post(wrong, json={"id": pair}, headers=admin, trust_env=False)
+
+    assert (refused.status_code, said.status_code) == (422, 204)
+    assert ask(cached, AGAIN, token=token).headers["x-relay-cache"] == "miss"
+    assert ask(cached, ASKED, token=token).headers["x-relay-cache"] == "hit"
