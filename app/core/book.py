@@ -26,6 +26,9 @@ class Book:
     """The enabled ones, by name. What stands for a name is looked for in the order of `KINDS`.
 
     A name may be that of several kinds only where it came by another way than the desk, which refuses it.
+
+    Attributes:
+        entries: those that are found by any name.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
@@ -39,7 +42,9 @@ class Book:
             (entry for entry in enabled if is_pattern(entry.model)),
             key=lambda entry: (-len(entry.model.name), entry.model.name),
         )
-        self.entries: Sequence[Entry] = enabled
+        self.entries: Sequence[Entry] = [
+            entry for entry in enabled if is_pattern(entry.model) or self._by_name[entry.model.name] is entry
+        ]
 
     def has(self, name: str) -> bool:
         """Whether one of them is called just so."""
@@ -85,6 +90,11 @@ def target_of(model: SmartModel, name: str) -> str:
     wanted = name.strip()[: len(normalise(name))]
     carried = wanted[len(before) : len(wanted) - len(after)]  # in the client's capitals: providers may care
     return target.replace("*", carried)
+
+
+def targets_of(model: SmartModel, name: str) -> tuple[str, ...]:
+    """All names that it may lead `name` to, the main one first."""
+    return (target_of(model, name),) if isinstance(model, Redirect) else model.targets
 
 
 NO_BOOK = Book()

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 
-from app.core.book import Book, Entry, is_pattern, target_of
+from app.core.book import Book, Entry, is_pattern, targets_of
 from app.core.call import Step
 from app.core.naming import normalise
 from app.core.smart import Cache, Router, SmartModel
@@ -133,7 +133,7 @@ def _way_back(
 ) -> tuple[SmartModel, ...] | None:
     """The names from `model` to itself, by way of `now`, which `name` stands for; None where no way leads back."""
     way = (*way, now)
-    for target in _targets(now, name):
+    for target in targets_of(now, name):
         entry = book.find(target)
         if entry is None or len(way) > _LONGEST_WAY:
             continue
@@ -145,10 +145,6 @@ def _way_back(
             if (chain := _way_back(book, model, found, target, way, seen)) is not None:
                 return chain
     return None
-
-
-def _targets(model: SmartModel, name: str) -> Sequence[str]:
-    return (target_of(model, name),) if model.kind == "redirect" else model.targets
 
 
 def _sample(model: SmartModel) -> str | None:

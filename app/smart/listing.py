@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.core.book import Book, Entry, is_pattern
+from app.core.book import Book, Entry, is_pattern, targets_of
 from app.core.call import Route
 from app.core.jsonio import Json
 from app.core.ports import Shelf
@@ -24,8 +24,11 @@ class ModelLists:
 
     def visible(self, principal: Principal) -> list[ListedModel]:
         """The models that `principal` may use, smart ones first."""
-        smart = [listed for entry in self._shelf.book.entries if (listed := self._smart(entry, principal))]
-        return [*smart, *(model for model in self._registry.models if model.route.choices_for(principal))]
+        book = self._shelf.book
+        named = (entry for entry in book.entries if not is_pattern(entry.model))
+        smart = [listed for entry in named if (listed := self._smart(entry, entry.model.name, principal))]
+        real = (model for model in self._registry.models if not book.has(model.id))  # a redirect may be called the same
+        return [*smart, *(model for model in real if model.route.choices_for(principal))]
 
     def find(self, name: str, principal: Principal) -> ListedModel | None:
         """The model that `name` leads to, with a tag behind it or without, if it is listed and `principal` may use it."""
@@ -38,17 +41,16 @@ class ModelLists:
     def _find(self, name: str, principal: Principal) -> ListedModel | None:
         entry = self._shelf.book.find(name)
         if entry is not None:
-            listed = self._smart(entry, principal)
-            return None if listed is None else replace(listed, id=name)
+            return self._smart(entry, name, principal)
         model = self._registry.model(name)
         return model if model is not None and model.route.choices_for(principal) else None
 
-    def _smart(self, entry: Entry, principal: Principal) -> ListedModel | None:
-        """A smart model as a line of the list; None where it leads nowhere, or is not for `principal`."""
+    def _smart(self, entry: Entry, name: str, principal: Principal) -> ListedModel | None:
+        """A smart model as a line of the list under `name`; None where it leads nowhere, or is not for `principal`."""
         model = entry.model
-        if is_pattern(model) or not model.may_be_used_by(principal.token_id, principal.username):
+        if not model.may_be_used_by(principal.token_id, principal.username):
             return None
-        route = self._route_of(self._shelf.book, model.targets, _LONGEST_WAY)
+        route = self._route_of(self._shelf.book, targets_of(model, name), _LONGEST_WAY)
         if route is None or not (route := replace(route, name=model.name)).choices_for(principal):
             return None
         target = route.choices[0].target
@@ -56,13 +58,15 @@ class ModelLists:
         known = self._registry.known(target)
         if model.description is not None:
             known = replace(known, description=model.description)
-        return ListedModel(model.name, target, route, known, line.formats if line else (), model.kind)
+        return ListedModel(name, target, route, known, line.formats if line else (), model.kind)
 
     def _route_of(self, book: Book, names: Sequence[str], longest: int) -> Route | None:
         """Of the first of `names` that leads to a target."""
         for name in names if longest else ():
             entry = book.find(name)
-            route = self._route_of(book, entry.model.targets, longest - 1) if entry else self._registry.find(name)
+            route = (
+                self._route_of(book, targets_of(entry.model, name), longest - 1) if entry else self._registry.find(name)
+            )
             if route is not None:
                 return route
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.book import Entry
+from app.core.book import Book, Entry
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.ports import Handler, SmartStage
@@ -223,3 +223,11 @@ async def test_name_that_is_checked_before_a_call_may_be_a_smart_one() -> None:
     assert await names.split("auto@team") == ("auto", "team")
     with pytest.raises(PermissionDenied):
         await names.check("b", PRINCIPAL)
+
+
+def test_of_twins_only_the_one_that_is_found_is_listed() -> None:
+    redirect, pattern = make_entry("redirect", "twin"), make_entry("redirect", "twin*")
+
+    book = Book([make_entry("alias", "twin"), redirect, pattern])
+
+    assert list(book.entries) == [redirect, pattern]

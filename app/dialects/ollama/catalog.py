@@ -45,6 +45,7 @@ def write_tags(models: Iterable[Listed]) -> dict[str, Json]:
                 **_summary(model),
                 "modified_at": write_time(model.modified_at),
                 "capabilities": list(model.capabilities),
+                "owned_by": model.provider,  # which Ollama does not tell, and its clients pass over
             }
             for model in models
         ]

@@ -40,10 +40,10 @@ def test_tags_are_read_by_the_official_types() -> None:
     assert all(model.size for model in listed)
 
 
-def test_tags_have_all_that_ollama_tells() -> None:
+def test_tags_have_all_that_ollama_tells_and_whose_each_is() -> None:
     (tag, *_) = write_tags(MODELS)["models"]
 
-    assert tag.keys() == {"name", "model", "modified_at", "size", "digest", "details", "capabilities"}
+    assert tag.keys() == {"name", "model", "modified_at", "size", "digest", "details", "capabilities", "owned_by"}
     assert tag["name"] == tag["model"]
     assert re.fullmatch("[0-9a-f]{64}", tag["digest"])
     assert tag["details"].keys() == {
