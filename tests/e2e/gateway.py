@@ -20,9 +20,11 @@ from typing import Any
 import httpx
 
 from app.auth.tokens import digest_of, id_of, mint
+from app.core.smart import SmartModel
 from app.store.db import open_database
 from app.store.prices import set_price
 from app.store.schema import upgrade
+from app.store.smart_models import put_smart_models
 from app.store.times import now_ms
 from app.store.tokens import StoredToken, insert_tokens
 
@@ -167,6 +169,20 @@ class Gateway:
 
         with ThreadPoolExecutor(1) as pool:  # the test may have a loop of its own
             pool.submit(asyncio.run, set_it()).result()
+
+    def put_names(self, *models: SmartModel) -> None:
+        """Smart models as they could have come into the database, also before the first start; nothing is checked."""
+
+        async def put() -> None:
+            database = open_database(self.database_url)
+            try:
+                await upgrade(database)
+                await put_smart_models(database, models)
+            finally:
+                await database.aclose()
+
+        with ThreadPoolExecutor(1) as pool:  # the test may have a loop of its own
+            pool.submit(asyncio.run, put()).result()
 
     def rows(self) -> list[Row]:
         """What is in `request_logs` now, in the order of arrival."""
