@@ -1,5 +1,6 @@
 """Looks for an answer that may be given again: the very same request first, then what means the same."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_PER_HOUR = 3600
 EXACT = 1.0
+# Characters of two texts together that are compared in a millisecond or two; more would hold up other calls.
+_COMPARED_AT_ONCE = 600
 # What is less alike is not proposed even where a bound on errors stands in the threshold's place.
 LEAST_COSINE = 0.8
 
@@ -31,6 +34,10 @@ Judge = Callable[[Call, Entry, str, str], Awaitable[bool]]
 
 class Likeness(Protocol):
     """How texts are compared (`app.likeness`)."""
+
+    @property
+    def longest(self) -> int:
+        """How many characters: texts that are longer agree only where they are equal."""
 
     def normalise(self, text: str) -> str:
         """The form of a question that is embedded."""
@@ -127,13 +134,13 @@ class Finder:
         exact = await self._store.get(lookup.collection, lookup.key.id)
         if exact is not None and (found := self._as_found(lookup, exact, EXACT)) is not None:
             return found
-        if lookup.cache.embedder is None:
-            return None
         lookup.vector = await self.embed(call, lookup)
         return None if lookup.vector is None else await self._nearest(call, lookup, lookup.vector)
 
     async def embed(self, call: Call, lookup: Lookup) -> bytes | None:
-        """The vector of the question's canonical form."""
+        """The vector of the question's canonical form; None where it is only to be found word for word."""
+        if lookup.cache.embedder is None or len(lookup.key.question) > self._likeness.longest:
+            return None
         (vector,) = await self._embed(call, lookup.entry, [self._likeness.normalise(lookup.key.question)])
         return vector
 
@@ -145,7 +152,7 @@ class Finder:
                 break
             if (found := self._as_found(lookup, entry, cosine)) is None:
                 continue
-            if self._likeness.differences(question, entry.question):
+            if await self._differ(question, entry.question):
                 continue
             if cache.max_error is not None:
                 sure = self._feedback.may_answer(lookup.entry, pair_id(lookup.entry.id, entry.question), cosine)
@@ -157,6 +164,13 @@ class Finder:
                 if await self._judge(call, lookup.entry, question, entry.question):
                     return found
         return None
+
+    async def _differ(self, asked: str, stored: str) -> bool:
+        """Whether there is a reason why they must not share an answer."""
+        differences = self._likeness.differences
+        if len(asked) + len(stored) <= _COMPARED_AT_ONCE:
+            return bool(differences(asked, stored))
+        return bool(await asyncio.to_thread(differences, asked, stored))
 
     def _as_found(self, lookup: Lookup, entry: CacheEntry, cosine: float) -> Found | None:
         """An entry that the cache's settings of now let through, and of which nobody said that it is wrong here."""

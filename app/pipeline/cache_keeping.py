@@ -68,7 +68,7 @@ class Keeper:
 
     async def _entry(self, call: Call, lookup: Lookup, completion: Completion) -> CacheEntry:
         vector = lookup.vector
-        if vector is None and lookup.cache.embedder is not None:
+        if vector is None:
             vector = await self._finder.embed(call, lookup)
         now, usage, target = call.received_at, completion.usage, call.trace.target
         cost: Decimal | None = None if target is None else self._prices.price(target, usage, now).cost

@@ -28,10 +28,17 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 REST_S = 60.0
 SWEEP_S = 600.0
+_END = 1000
 
 
 class _Texts:
     """How texts are compared; see `pipeline.cache_finding.Likeness`. Imported with the first: gateways without caches need none of it."""
+
+    @property
+    def longest(self) -> int:
+        from app.likeness.normal import LONGEST
+
+        return LONGEST
 
     def normalise(self, text: str) -> str:
         from app.likeness.normal import normalise
@@ -46,7 +53,8 @@ class _Texts:
     def time_sensitive(self, text: str) -> bool:
         from app.likeness.timely import time_sensitive
 
-        return time_sensitive(text)
+        # Of a long text, which mostly is a document and a question before or behind it, both ends: all of it would take too long.
+        return time_sensitive(text) if len(text) <= 2 * _END else any(map(time_sensitive, (text[:_END], text[-_END:])))
 
 
 class Caches:

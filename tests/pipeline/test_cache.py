@@ -47,6 +47,8 @@ def vector_at(degrees: float) -> bytes:
 class Texts:
     """Differences are those that a test has named."""
 
+    longest = 1000
+
     def __init__(self) -> None:
         self.apart: set[frozenset[str]] = set()
 
@@ -450,6 +452,17 @@ async def test_question_that_the_embedder_cannot_see_whole_is_found_word_for_wor
 
     assert status((await bench.ask(FAQ, asking(PARIS)))[0]) == "hit"
     assert status((await bench.ask(FAQ, asking("Name the capital of France")))[0]) == "miss"
+
+
+async def test_long_question_is_found_word_for_word_alone(bench: Bench) -> None:
+    long = "Sum up: " + "so it goes. " * 100
+    DEGREES.update({long.lower().strip("?! ."): 0, f"{long}!".lower().strip("?! ."): 0})
+
+    await bench.ask(FAQ, asking(long))
+
+    assert status((await bench.ask(FAQ, asking(long)))[0]) == "hit"
+    assert status((await bench.ask(FAQ, asking(f"{long}!")))[0]) == "miss"
+    assert bench.embedded == []
 
 
 async def test_cache_without_an_embedder_finds_the_same_words_alone(bench: Bench) -> None:
