@@ -23,10 +23,10 @@ _EXPECTED = {
 }
 _RULES = {
     "decimal_parsing": "must be a number",
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be more than {gt:.15g}",
+    "greater_than_equal": "must be at least {ge:.15g}",
     "json_invalid": "holds text that is not Unicode, or nests too deeply",
-    "less_than_equal": "must be at most {le:g}",
+    "less_than_equal": "must be at most {le:.15g}",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
     "missing": "is missing",

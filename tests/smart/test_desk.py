@@ -155,6 +155,8 @@ async def test_of_two_who_add_the_same_name_at_once_one_is_refused(desk: SmartDe
         ("alias", {"fallback": "default"}, "fallback: there is no default model: set DEFAULT_MODEL"),
         ("alias", {"fallback": "other"}, "fallback: must be 'error' or 'default'"),
         ("alias", {"allowed_tokens": ["Ab3dEf9h", "nobody99"]}, "allowed_tokens: there is no token with the id 'nobody99'"),
+        ("alias", {"description": "a\0b"}, "description: holds a character that is none (NUL)"),
+        ("cache", {"time_budget_ms": 10**30}, "time_budget_ms: must be at most 3600000"),
         ("redirect", {"target": "x/*"}, "a * in the target needs one * in the pattern"),
         ("router", {"candidates": [{"model": "acme/small"}, {"model": "nope"}]}, "candidates[1].model: there is no model"),
         ("router", {"candidates": [{"model": "a", "note": "x"}]}, "candidates[0].note: unknown key; did you mean 'notes'?"),
