@@ -22,39 +22,30 @@ def evaluate(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help='JSON lines: {"a": "…", "b": "…", "same": true or false}, "kind" if wanted.',
+            help='JSON lines: {"a": TEXT, "b": TEXT, "same": BOOL}, "kind" if wanted.',
         ),
     ],
     threshold: Annotated[float | None, typer.Option(min=0, max=1, help="In place of the cache's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
     env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
 ) -> None:
-    """Judge pairs of questions as the cache does: its embedder, its threshold and the verifier. Nothing is kept.
+    """Judge pairs of questions as the cache does: its embedder, its threshold and the verifier. Nothing is kept, and a provider's
+    embeddings cost what they cost.
 
     Ends with status 1 where a pair hits that must not.
     """
 
     async def work(directory: Directory) -> "Evaluation":
         from app.core.embedding import EmbedderUnavailable
-        from app.embedders.local import open_local
         from app.likeness import evaluation
-        from app.smart.embedding import LOCAL
+        from app.smart.judging import embedder_of
 
         model = await _find_cache(directory, cache)
-        if model.embedder != LOCAL:
-            raise Refused(
-                f"The cache {cache!r} embeds with {model.embedder or 'nothing'}; pairs are judged here with 'local' alone."
-            )
+        least = model.similarity_threshold if threshold is None else threshold
         try:
-            embedder = await open_local()
-            try:
-                return await evaluation.evaluate(
-                    evaluation.read_pairs(pairs),
-                    embedder,
-                    model.similarity_threshold if threshold is None else threshold,
-                )
-            finally:
-                embedder.close()
+            judged = evaluation.read_pairs(pairs)
+            async with embedder_of(model, directory.registry, directory.prices) as embedder:
+                return await evaluation.evaluate(judged, embedder, least)
         except (EmbedderUnavailable, evaluation.InvalidPairs) as exc:
             raise Refused(str(exc)) from exc
 

@@ -27,7 +27,7 @@ def replay(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help='JSON lines in place of the log: {"prompt": "…" or "messages": […], "model": "provider/model"}.',
+            help='JSON lines in place of the log: {"prompt": TEXT or "messages": LIST, "model": "provider/model"}.',
         ),
     ] = None,
     name: Annotated[

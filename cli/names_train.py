@@ -23,7 +23,7 @@ def train(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help='JSON lines: {"prompt": "…" or "messages": […], "quality": {"provider/model": 0 to 1, …}, "costs": {…}}.',
+            help='JSON lines: {"prompt": TEXT or "messages": LIST, "quality": {MODEL: 0 to 1}, "costs": {MODEL: USD}}.',
         ),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be learned, and keep nothing.")] = False,
