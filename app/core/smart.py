@@ -187,7 +187,10 @@ class Router(SmartModel):
     strategy: RouterStrategy = "per_request"
     fallback_model: Model = Field(description="Where no candidate is left, or the designator fails.")
     session_ttl_s: int = Field(
-        default=3600, ge=1, le=31_536_000, description="For how long a conversation keeps its model."
+        default=3600,
+        ge=1,
+        le=31_536_000,
+        description="For how long from the decision on a conversation keeps its model.",
     )
     rules: tuple[Rule, ...] = Field(
         default=(), max_length=100, description="Of the strategy `rules`; the first that holds."

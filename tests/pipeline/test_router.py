@@ -191,9 +191,10 @@ async def test_where_none_is_left_the_fallback_answers_and_that_is_counted_and_n
 async def test_candidate_that_is_not_there_or_leads_back_is_out() -> None:
     back = make_entry("alias", "back", target="auto")
     models = [{"model": model} for model in ("acme/gone", "back", SMALL, LARGE)]
-    bench = Bench(back)
+    router = make_entry("router", "auto", candidates=models)
+    bench = Bench(back, router)
 
-    await bench.lead(make_entry("router", "auto", candidates=models))
+    await bench.lead(router)
 
     assert bench.chooser.offered == [[SMALL, LARGE]]
 
@@ -273,6 +274,7 @@ async def test_fallback_that_is_gone_is_an_error() -> None:
 
     with pytest.raises(UnknownModel, match="no acme/gpt-x"):
         await bench.stage.handle(make_call(), AUTO, call_next)
+    assert bench.counted == [("router", "auto", "error")]
 
 
 async def test_conversation_keeps_its_model_until_that_cannot_take_it() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.call import Call, Trace
@@ -40,6 +40,7 @@ def key_of(router: str, token: str, user: str, end_user: str, conversation: tupl
 
 
 @given(who, who, conversations)
+@example(("a", "1", "", ""), ("a1", "", "", ""), ("begins", "Hi"))  # the same, run together
 def test_no_two_routers_tokens_users_or_end_users_share_a_conversation(
     one: tuple[str, str, str, str], other: tuple[str, str, str, str], conversation: tuple[str, str]
 ) -> None:
