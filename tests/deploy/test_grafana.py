@@ -38,6 +38,7 @@ async def told() -> dict[str, set[str]]:
     metrics.observe([make_record(cost=Decimal(1), cache="faq", cache_hit=True, failures=(failure,))])
     metrics.observe([make_record(helper="search", parent_id="req_1")])
     metrics.refuse(QuotaExceeded("no"))
+    metrics.count_smart_failure("router", "auto", "timeout")
     breakers = {("openai", "gpt-x", "open"): 1.0}
     shared = {family.name: {(): 1.0} for family in FAMILIES if family.shared}
     gauges: Any = {UNDER_WAY.name: {(): 1.0}, BREAKERS.name: breakers, **shared}
