@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from app.core.call import Call, Trace
 from app.core.chat import ChatRequest
-from app.core.errors import UnknownModel, UpstreamInvalid
+from app.core.errors import RelayError, UnknownModel, UpstreamInvalid
 from app.core.events import Completion
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.core.ports import Directory, Handler
@@ -67,10 +67,19 @@ class Asker:
     ) -> bytes:
         """The whole body of the reply."""
         reply = await self._handler(self._child(parent, model, surface, dialect, payload, helper, timeout_s))
+        outcome, failure = Outcome.CUT, None
         try:
-            return reply.first + b"".join([piece async for piece in reply.rest])
+            body = reply.first + b"".join([piece async for piece in reply.rest])
+            outcome = Outcome.OK
+            return body
+        except RelayError as exc:
+            failure = exc
+            raise
         finally:
-            reply.tell(End(Outcome.OK, reply.status, reply.read_usage(), time.monotonic()))
+            words = failure.message if failure else None
+            reply.tell(
+                End(outcome, reply.status, reply.read_usage(), time.monotonic(), words, outcome is Outcome.OK, failure)
+            )
             await reply.aclose()
 
     def _child(
