@@ -48,7 +48,7 @@ class Model:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(done=st.lists(steps, min_size=1, max_size=20))
 async def test_store_gives_what_was_put_into_the_space_and_nothing_else(
