@@ -7,6 +7,7 @@ from app.core.call import Call, Trace
 from app.core.chat import ChatRequest
 from app.core.errors import RelayError, UnknownModel, UpstreamInvalid
 from app.core.events import Completion
+from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.core.ports import Directory, Handler
 from app.core.reply import End, Outcome
@@ -15,6 +16,18 @@ WriteChat = Callable[[ChatRequest, str], Mapping[str, Json]]
 """The payload of a chat in OpenAI's dialect, for a model of that name."""
 ReadChat = Callable[[bytes], Completion]
 """The answer to it. Raises `UpstreamInvalid`."""
+
+
+@frozen
+class _Asking:
+    """What is asked, and how long it is waited for."""
+
+    model: str
+    surface: str
+    dialect: str
+    payload: Mapping[str, Json]
+    helper: str
+    timeout_s: float
 
 
 class Asker:
@@ -42,8 +55,8 @@ class Asker:
             UnknownModel: there is none of that name.
             RelayError: it did not answer within `timeout_s`, or with an error; or a limit of the caller's leaves no room.
         """
-        payload = self._write(request, model)
-        return self._read(await self._send(parent, model, "chat", "openai", payload, helper, timeout_s))
+        asking = _Asking(model, "chat", "openai", self._write(request, model), helper, timeout_s)
+        return self._read(await self._send(parent, asking))
 
     async def embed(self, parent: Call, model: str, texts: Sequence[str], *, timeout_s: float) -> list[list[float]]:
         """The embedding of each of `texts`, by `model`.
@@ -52,21 +65,12 @@ class Asker:
             UnknownModel, RelayError: as `ask`.
         """
         payload: dict[str, Json] = {"model": model, "input": list(texts), "encoding_format": "float"}
-        body = await self._send(parent, model, "embeddings", "openai-embeddings", payload, "embedding", timeout_s)
-        return _read_vectors(body, len(texts))
+        asking = _Asking(model, "embeddings", "openai-embeddings", payload, "embedding", timeout_s)
+        return _read_vectors(await self._send(parent, asking), len(texts))
 
-    async def _send(
-        self,
-        parent: Call,
-        model: str,
-        surface: str,
-        dialect: str,
-        payload: Mapping[str, Json],
-        helper: str,
-        timeout_s: float,
-    ) -> bytes:
+    async def _send(self, parent: Call, asking: "_Asking") -> bytes:
         """The whole body of the reply."""
-        reply = await self._handler(self._child(parent, model, surface, dialect, payload, helper, timeout_s))
+        reply = await self._handler(self._child(parent, asking))
         outcome, failure = Outcome.CUT, None
         try:
             body = reply.first + b"".join([piece async for piece in reply.rest])
@@ -82,30 +86,22 @@ class Asker:
             )
             await reply.aclose()
 
-    def _child(
-        self,
-        parent: Call,
-        model: str,
-        surface: str,
-        dialect: str,
-        payload: Mapping[str, Json],
-        helper: str,
-        timeout_s: float,
-    ) -> Call:
+    def _child(self, parent: Call, asking: "_Asking") -> Call:
+        model = asking.model
         route = self._directory.find(model)
         if route is None:
-            raise UnknownModel(f"The model {model!r}, which is to be asked as {helper}, does not exist here.")
+            raise UnknownModel(f"The model {model!r}, which is to be asked as {asking.helper}, does not exist here.")
         trace, now = parent.trace, time.monotonic()
         trace.helpers += 1
-        deadline = now + timeout_s
+        deadline = now + asking.timeout_s
         return Call(
-            id=f"{parent.id}.{helper}{trace.helpers}",
+            id=f"{parent.id}.{asking.helper}{trace.helpers}",
             principal=parent.principal,
-            surface=surface,
-            dialect=dialect,
+            surface=asking.surface,
+            dialect=asking.dialect,
             name=model,
-            body=dumps(payload),
-            payload=payload,
+            body=dumps(asking.payload),
+            payload=asking.payload,
             streamed=False,
             wants_usage=True,
             started_at=now,
@@ -126,7 +122,7 @@ class Asker:
             end_user=parent.end_user,
             receipt="none",
             parent_id=parent.id,
-            helper=helper,
+            helper=asking.helper,
         )
 
 
