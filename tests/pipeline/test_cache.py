@@ -1,9 +1,10 @@
 """What a cache answers, keeps and refuses, over the store in a file; the embedder is a table, so that each cosine is known."""
 
 import asyncio
+import itertools
 import math
 from array import array
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,8 +26,11 @@ from app.pipeline.cache import SmartCache
 from app.pipeline.cache_finding import Finder, Found, Lookup
 from app.pipeline.cache_keeping import Keeper
 from app.pipeline.jobs import Jobs
+from app.store.vectors.chroma import ChromaCacheStore
+from app.store.vectors.chroma_link import ChromaServer
 from app.store.vectors.embedded import EmbeddedCacheStore
 from tests.calls import PRINCIPAL, make_call
+from tests.chroma_server import Chroma, running_chroma
 from tests.smart import make_entry
 
 LONG = "An answer that is long enough to be kept, as it has quite a number of words in it. " * 4
@@ -42,6 +46,15 @@ DEGREES = {
 def vector_at(degrees: float) -> bytes:
     radians = math.radians(degrees)
     return array("f", [math.cos(radians), math.sin(radians)]).tobytes()
+
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chroma]:
+    with running_chroma(tmp_path_factory.mktemp("chroma")) as server:
+        yield server
 
 
 class Texts:
@@ -163,13 +176,22 @@ def status(reply: Reply) -> str:
     return dict(reply.headers)[b"x-relay-cache"].decode()
 
 
-FAQ = make_entry("cache", "faq")
+def cache_entry(name: str, **fields: Any) -> Entry:
+    """A cache that waits for a store on a busy machine."""
+    return make_entry("cache", name, **{"time_budget_ms": 30_000, **fields})
+
+
+FAQ = cache_entry("faq")
 PARIS = "What is the capital of France?"
 
 
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    store = EmbeddedCacheStore(tmp_path / "vectors.db")
+@pytest.fixture(params=["embedded", "chroma"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    store: CacheStore = EmbeddedCacheStore(tmp_path / "vectors.db")
+    if request.param == "chroma":
+        server: Chroma = request.getfixturevalue("chroma")
+        store = ChromaCacheStore(ChromaServer(server.url), f"bench{next(_NUMBERS)}_", look_up_s=20)
+        await store.warm()
     bench = Bench(store)
     yield bench
     await bench.jobs.aclose()
@@ -237,7 +259,7 @@ async def test_pair_that_somebody_found_wrong_is_apart_for_good(bench: Bench) ->
 async def test_hit_is_in_the_clients_dialect_and_a_stream_where_one_was_asked_for(
     bench: Bench, dialect: str, streamed: bool
 ) -> None:
-    entry = make_entry("cache", "faq", min_cached_tokens=0)
+    entry = cache_entry("faq", min_cached_tokens=0)
     messages = [{"role": "user", "content": PARIS}]
     await bench.ask(entry, asking(PARIS, max_tokens=900))
     payload = {"model": "faq", "messages": messages, "stream": streamed}
@@ -312,7 +334,7 @@ async def test_other_cache_or_target_is_another_space(bench: Bench) -> None:
 
 async def test_answers_are_shared_as_the_cache_says(bench: Bench) -> None:
     bob, tagged = replace(PRINCIPAL, username="bob"), replace(PRINCIPAL, username="carl", tags=("team",))
-    everyone, tag = make_entry("cache", "all", share="everyone"), make_entry("cache", "tagged", share="tag")
+    everyone, tag = cache_entry("all", share="everyone"), cache_entry("tagged", share="tag")
 
     for entry in (everyone, tag):
         await bench.ask(entry, asking(PARIS, principal=tagged))
@@ -325,8 +347,8 @@ async def test_answers_are_shared_as_the_cache_says(bench: Bench) -> None:
 
 
 async def test_flags_leave_the_system_prompt_or_all_before_the_last_message_out(bench: Bench) -> None:
-    lax = make_entry("cache", "lax", match_system_prompt=False)
-    last = make_entry("cache", "last", match_last_message_only=True)
+    lax = cache_entry("lax", match_system_prompt=False)
+    last = cache_entry("last", match_last_message_only=True)
     prompted = [{"role": "system", "content": "In French."}, {"role": "user", "content": PARIS}]
     later = [
         {"role": "user", "content": "Hi"},
@@ -402,7 +424,7 @@ async def test_answer_that_was_stopped_short_is_not_kept(bench: Bench, reason: s
 async def test_answer_that_is_too_short_or_too_long_is_neither_kept_nor_given(
     bench: Bench, bounds: dict[str, int]
 ) -> None:
-    narrow = make_entry("cache", "faq", **bounds)
+    narrow = cache_entry("faq", **bounds)
 
     await bench.ask(narrow, asking(PARIS))
     assert status((await bench.ask(narrow, asking(PARIS)))[0]) == "miss"
@@ -422,7 +444,7 @@ async def test_answer_is_given_for_as_long_as_the_cache_says_now(bench: Bench) -
 
 
 async def test_slow_embedder_costs_a_miss_and_no_more_and_the_answer_is_kept_all_the_same(bench: Bench) -> None:
-    hasty = make_entry("cache", "faq", time_budget_ms=20)
+    hasty = cache_entry("faq", time_budget_ms=20)
     await bench.ask(FAQ, asking(PARIS))
     bench.delay_s = 0.2
 
@@ -466,7 +488,7 @@ async def test_long_question_is_found_word_for_word_alone(bench: Bench) -> None:
 
 
 async def test_cache_without_an_embedder_finds_the_same_words_alone(bench: Bench) -> None:
-    exact = make_entry("cache", "exact", embedder=None)
+    exact = cache_entry("exact", embedder=None)
 
     await bench.ask(exact, asking(PARIS))
 
@@ -477,7 +499,7 @@ async def test_cache_without_an_embedder_finds_the_same_words_alone(bench: Bench
 
 @pytest.mark.parametrize(("verdict", "expected"), [(True, "hit"), (False, "miss")])
 async def test_judge_decides_between_both_thresholds(bench: Bench, verdict: bool, expected: str) -> None:
-    judged = make_entry("cache", "judged", judge_model="acme/judge")
+    judged = cache_entry("judged", judge_model="acme/judge")
     bench.verdict = verdict
     await bench.ask(judged, asking(PARIS))
 
@@ -488,7 +510,7 @@ async def test_judge_decides_between_both_thresholds(bench: Bench, verdict: bool
 
 
 async def test_with_a_bound_on_errors_what_is_not_sure_is_asked_and_compared(bench: Bench) -> None:
-    bound = make_entry("cache", "bound", max_error=1)
+    bound = cache_entry("bound", max_error=1)
     await bench.ask(bound, asking(PARIS))
     bench.feedback.sure = False
 
@@ -503,7 +525,7 @@ async def test_with_a_bound_on_errors_what_is_not_sure_is_asked_and_compared(ben
 
 
 async def test_share_of_hits_is_checked_behind_them_but_not_those_word_for_word(bench: Bench) -> None:
-    checked = make_entry("cache", "checked", recheck_percent=100)
+    checked = cache_entry("checked", recheck_percent=100)
     await bench.ask(checked, asking(PARIS))
 
     await bench.ask(checked, asking(PARIS))
@@ -514,7 +536,7 @@ async def test_share_of_hits_is_checked_behind_them_but_not_those_word_for_word(
 
 
 async def test_same_asked_at_the_same_time_is_asked_once_where_the_cache_says_so(bench: Bench) -> None:
-    shared = make_entry("cache", "shared", coalesce=True)
+    shared = cache_entry("shared", coalesce=True)
     bench.gate = asyncio.Event()
     calls = [asking(PARIS) for _ in range(5)]
     tasks = [asyncio.create_task(bench.ask(shared, call)) for call in calls]
@@ -530,7 +552,7 @@ async def test_same_asked_at_the_same_time_is_asked_once_where_the_cache_says_so
 
 
 async def test_where_the_first_fails_the_next_one_asks(bench: Bench) -> None:
-    shared = make_entry("cache", "shared", coalesce=True)
+    shared = cache_entry("shared", coalesce=True)
     bench.gate = asyncio.Event()
     bench.answer = UpstreamError("gone", status=500)
     tasks = [asyncio.create_task(bench.ask(shared, asking(PARIS))) for _ in range(3)]
