@@ -112,7 +112,15 @@ def create_app(
         output_ceiling=settings.output_ceiling,
     )
     smart = open_smart_models(
-        settings, database, registry, meters.writer, board, prices, limits, meters.metrics.count_smart_failure
+        settings,
+        database,
+        registry,
+        meters.writer,
+        board,
+        prices,
+        limits,
+        transport,
+        meters.metrics.count_smart_failure,
     )
 
     def apply(new: Files) -> None:

@@ -6,5 +6,6 @@ from app.providers.demo import Demo
 
 
 def price_sources(config: Config) -> dict[str, PriceSource]:
-    """By the provider's key; the built-in one costs nothing."""
-    return {Demo.key: PriceSource("", FREE)} | sources_of(config.providers)
+    """By the provider's key; the built-in one costs nothing, and nor do searches by a SearXNG of the operator's own."""
+    free = PriceSource("", FREE)
+    return {Demo.key: free, "searxng": free} | sources_of(config.providers)

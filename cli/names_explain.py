@@ -42,7 +42,9 @@ def explain(
             await directory.registry.discover()
         await directory.prices.load()
         await directory.prices.refresh()
-        smart = open_to_look(directory.settings, directory.db, directory.registry, directory.prices)
+        smart = open_to_look(
+            directory.settings, directory.db, directory.registry, directory.prices, directory.transport
+        )
         await smart.live.refresh()
         principal = None if token_id is None else await TokenDesk(directory.db).principal(token_id)
         way = await Explainer(smart.names).explain(payload, principal)

@@ -40,6 +40,7 @@ ALLOWED = {
         "app.providers",
         "app.settings",
         "app.store",
+        "app.web",
     ],
     "app.api": [
         "app.core",
@@ -88,6 +89,7 @@ DOORS = {
     # In the store only the errors that Chroma's client lets through.
     "httpx": [
         "app.providers",
+        "app.smart",
         "app.web",
         "app.monitors",
         "app.meters",

@@ -7,6 +7,9 @@ from app.core.frozen import frozen
 from app.core.jsonio import Json
 from app.core.usage import NO_USAGE, Usage
 
+SEARCH = "search"
+"""The model, surface and dialect of searches by services that are no model, and what they are called as helper calls."""
+
 
 @frozen
 class SearchResult:
@@ -35,7 +38,15 @@ class Found:
 
 
 class SearchFailed(Exception):
-    """A search provider did not answer, or not with results; its words hold no key and no address of the operator's."""
+    """A search provider did not answer, or not with results; its words hold no key and no address of the operator's.
+
+    Attributes:
+        status: with which it answered, where it did.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SearchProvider(Protocol):

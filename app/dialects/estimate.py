@@ -8,6 +8,7 @@ from app.core.errors import InvalidRequest
 from app.core.jsonio import Json
 from app.core.ports import Estimate
 from app.core.usage import NO_USAGE, Usage
+from app.core.web import SEARCH
 from app.dialects.openai.completions import COMPLETIONS
 from app.dialects.openai.form import FORMS
 from app.dialects.registry import DIALECTS, EMBEDDINGS
@@ -29,6 +30,7 @@ _SEARCH_TOKENS = 10_000
 """What a search of the provider's own finds is counted as input."""
 _SEARCH = (b"search", b"Search", b"fetch")
 _MOST_SEARCHES = 1000
+_ONE_SEARCH = Estimate(0, 0, pieces=Usage(searches=1))
 _KEPT = ("previous_response_id", "conversation", "cachedContent", "cached_content")
 _IMAGE_TOKENS = 5000
 """Claude's largest picture has 4,784, those of GPT and Gemini have fewer."""
@@ -59,6 +61,8 @@ _MOST_TOKENS, _MOST_REPLIES = 1 << 40, 1 << 16  # what is beyond is the provider
 
 def estimate(call: Call) -> Estimate:
     """What `call` will use, at most in all likelihood; of what a provider keeps or finds itself it is a guess."""
+    if call.dialect == SEARCH:
+        return _ONE_SEARCH
     return Estimate(_input_of(call), _output_of(call), _replies_of(call), _pieces_of(call))
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.core.call import Call, Trace
+from app.core.call import Call, Route, Trace
 from app.core.chat import ChatRequest
 from app.core.errors import RelayError, UnknownModel, UpstreamInvalid
 from app.core.events import Completion
@@ -11,6 +11,7 @@ from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, dumps, loads
 from app.core.ports import Directory, Handler
 from app.core.reply import End, Outcome
+from app.core.usage import Usage
 
 WriteChat = Callable[[ChatRequest, str], Mapping[str, Json]]
 """The payload of a chat in OpenAI's dialect, for a model of that name."""
@@ -19,10 +20,17 @@ ReadChat = Callable[[bytes], Completion]
 
 
 @frozen
-class _Asking:
-    """What is asked, and how long it is waited for."""
+class Asking:
+    """A call of the gateway's own.
 
-    model: str
+    Attributes:
+        name: of the model.
+        payload: in `dialect`.
+        helper: what for, as the record tells it.
+        timeout_s: how long it is waited for.
+    """
+
+    name: str
     surface: str
     dialect: str
     payload: Mapping[str, Json]
@@ -55,8 +63,9 @@ class Asker:
             UnknownModel: there is none of that name.
             RelayError: it did not answer within `timeout_s`, or with an error; or a limit of the caller's leaves no room.
         """
-        asking = _Asking(model, "chat", "openai", self._write(request, model), helper, timeout_s)
-        return self._read(await self._send(parent, asking))
+        asking = Asking(model, "chat", "openai", self._write(request, model), helper, timeout_s)
+        body, _ = await self.send(parent, asking)
+        return self._read(body)
 
     async def embed(self, parent: Call, model: str, texts: Sequence[str], *, timeout_s: float) -> list[list[float]]:
         """The embedding of each of `texts`, by `model`.
@@ -65,17 +74,27 @@ class Asker:
             UnknownModel, RelayError: as `ask`.
         """
         payload: dict[str, Json] = {"model": model, "input": list(texts), "encoding_format": "float"}
-        asking = _Asking(model, "embeddings", "openai-embeddings", payload, "embedding", timeout_s)
-        return _read_vectors(await self._send(parent, asking), len(texts))
+        asking = Asking(model, "embeddings", "openai-embeddings", payload, "embedding", timeout_s)
+        body, _ = await self.send(parent, asking)
+        return _read_vectors(body, len(texts))
 
-    async def _send(self, parent: Call, asking: "_Asking") -> bytes:
-        """The whole body of the reply."""
-        reply = await self._handler(self._child(parent, asking))
+    async def send(self, parent: Call, asking: Asking) -> tuple[bytes, Usage]:
+        """The whole body of the reply to `asking`, in its dialect, and what it used.
+
+        Raises:
+            UnknownModel, RelayError: as `ask`.
+        """
+        route = self._directory.find(asking.name)
+        if route is None:
+            raise UnknownModel(
+                f"The model {asking.name!r}, which is to be asked as {asking.helper}, does not exist here."
+            )
+        reply = await self._handler(child_of(parent, route, asking))
         outcome, failure = Outcome.CUT, None
         try:
             body = reply.first + b"".join([piece async for piece in reply.rest])
             outcome = Outcome.OK
-            return body
+            return body, reply.read_usage()
         except RelayError as exc:
             failure = exc
             raise
@@ -86,44 +105,42 @@ class Asker:
             )
             await reply.aclose()
 
-    def _child(self, parent: Call, asking: "_Asking") -> Call:
-        model = asking.model
-        route = self._directory.find(model)
-        if route is None:
-            raise UnknownModel(f"The model {model!r}, which is to be asked as {asking.helper}, does not exist here.")
-        trace, now = parent.trace, time.monotonic()
-        trace.helpers += 1
-        deadline = now + asking.timeout_s
-        return Call(
-            id=f"{parent.id}.{asking.helper}{trace.helpers}",
-            principal=parent.principal,
-            surface=asking.surface,
-            dialect=asking.dialect,
-            name=model,
-            body=dumps(asking.payload),
-            payload=asking.payload,
-            streamed=False,
-            wants_usage=True,
-            started_at=now,
-            received_at=time.time(),
-            client=parent.client,
-            deadline=deadline if parent.deadline is None else min(deadline, parent.deadline),
-            route=route,
-            trace=Trace(
-                target=route.choices[0].target,
-                alias=trace.alias,
-                router=trace.router,
-                cache=trace.cache,
-                augmentor=trace.augmentor,
-                tags=trace.tags,
-                traceparent=trace.traceparent,
-            ),
-            tags=parent.tags,
-            end_user=parent.end_user,
-            receipt="none",
-            parent_id=parent.id,
-            helper=asking.helper,
-        )
+
+def child_of(parent: Call, route: Route, asking: Asking) -> Call:
+    """A call of the gateway's own, made for `parent`. It is over when its parent has to be."""
+    trace, now = parent.trace, time.monotonic()
+    trace.helpers += 1
+    deadline = now + asking.timeout_s
+    return Call(
+        id=f"{parent.id}.{asking.helper}{trace.helpers}",
+        principal=parent.principal,
+        surface=asking.surface,
+        dialect=asking.dialect,
+        name=asking.name,
+        body=dumps(asking.payload),
+        payload=asking.payload,
+        streamed=False,
+        wants_usage=True,
+        started_at=now,
+        received_at=time.time(),
+        client=parent.client,
+        deadline=deadline if parent.deadline is None else min(deadline, parent.deadline),
+        route=route,
+        trace=Trace(
+            target=route.choices[0].target,
+            alias=trace.alias,
+            router=trace.router,
+            cache=trace.cache,
+            augmentor=trace.augmentor,
+            tags=trace.tags,
+            traceparent=trace.traceparent,
+        ),
+        tags=parent.tags,
+        end_user=parent.end_user,
+        receipt="none",
+        parent_id=parent.id,
+        helper=asking.helper,
+    )
 
 
 def _read_vectors(body: bytes, count: int) -> list[list[float]]:

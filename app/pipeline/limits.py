@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied
-from app.core.limits import BUDGETS, TOKENS, Ask, Standing, period_of
+from app.core.limits import BUDGETS, MAX_CONCURRENT, TOKENS, Ask, Standing, period_of
 from app.core.money import ceil_pico_usd
 from app.core.ports import Estimate, EstimateCall, Forecasts, Handler, Ledger
 from app.core.record import Hold
@@ -66,15 +67,16 @@ class Limits:
         reservation = await self._ledger.reserve(call.id, asks, call.deadline)
         now = self._clock()
         if not reservation.granted:
-            raise refusal(reservation.standings, now)
+            raise refusal([_as_asked(call, standing) for standing in reservation.standings], now)
         call.trace.holds = tuple(Hold(ask.cap.subject, ask.cap.limit, ask.period, ask.amount) for ask in asks)
         reply = await call_next(call)
         reply.headers += _told(reservation.standings, now)
         return reply
 
     async def _asks(self, call: Call) -> list[Ask]:
-        # A call that is made for another one counts with that one, but for what it uses itself.
-        caps = [cap for cap in call.principal.caps if call.parent_id is None or cap.limit in _BY_SIZE]
+        # A call that is made for another one is none of the client's own at the same time as that one.
+        is_own = call.parent_id is None
+        caps = [cap for cap in call.principal.caps if is_own or cap.limit != MAX_CONCURRENT]
         limits = {cap.limit for cap in caps}
         tokens = cost = 0
         if not limits.isdisjoint(_BY_SIZE):
@@ -82,9 +84,10 @@ class Limits:
             output = self._output_of(call, estimate)
             tokens = estimate.input_tokens + output
             cost = 0 if limits.isdisjoint(BUDGETS) else await self._cost_of(call, estimate, output)
-        amounts = dict.fromkeys(limits, 1) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
+        amounts = dict.fromkeys(limits, int(is_own)) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
         now = self._clock()
-        return [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
+        asks = [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
+        return asks if is_own else [_for_helper(ask) for ask in asks]
 
     def _output_of(self, call: Call, estimate: Estimate) -> int:
         said = estimate.output_tokens
@@ -105,6 +108,19 @@ class Limits:
                 raise _price_unknown(target, is_priced=self._prices.is_priced(target))
             most = max(most, cost)
         return ceil_pico_usd(most)
+
+
+def _for_helper(ask: Ask) -> Ask:
+    """What a helper call asks for. What it takes nothing of, the call that it is made for does: there has to be room for one."""
+    return ask if ask.amount else replace(ask, cap=replace(ask.cap, most=ask.cap.most - 1))
+
+
+def _as_asked(call: Call, standing: Standing) -> Standing:
+    """How a cap stands for that one, in the cap's own number."""
+    ask = standing.ask
+    if call.parent_id is None or ask.amount:
+        return standing
+    return replace(standing, ask=replace(ask, cap=replace(ask.cap, most=ask.cap.most + 1), amount=1))
 
 
 def _price_unknown(target: Target, *, is_priced: bool) -> PermissionDenied:

@@ -61,7 +61,7 @@ class Metering:
             raise
         except asyncio.CancelledError as exc:
             left = exc.args == (CLIENT_LEFT,)
-            self._record(call, _left(call) if left else _failed(call, 503, "the gateway was shut down"), charged=left)
+            self._record(call, _left(call) if left else _failed(call, 503, _why_ended(call)), charged=left)
             raise
         except Exception as exc:
             self._record(call, _failed(call, 500, type(exc).__name__), charged=False)
@@ -263,6 +263,10 @@ def _left(call: Call) -> End:
 
 def _failed(call: Call, status: int, error: str) -> End:
     return End(Outcome.ERROR, status, call.trace.used or NO_USAGE, time.monotonic(), error)
+
+
+def _why_ended(call: Call) -> str:
+    return "the gateway was shut down" if call.parent_id is None else "it was waited for no longer"
 
 
 def _without_keys(name: str) -> str:

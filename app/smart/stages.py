@@ -4,6 +4,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import httpx
+
 from app.core.call import Call
 from app.core.ports import CacheStore, CountFailure, Embedder, NoteFailure, PriceList, Recorder, SmartStage
 from app.core.record import CallRecord
@@ -14,14 +16,17 @@ from app.pipeline import build_sender
 from app.pipeline.alias import Alias
 from app.pipeline.asking import Asker
 from app.pipeline.board import Board
+from app.pipeline.metering import Metering
 from app.pipeline.names import Names
 from app.pipeline.router import Router
 from app.pipeline.routing.candidates import Survey
 from app.pipeline.routing.choosing import DesignatorChooser
 from app.pipeline.routing.question import QuestionReader
+from app.pipeline.searching import Searcher
 from app.pipeline.stage import Stage
 from app.providers.registry import Registry
 from app.settings import Settings
+from app.smart.augmentors import Augmentors
 from app.smart.caches import Caches
 from app.smart.embedding import Embedders
 from app.smart.live import LiveBook
@@ -51,6 +56,7 @@ class SmartModels:
     asker: Asker
     sessions: RouterSessions
     caches: Caches
+    augmentors: Augmentors
     stats: Stats
 
     @property
@@ -69,8 +75,11 @@ class SmartModels:
 
     async def aclose(self) -> None:
         """Write what is not written yet."""
-        await self.caches.aclose()
-        await self.stats.flush()
+        try:
+            await self.caches.aclose()
+            await self.stats.flush()
+        finally:
+            await self.augmentors.aclose()
 
 
 def open_smart_models(
@@ -81,6 +90,7 @@ def open_smart_models(
     board: Board,
     prices: PriceList,
     limits: Stage | None,
+    transport: httpx.AsyncBaseTransport,
     count_failure: CountFailure,
 ) -> SmartModels:
     """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need."""
@@ -101,14 +111,28 @@ def open_smart_models(
     caches = Caches(
         database, _open_store(settings), live, asker, Embedders(asker, _open_local), prices, stats, note_failure
     )
+    searcher = Searcher([stage for stage in (Metering(recorder, prices), limits) if stage is not None])
+    augmentors = Augmentors(settings, transport, asker, searcher, stats, note_failure)
     alias = Alias()
-    stages: dict[Kind, SmartStage] = {"alias": alias, "redirect": alias, "router": router, "cache": caches.stage}
-    return SmartModels(live, Names(registry, live, stages, settings.default_model), asker, sessions, caches, stats)
+    stages: dict[Kind, SmartStage] = {
+        "alias": alias,
+        "redirect": alias,
+        "router": router,
+        "cache": caches.stage,
+        "augmentor": augmentors.stage,
+    }
+    return SmartModels(
+        live, Names(registry, live, stages, settings.default_model), asker, sessions, caches, augmentors, stats
+    )
 
 
-def open_to_look(settings: Settings, database: Database, registry: Registry, prices: PriceList) -> SmartModels:
+def open_to_look(
+    settings: Settings, database: Database, registry: Registry, prices: PriceList, transport: httpx.AsyncBaseTransport
+) -> SmartModels:
     """The same for commands that only look at ways: whatever would be sent cannot be recorded, and fails."""
-    return open_smart_models(settings, database, registry, _NoRecorder(), Board(), prices, None, lambda *_: None)
+    return open_smart_models(
+        settings, database, registry, _NoRecorder(), Board(), prices, None, transport, lambda *_: None
+    )
 
 
 class _NoRecorder:

@@ -153,7 +153,8 @@ async def _ask_json(
     except (httpx.TransportError, NotGot) as exc:
         raise SearchFailed(f"{name} did not answer ({type(exc).__name__})") from exc  # its words have the address
     if not response.is_success:
-        raise SearchFailed(words.get(response.status_code) or f"{name} answered with the status {response.status_code}")
+        status = response.status_code
+        raise SearchFailed(words.get(status) or f"{name} answered with the status {status}", status)
     try:
         reply = loads_repaired(body)
     except InvalidJson:

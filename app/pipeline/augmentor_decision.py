@@ -1,0 +1,127 @@
+"""What an augmentor is to look up, and how that is read from the words of a designator."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from app.core.frozen import frozen
+from app.core.web import Wanted
+
+_DECISION = re.compile(r"(direct|search\s*\+\s*scrape|search|scrape)(?:\s*:\s*(.*))?", re.IGNORECASE)
+_LABEL = re.compile(r"[*_`]*(?:final\s+)?(?:decision|answer|output)[*_`]*\s*:\s*[*_`]*\s*(?=\S)", re.IGNORECASE)
+_FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.IGNORECASE | re.DOTALL)
+_AROUND = ("**", "__", "```", "`", '"', "'", ("“", "”"), ("„", "“"), ("«", "»"))
+_URL = re.compile(r"https?://[^\s<>\"'`\\^{|}]+", re.IGNORECASE)
+_END_OF_SENTENCE = ".,;:!?*_…"
+_CLOSING = {")": "(", "]": "["}
+
+
+@frozen
+class Decision:
+    """What to look up; nothing where all is empty.
+
+    Attributes:
+        query: to be searched for.
+        pages: to be fetched.
+        follow: the best results of the search are to be fetched, too.
+    """
+
+    query: str = ""
+    pages: tuple[Wanted, ...] = ()
+    follow: bool = False
+
+    @property
+    def is_direct(self) -> bool:
+        """Nothing is to be looked up."""
+        return not self.query and not self.pages
+
+    def kept_to(self, most_pages: int) -> "Decision":
+        """The same with no more pages than that."""
+        return Decision(self.query, self.pages[:most_pages], self.follow and most_pages > 0)
+
+
+DIRECT = Decision()
+
+
+def read_decision(words: str, text: str) -> Decision | None:
+    """What `words` of a designator decide about a message `text`: `direct`, `search:`, `scrape:` or `search+scrape:`.
+
+    A query that is empty is the message itself. Around the decision there may be quotes, marks of Markdown and a label; only
+    what is one line then, and a decision as a whole, is one.
+
+    Returns:
+        None where it is none.
+    """
+    found = _DECISION.fullmatch(_bare(words))
+    if found is None:
+        return None
+    kind, rest = "".join(found[1].lower().split()), _unquoted((found[2] or "").strip())
+    if kind == "direct":
+        return None if rest else DIRECT
+    if found[2] is None:
+        return None
+    if kind == "scrape":
+        pages = _pages(re.split(r"[\s,]+", rest), text)
+        return Decision(pages=pages) if pages else None
+    return Decision(query=_one_line(rest or text), follow=kind == "search+scrape")
+
+
+def decide_always(text: str) -> Decision:
+    """The message is searched for, and the pages that it names are fetched."""
+    return Decision(query=_one_line(text), pages=_pages(urls_in(text), text))
+
+
+def urls_in(text: str) -> list[str]:
+    """The addresses of pages that a text names, as they stand there, each once."""
+    return list(dict.fromkeys(_ended(found) for found in _URL.findall(text)))
+
+
+def _pages(urls: Iterable[str], text: str) -> tuple[Wanted, ...]:
+    """Those of `urls` that are addresses of pages. What stands in the message was named by the user."""
+    named = set(urls_in(text))
+    wanted = (_unquoted(url) for url in urls)
+    return tuple(Wanted(url, by_user=url in named) for url in dict.fromkeys(wanted) if _is_page(url))
+
+
+def _is_page(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
+
+
+def _bare(words: str) -> str:
+    """The one line of `words` without what stands around it; all of them where there are more."""
+    words = words.strip()
+    if fenced := _FENCE.fullmatch(words):
+        words = fenced[1]
+    words = _unquoted(words)
+    label = _LABEL.match(words)
+    return _unquoted(words[label.end() :].removesuffix("**") if label else words).rstrip(".").strip()
+
+
+def _unquoted(words: str) -> str:
+    """Without pairs of marks around all of it."""
+    words = words.strip()
+    for marks in _AROUND:
+        begin, end = marks if isinstance(marks, tuple) else (marks, marks)
+        inner = words[len(begin) : -len(end)]
+        if len(words) > len(begin) and words.startswith(begin) and words.endswith(end) and begin not in inner:
+            return _unquoted(inner)
+    return words
+
+
+def _ended(url: str) -> str:
+    """Without what belongs to the sentence around it."""
+    while url:
+        last = url[-1]
+        opening = _CLOSING.get(last)
+        if last not in _END_OF_SENTENCE and (opening is None or url.count(opening) >= url.count(last)):
+            break
+        url = url[:-1]
+    return url
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,121 @@
+"""Who searches the web for augmentors: each search provider, by the name that their definitions have for it."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import httpx
+
+from app.core.call import Call
+from app.core.errors import UnknownModel, UpstreamInvalid
+from app.core.jsonio import InvalidJson, Json, loads
+from app.core.smart import Augmentor
+from app.core.smart import SearchProvider as Provider
+from app.core.web import SEARCH, Asked, Found, SearchFailed, SearchResult
+from app.pipeline.asking import Asker, Asking
+from app.pipeline.searching import Searcher
+from app.settings import Settings
+from app.web.search import Parallel, Perplexity, SearXNG
+
+# Perplexity's Agent API has replaced its chat completions, which still answer some. The first one that is there is asked.
+_AGENT, _CHAT = "perplexity-agent/perplexity/sonar", "perplexity/sonar"
+_PARALLEL_KEYS = ("PARALLELAI_API_KEY", "PARALLEL_API_KEY")
+
+
+class Searches:
+    """Searches as an augmentor says; see `pipeline.augmentor_gathering.Search`.
+
+    Args:
+        transport: that of calls to providers: addresses of search services are the operator's word.
+    """
+
+    def __init__(
+        self, settings: Settings, transport: httpx.AsyncBaseTransport, asker: Asker, searcher: Searcher
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._asker = asker
+        self._searcher = searcher
+        self._ways: Mapping[Provider, Callable[[Call, Augmentor, str, float], Awaitable[Found]]] = {
+            "searxng": self._by_searxng,
+            "parallel": self._by_parallel,
+            "perplexity": self._by_perplexity,
+        }
+
+    async def search(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Sequence[SearchResult]:
+        """The results for `query`.
+
+        Raises:
+            SearchFailed, RelayError: there are none.
+        """
+        return (await self._ways[augmentor.search_provider](call, augmentor, query, deadline)).results
+
+    async def _by_searxng(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
+        url = augmentor.search_provider_url or self._settings.searxng_url
+        if url is None:
+            raise SearchFailed("SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor")
+        provider = SearXNG(self._transport, url)
+        most = augmentor.max_search_results
+        return await self._searcher.search(call, "searxng", provider, query, most, deadline)
+
+    async def _by_parallel(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
+        url = augmentor.search_provider_url
+        provider = Parallel(self._transport, self._parallel_key, *([url] if url else []))
+        most = augmentor.max_search_results
+        return await self._searcher.search(call, "parallel", provider, query, most, deadline)
+
+    async def _by_perplexity(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
+        async def ask(body: dict[str, Json], until: float) -> Asked:
+            return await ask_perplexity(self._asker, call, body, until)
+
+        return await Perplexity(ask).search(query, augmentor.max_search_results, deadline)
+
+    def _parallel_key(self) -> str | None:
+        key = self._settings.secret(_PARALLEL_KEYS)
+        return key.split(",")[0].strip() if key else None
+
+
+async def ask_perplexity(asker: Asker, call: Call, body: Mapping[str, Json], deadline: float) -> Asked:
+    """The reply to a chat, by the Agent API or else by chat completions, with its sources as these have them.
+
+    Raises:
+        RelayError: there is none.
+    """
+    try:
+        asked: dict[str, Json] = {"model": _AGENT, "input": _question(body), "tools": [{"type": "web_search"}]}
+        reply = await _ask(asker, call, "responses", "responses", asked, deadline)
+        return Asked(_with_sources(reply.reply), reply.usage)
+    except UnknownModel:
+        return await _ask(asker, call, "chat", "openai", {**body, "model": _CHAT}, deadline)
+
+
+async def _ask(
+    asker: Asker, call: Call, surface: str, dialect: str, payload: Mapping[str, Json], deadline: float
+) -> Asked:
+    left_s = max(0.0, deadline - time.monotonic())
+    body, usage = await asker.send(call, Asking(str(payload["model"]), surface, dialect, payload, SEARCH, left_s))
+    try:
+        return Asked(loads(body), usage)
+    except InvalidJson as exc:
+        raise UpstreamInvalid("Perplexity's reply is no JSON.") from exc
+
+
+def _question(body: Mapping[str, Json]) -> Json:
+    messages = body["messages"]
+    return messages[-1]["content"]
+
+
+def _with_sources(reply: Json) -> Json:
+    """What a response of the Agent API found and cites, where chat completions have it.
+
+    Its items `search_results` are those of Perplexity's own SDK (`SearchResultsOutputItem`); OpenAI's API has none.
+    """
+    output = reply.get("output") if isinstance(reply, dict) else None
+    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    results = [each for item in items if item.get("type") == "search_results" for each in _list(item.get("results"))]
+    parts = [part for item in items for part in _list(item.get("content")) if isinstance(part, dict)]
+    annotations = [each for part in parts for each in _list(part.get("annotations"))]
+    return {"search_results": results, "choices": [{"message": {"annotations": annotations}}]}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
