@@ -9,6 +9,7 @@ from typing import Any
 from app.core.abilities import Known
 from app.core.call import Target
 from app.core.jsonio import Json
+from app.core.web import SEARCH_TARGETS
 from app.metering.prices import Found, Prices
 from app.metering.rates_form import read_rates, write_rates
 from app.providers.registry import Registry
@@ -186,7 +187,8 @@ class ModelDesk:
             InvalidRates: they have faults.
         """
         provider = provider.lower()
-        self._check(provider, model)
+        if (provider, model) not in SEARCH_TARGETS:
+            self._check(provider, model)
         price = await set_price(self._db, provider, model, write_rates(read_rates(rates)))
         await self._refresh()
         return price

@@ -156,10 +156,12 @@ def delete(
 def _split(name: str, config: "Config") -> tuple[str, str]:
     from difflib import get_close_matches
 
+    from app.core.web import SEARCH_TARGETS
+
     provider, _, model = name.partition("/")
     if not provider or not model:
         raise Refused(f"{name!r} is no model: use PROVIDER/MODEL, such as openai/gpt-4.1.")
-    if provider not in config.providers:
+    if provider not in config.providers and (provider, model) not in SEARCH_TARGETS:
         near = get_close_matches(provider, config.providers, n=1, cutoff=0.0)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise Refused(f"There is no provider {provider!r} in the configuration{hint}")

@@ -10,6 +10,9 @@ from app.core.usage import NO_USAGE, Usage
 SEARCH = "search"
 """The model, surface and dialect of searches by services that are no model, and what they are called as helper calls."""
 
+SEARCH_TARGETS = frozenset({("parallel", SEARCH), ("searxng", SEARCH)})
+"""As whose their records stand, provider and model, and for which an operator may set a price."""
+
 
 @frozen
 class SearchResult:

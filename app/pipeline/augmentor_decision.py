@@ -7,8 +7,16 @@ from urllib.parse import urlsplit
 from app.core.frozen import frozen
 from app.core.web import Wanted
 
-_DECISION = re.compile(r"(direct|search\s*\+\s*scrape|search|scrape)(?:\s*:\s*(.*))?", re.IGNORECASE)
-_LABEL = re.compile(r"[*_`]*(?:final\s+)?(?:decision|answer|output)[*_`]*\s*:\s*[*_`]*\s*(?=\S)", re.IGNORECASE)
+# Markdown may stand around the word alone: **search:** Ulm, `search`: Ulm.
+_DECISION = re.compile(
+    r"(?P<mark>\*\*|\*|`)?(?P<kind>direct|search\s*\+\s*scrape|search|scrape)(?(mark)(?P=mark)?)\s*"
+    r"(?::(?(mark)(?P=mark)?)\s*(?P<rest>.*))?",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"(?P<mark>\*\*|\*|`)?(?:final\s+)?(?:decision|answer|output)(?(mark)(?P=mark)?)\s*:(?(mark)(?P=mark)?)\s*(?=\S)",
+    re.IGNORECASE,
+)
 _FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.IGNORECASE | re.DOTALL)
 _AROUND = ("**", "__", "```", "`", '"', "'", ("“", "”"), ("„", "“"), ("«", "»"))
 _URL = re.compile(r"https?://[^\s<>\"'`\\^{|}]+", re.IGNORECASE)
@@ -55,10 +63,10 @@ def read_decision(words: str, text: str) -> Decision | None:
     found = _DECISION.fullmatch(_bare(words))
     if found is None:
         return None
-    kind, rest = "".join(found[1].lower().split()), _unquoted((found[2] or "").strip())
+    kind, rest = "".join(found["kind"].lower().split()), _unquoted(found["rest"] or "")
     if kind == "direct":
         return None if rest else DIRECT
-    if found[2] is None:
+    if found["rest"] is None:
         return None
     if kind == "scrape":
         pages = _pages(re.split(r"[\s,]+", rest), text)
@@ -98,7 +106,7 @@ def _bare(words: str) -> str:
         words = fenced[1]
     words = _unquoted(words)
     label = _LABEL.match(words)
-    return _unquoted(words[label.end() :].removesuffix("**") if label else words).rstrip(".").strip()
+    return _unquoted(words[label.end() :] if label else words).rstrip(".").strip()
 
 
 def _unquoted(words: str) -> str:

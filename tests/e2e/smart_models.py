@@ -1,52 +1,48 @@
-"""Smart models for a gateway that runs: put into its database, and waited for."""
+"""Smart models in the database of a gateway, also before its first start, and what they counted."""
 
 import asyncio
-import time
-
-import httpx
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from app.core.smart import SmartModel
-from app.store.db import open_database
+from app.store.db import Database, open_database
 from app.store.schema import upgrade
 from app.store.smart_models import StoredSmartModel, put_smart_models, read_smart_models
 from tests.e2e.gateway import Gateway
 
-WAIT_S = 20.0
+T = TypeVar("T")
+
+LIVE_S = 2.0
+"""After so long every worker knows them."""
 
 
-def add_smart_models(gateway: Gateway, *models: SmartModel) -> None:
-    """Put them into the gateway's database, be it running or not."""
+def add_smart_models(gateway: Gateway | str, *models: SmartModel) -> None:
+    """Define them. `gateway` may be the URL of its database."""
+    _in_database(gateway, lambda database: put_smart_models(database, models))
 
-    async def put() -> None:
-        database = open_database(gateway.database_url)
+
+def stored_smart_models(gateway: Gateway | str) -> dict[str, StoredSmartModel]:
+    """All that there are, by their names."""
+    found = _in_database(gateway, lambda database: read_smart_models(database))
+    return {each.model.name: each for each in found}
+
+
+def stats_of(gateway: Gateway | str, name: str) -> dict[str, Any]:
+    """What one has counted up to now; it is written once a second."""
+    return dict(stored_smart_models(gateway)[name].stats)
+
+
+def _in_database(gateway: Gateway | str, work: Callable[[Database], Awaitable[T]]) -> T:
+    url = gateway if isinstance(gateway, str) else gateway.database_url
+
+    async def run() -> T:
+        database = open_database(url)
         try:
             await upgrade(database)
-            await put_smart_models(database, models)
+            return await work(database)
         finally:
             await database.aclose()
 
-    gateway.data_dir.mkdir(parents=True, exist_ok=True)
-    asyncio.run(put())
-
-
-def stored_smart_models(gateway: Gateway) -> list[StoredSmartModel]:
-    """What the gateway's database has of them."""
-
-    async def read() -> list[StoredSmartModel]:
-        database = open_database(gateway.database_url)
-        try:
-            return await read_smart_models(database)
-        finally:
-            await database.aclose()
-
-    return asyncio.run(read())
-
-
-def wait_for_model(gateway: Gateway, name: str) -> None:
-    """Return when the gateway lists a model of that name."""
-    until = time.monotonic() + WAIT_S
-    headers = {"authorization": f"Bearer {gateway.token}"}
-    while httpx.get(f"{gateway.base_url}/v1/models/{name}", headers=headers, trust_env=False).status_code != 200:
-        if time.monotonic() > until:
-            raise TimeoutError(f"the gateway does not list {name!r}")
-        time.sleep(0.05)
+    with ThreadPoolExecutor(1) as pool:  # the test may have a loop of its own
+        return pool.submit(asyncio.run, run()).result()

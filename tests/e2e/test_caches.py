@@ -17,7 +17,7 @@ from openai import DefaultHttpxClient, OpenAI
 
 from tests.chroma_server import running_chroma
 from tests.e2e.gateway import Gateway, running_gateway
-from tests.e2e.smart_models import add_smart_models, stored_smart_models
+from tests.e2e.smart_models import add_smart_models, stats_of
 from tests.e2e.standin import Answer, Exchange, StandIn
 from tests.smart import make_smart
 
@@ -199,13 +199,13 @@ def test_cache_control_is_obeyed(cached: Gateway, control: str, status: str) -> 
 
 def test_what_a_cache_counts_is_written_to_its_row(cached: Gateway) -> None:
     token = fresh_token(cached)
-    before = next(each.stats for each in stored_smart_models(cached) if each.model.name == "shared")
+    before = stats_of(cached, "shared")
     ask(cached, ASKED, "shared", token=token)
     ask_until(cached, ASKED, "hit", model="shared", token=token)
 
     until = time.monotonic() + 10
     while True:
-        after = next(each.stats for each in stored_smart_models(cached) if each.model.name == "shared")
+        after = stats_of(cached, "shared")
         if after["cache_hits"] > before["cache_hits"]:
             break
         assert time.monotonic() < until, after
