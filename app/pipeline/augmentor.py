@@ -183,7 +183,8 @@ def write_sources(sources: Sequence[Source]) -> str:
     """Their addresses in their order, with a space between them; the first ones, where all are too long for a header."""
     written = ""
     for source in sources:
-        longer = f"{written} {quote(source.url, safe=_IN_URLS)}".strip()
+        url = quote(source.url, safe=_IN_URLS, errors="replace")
+        longer = f"{written} {url}".strip()
         if len(longer) > MOST_SOURCES:
             break
         written = longer
