@@ -53,7 +53,6 @@ class Settings:
         alert_webhook_url, alert_webhook_secret: who is told of critical alerts, and what that is signed with; both, or neither.
         searxng_url: of the operator's SearXNG, for augmentors that search by it.
         web_allow: what else than the public internet's usual ports may be reached for others than the operator.
-        web_deadline_s: how long an augmentor may search and fetch, all in all.
         web_page_ttl_s: how long a page that was fetched is kept; 0 keeps none.
         metrics_cidrs: networks that may read `/metrics` without a token.
         dns_resolution: names of clients' addresses are looked up.
@@ -93,7 +92,6 @@ class Settings:
     alert_webhook_secret: str | None = field(default=None, repr=False)
     searxng_url: str | None = None
     web_allow: tuple[Place, ...] = ()
-    web_deadline_s: int = 15
     web_page_ttl_s: int = 900
     metrics_cidrs: tuple[Network, ...] = ()
     dns_resolution: bool = False
@@ -161,7 +159,6 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         alert_webhook_secret=webhook_secret,
         searxng_url=_searxng_url(env),
         web_allow=_places(env, "WEB_ALLOW"),
-        web_deadline_s=_integer(env, "WEB_DEADLINE_S", 15, 1, 300),
         web_page_ttl_s=_integer(env, "WEB_PAGE_TTL_S", 900, 0, 86_400),
         metrics_cidrs=_networks(env, "METRICS_CIDRS"),
         dns_resolution=_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",

@@ -399,14 +399,13 @@ def test_settings_of_the_web_are_read() -> None:
         environ={
             "SEARXNG_URL": "http://searxng:8080/",
             "WEB_ALLOW": "Wiki.example:8080, 10.0.0.0/8,",
-            "WEB_DEADLINE_S": "20",
             "WEB_PAGE_TTL_S": "0",
         }
     )
 
     assert settings.searxng_url == "http://searxng:8080/"
     assert [(place.host, place.port) for place in settings.web_allow] == [("wiki.example", 8080), ("", None)]
-    assert (settings.web_deadline_s, settings.web_page_ttl_s) == (20, 0)
+    assert settings.web_page_ttl_s == 0
 
 
 @pytest.mark.parametrize(
@@ -416,7 +415,6 @@ def test_settings_of_the_web_are_read() -> None:
         ({"SEARXNG_URL": "http://searxng/?q="}, "http://HOST:PORT"),
         ({"WEB_ALLOW": "http://wiki.example"}, "WEB_ALLOW"),
         ({"WEB_ALLOW": "wiki.example,*"}, "WEB_ALLOW: '*' is no host"),
-        ({"WEB_DEADLINE_S": "0"}, "WEB_DEADLINE_S"),
     ],
 )
 def test_setting_of_the_web_that_cannot_be_used_is_named(changes: dict[str, str], words: str) -> None:

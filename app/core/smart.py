@@ -20,6 +20,7 @@ MAX_NAME_LENGTH = 100
 _MOST_TOKENS = 100_000_000
 _MOST_MS = 3_600_000
 _WILD = re.compile(r"[*?\[\]]")
+_ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[^\s?#@]*)?")
 
 
 def _checked_model(name: str) -> str:
@@ -281,17 +282,30 @@ class Augmentor(SmartModel):
         default="auto", description="The designator decides; or each last message is searched for; or nothing is."
     )
     search_provider: SearchProvider = "searxng"
-    search_provider_url: str | None = Field(default=None, description="In place of the operator's setting.")
+    search_provider_url: str | None = Field(
+        default=None, max_length=500, description="Of SearXNG or Parallel, in place of SEARXNG_URL or Parallel's own."
+    )
     max_search_results: int = Field(default=5, ge=1, le=50)
     max_scrape_urls: int = Field(default=3, ge=0, le=20)
     max_context_tokens: int = Field(default=4000, ge=100, le=200_000)
     inject_as: Literal["user", "system"] = Field(default="user", description="The role of what was found.")
     time_budget_ms: int = Field(default=15_000, ge=1, le=_MOST_MS, description="For the decision, searches and pages.")
 
+    @field_validator("search_provider_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None and not _ADDRESS.fullmatch(url):
+            raise ValueError("is no address: write https://HOST or http://HOST:PORT, without a user")
+        return url
+
     @model_validator(mode="after")
     def _check_mode(self) -> Self:
         if self.mode == "auto" and self.designator_model is None:
             raise ValueError("the mode auto needs designator_model")
+        if self.search_provider == "perplexity" and self.search_provider_url is not None:
+            raise ValueError(
+                "perplexity is asked where its entry of config.json says, and needs no search_provider_url"
+            )
         return self
 
 

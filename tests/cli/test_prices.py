@@ -64,6 +64,15 @@ def test_own_price_is_in_force_until_it_is_deleted(relay: Relay) -> None:
     assert shown(relay, "openai/gpt-4o") == before
 
 
+def test_searches_of_augmentors_have_prices_too(relay: Relay) -> None:
+    relay("price", "set", "parallel/search", "--search", "0.005")
+
+    assert "parallel/search" in relay("price", "list").stdout
+    assert "no provider 'parallel'" in " ".join(
+        relay("price", "set", "parallel/x", "--input", "1", status=1).output.split()
+    )
+
+
 def test_price_with_tiers_is_set_by_json(relay: Relay) -> None:
     rates = {"input": {"base": "1", "above": {"200000": "2"}}, "variants": {"batch": {"input": "0.5"}}}
 

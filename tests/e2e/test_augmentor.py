@@ -70,6 +70,7 @@ class Web:
         self.server = server
         self.pages: dict[str, str] = {}
         self.found: list[dict[str, Any]] = []
+        self.hangs = False
         server.models = self.answer  # type: ignore[assignment] # it is called, as for posts
         server.answer = self.answer
 
@@ -89,6 +90,7 @@ class Web:
 
     def reset(self) -> None:
         self.server.forget()
+        self.hangs = False
         self.pages = {"/spire": html("The spire", PAGE), "/Linked/A": html("Named", LINKED)}
         self.found = [
             {"url": self.url("/spire"), "title": "Ulm Minster", "content": SNIPPET, "publishedDate": "2026-01-02"}
@@ -96,6 +98,8 @@ class Web:
 
     def answer(self, exchange: Exchange) -> Answer:
         path = urlsplit(exchange.path).path
+        if path == "/search" and self.hangs:
+            return Answer(hold=True, delay_s=30)
         if path == "/search":
             return Answer.json({"results": self.found})
         if path == "/v1/search":
@@ -123,6 +127,7 @@ def augmentors(web: StandIn) -> Iterator[SmartModel]:
     dead = f"http://127.0.0.1:{free_port()}"
     yield make_smart("augmentor", "dead", **at_acme, mode="always", search_provider_url=dead)
     yield make_smart("augmentor", "slow", **at_acme, designator_model="acme/slow", time_budget_ms=300)
+    yield make_smart("augmentor", "hurried", **at_acme, mode="always", time_budget_ms=5000)
     yield make_smart("augmentor", "patient", **at_acme, designator_model="acme/slow")
     yield make_smart("augmentor", "no-designator", **at_acme, designator_model="acme/broken")
     paid = {"mode": "always", "search_provider": "parallel", "search_provider_url": web.base_url}
@@ -705,3 +710,34 @@ def test_clients_own_deadline_leaves_time_for_the_answer(bench: Bench) -> None:
     )
 
     assert told(response) == (200, "failed", [])
+
+
+def test_client_that_leaves_ends_the_search_at_once(bench: Bench) -> None:
+    bench.web.hangs = True
+
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{bench.gateway.base_url}/v1/chat/completions",
+            json={"model": "always", **SURFACES[0].ask("who leaves", streamed=True)},
+            headers={"authorization": f"Bearer {bench.gateway.token}"},
+            timeout=1,
+            trust_env=False,
+        )
+
+    (searched,) = (each for each in bench.web.server.exchanges if "/search?" in each.path)
+    assert searched.wait_until_left()
+    wait_until(lambda: any(row["outcome"] == "client_gone" and row["helper"] for row in bench.gateway.rows()))
+    gone = [row for row in bench.gateway.rows() if row["outcome"] == "client_gone"]
+    assert {row["helper"] for row in gone} == {"search", None}
+    assert bench.standin.posts == []
+
+
+def test_search_that_hangs_leaves_the_pages_and_ends_with_the_time(bench: Bench) -> None:
+    bench.web.hangs = True
+    linked = bench.web.url("/Linked/A")
+
+    response = bench.ask(text=linked, model="hurried")
+
+    assert told(response) == (200, "scrape", [linked])
+    row = bench.gateway.row_of(response.headers["x-request-id"])
+    assert row["warnings"] == "augmentor hurried: search failed"

@@ -187,6 +187,13 @@ def test_price_that_cannot_be_is_told_in_words(
     assert error["message"].startswith(words)
 
 
+def test_search_of_augmentors_has_a_price_too(admin: httpx.Client) -> None:
+    response = admin.put(f"{PRICES}/parallel/search", json={"search": "0.005"})
+
+    assert response.status_code == 200, response.text
+    assert admin.delete(f"{PRICES}/parallel/search").is_success
+
+
 def test_providers_are_shown_with_their_states_but_no_secret(admin: httpx.Client) -> None:
     response = admin.get(PROVIDERS)
 
