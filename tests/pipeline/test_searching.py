@@ -1,5 +1,6 @@
 """Searches as helper calls: their records, their cost, and the limits that keep them from being made."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -157,3 +158,20 @@ async def test_last_request_of_a_minute_still_searches() -> None:
 
 def test_search_is_estimated_as_one_search_without_tokens() -> None:
     assert estimate(make_call(dialect="search")) == Estimate(0, 0, pieces=Usage(searches=1))
+
+
+async def test_search_that_nobody_waits_for_any_more_is_recorded_as_such() -> None:
+    records = Records()
+
+    class Hangs(Service):
+        async def search(self, query: str, most: int, deadline: float) -> Found:
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await search(Hangs(), records)
+
+    assert [(record.outcome.value, record.error) for record in records.all] == [
+        ("error", "it was waited for no longer")
+    ]
