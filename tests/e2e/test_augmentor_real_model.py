@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"no real model: {missing()}"),
 ]
 
-QUESTIONS = ["Write a poem about the sea.", "What is the weather in Ulm today?", "Hi!"]
+QUESTIONS = ["What is the weather in Ulm today?", "Hi!"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def model_url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def relay(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    folder, config = tmp_path_factory.mktemp("augmentor-real"), {"local": {"base_url": f"{model_url}/v1"}}
+    # It would babble on for as long as it may, which is a minute here.
+    local = {"base_url": f"{model_url}/v1", "payload_extra_parameters": {"max_tokens": 40}}
+    folder, config = tmp_path_factory.mktemp("augmentor-real"), {"local": local}
     with running_gateway(folder, config) as running:
         model = f"local/{MODEL}"
         add_smart_models(
