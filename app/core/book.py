@@ -1,11 +1,13 @@
 """All smart models at one time, and how a name is looked up among them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from app.core.frozen import frozen
 from app.core.naming import normalise
 from app.core.smart import KINDS, Redirect, SmartModel
+
+_MOST_BEHIND = 200
 
 
 @frozen
@@ -34,6 +36,7 @@ class Book:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         enabled = [entry for entry in entries if entry.model.enabled]
         self._by_name: dict[str, Entry] = {}
+        self._behind: dict[str, Sequence[SmartModel]] = {}
         for entry in sorted(enabled, key=lambda entry: KINDS.index(entry.model.kind)):
             if not is_pattern(entry.model):
                 self._by_name.setdefault(entry.model.name, entry)
@@ -74,6 +77,27 @@ class Book:
             seen.add(entry.id)
             name = target_of(entry.model, name)
         return normalise(name)
+
+    def behind(self, name: str) -> Sequence[SmartModel]:
+        """All smart models that a call for `name` may come through."""
+        known = self._behind.get(name)
+        if known is None:
+            known = self._behind[name] = tuple(self._walk(name))
+        return known
+
+    def _walk(self, name: str) -> Iterator[SmartModel]:
+        names = [name]
+        seen: set[tuple[str, str, str]] = set()
+        while names and len(seen) < _MOST_BEHIND:  # patterns can lead on for ever
+            name = names.pop()
+            entry = self.find(name)
+            if entry is None:
+                continue
+            key = (entry.model.kind, entry.id, normalise(name) if is_pattern(entry.model) else "")
+            if key not in seen:
+                seen.add(key)
+                names += targets_of(entry.model, name)
+                yield entry.model
 
 
 def is_pattern(model: SmartModel) -> bool:
