@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,11 +20,11 @@ from app.core.errors import RelayError
 from app.core.events import Completion
 from app.core.ports import Handler, NoteFailure
 from app.core.reply import Reply
-from app.core.smart import Cache
+from app.core.smart import Cache, SmartModel
 from app.core.usage import NO_USAGE
 from app.pipeline.cache_finding import Finder, Found, Lookup
 from app.pipeline.cache_keeping import Keeper, Keeping
-from app.pipeline.cache_key import key_of
+from app.pipeline.cache_key import key_of, said_lately
 from app.pipeline.flights import Flights
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class SmartCache:
 
     Args:
         follow: the name that a name leads to by aliases and redirects alone.
+        behind: the smart models that a call for a name may come through.
         keeper: keeps what was answered.
         count: adds to what a cache, by its id, counts.
     """
@@ -56,6 +57,7 @@ class SmartCache:
         read_chat: ReadChat,
         write_answer: WriteAnswer,
         follow: Callable[[str], str],
+        behind: Callable[[str], Sequence[SmartModel]],
         count: Callable[..., None],
         note_failure: NoteFailure,
         recheck: Recheck,
@@ -65,6 +67,7 @@ class SmartCache:
         self._read_chat = read_chat
         self._write_answer = write_answer
         self._follow = follow
+        self._behind = behind
         self._count = count
         self._note_failure = note_failure
         self._recheck = recheck
@@ -83,7 +86,7 @@ class SmartCache:
         found = await self._find(call, lookup)
         if found is not None and found.is_hit:
             completion = found.completion
-            if found.cosine < 1 and random.uniform(0, 100) < cache.recheck_percent:
+            if found.entry.id != lookup.key.id and random.uniform(0, 100) < cache.recheck_percent:
                 self._recheck(call, entry, found, lookup.request)
             return self._hit(call, lookup, found.entry, completion)
         if not cache.coalesce:
@@ -97,8 +100,9 @@ class SmartCache:
         """What is to be looked for; None where this call is none for a cache."""
         if "no-store" in call.cache_control or (request := self._read_chat(call)) is None:
             return None
-        key = key_of(call, request, cache, entry.id, self._follow(cache.target_model))
-        if key is None or self._finder.is_of_its_time(key.question):
+        target = cache.target_model
+        key = key_of(call, request, cache, entry.id, self._follow(target), self._behind(target))
+        if key is None or any(map(self._finder.is_of_its_time, said_lately(request))):
             return None
         return Lookup(entry, cache, key, request)
 
@@ -131,12 +135,13 @@ class SmartCache:
 
     async def _ask(self, led: Call, lookup: Lookup, near: Found | None, call_next: Handler, share: Share) -> Reply:
         """The target's reply, which is kept when it has ended. `near` is to be compared with it."""
+        notes = len(led.trace.notes)
         try:
             reply = await call_next(led)
         except BaseException:
             share(None)
             raise
-        reply.taps.append(Keeping(self._keeper, led, lookup, near, share))
+        reply.taps.append(Keeping(self._keeper, led, lookup, near, share, notes))
         return _told(reply, "miss")
 
     def _hit(self, call: Call, lookup: Lookup, entry: CacheEntry | None, completion: Completion) -> Reply:
@@ -160,7 +165,10 @@ def _cache(entry: Entry) -> Cache:
 
 
 def _told(reply: Reply, status: str) -> Reply:
-    reply.headers.append((STATUS.encode(), status.encode()))
+    """The reply, which tells what the cache did; where one behind it had the answer, that is told already."""
+    if (STATUS.encode(), b"hit") not in reply.headers:
+        reply.headers[:] = [header for header in reply.headers if header[0] != STATUS.encode()]
+        reply.headers.append((STATUS.encode(), status.encode()))
     return reply
 
 

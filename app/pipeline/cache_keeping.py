@@ -1,5 +1,6 @@
 """Keeps what was answered, when it has ended and off the path of the call."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of a reply that is kept: one of 4,000 tokens has a fiftieth of it, in any form of stream."""
+# Bytes that are read in a millisecond or two; more would hold up other calls.
+_READ_AT_ONCE = 64 * 1024
 _WHOLE = frozenset({"stop", "tool_calls"})
 
 ReadAnswer = Callable[[str, bytes, bool], Completion | None]
@@ -52,11 +55,12 @@ class Keeper:
 
     async def _keep(self, keeping: "Keeping", body: bytes) -> None:
         call, lookup = keeping.call, keeping.lookup
-        completion = self._read_answer(call.dialect, body, call.streamed)
-        if completion is not None and completion.reason not in _WHOLE:
-            completion = None
-        keeping.share(completion)
-        if completion is None:
+        completion = None
+        try:
+            completion = await self._read(call, body)
+        finally:
+            keeping.share(completion)
+        if completion is None or not keeping.is_the_targets:
             return
         try:
             if _fits(lookup, completion):
@@ -65,6 +69,13 @@ class Keeper:
                 await self._compare(call, lookup, keeping.near, completion)
         except RelayError as exc:
             log.warning("%s: the cache %s does not keep the answer: %s", call.id, lookup.cache.name, exc.message)
+
+    async def _read(self, call: Call, body: bytes) -> Completion | None:
+        if len(body) <= _READ_AT_ONCE:
+            completion = self._read_answer(call.dialect, body, call.streamed)
+        else:
+            completion = await asyncio.to_thread(self._read_answer, call.dialect, body, call.streamed)
+        return completion if completion is not None and completion.reason in _WHOLE else None
 
     async def _entry(self, call: Call, lookup: Lookup, completion: Completion) -> CacheEntry:
         vector = lookup.vector
@@ -94,9 +105,12 @@ class Keeping:
     Attributes:
         near: what the cache would have proposed, where it was not sure enough.
         share: gives the answer to those who wait for it.
+
+    Args:
+        notes: how many the call's trace had before the target was asked.
     """
 
-    __slots__ = ("_keeper", "_pieces", "_size", "call", "lookup", "near", "share")
+    __slots__ = ("_keeper", "_notes", "_pieces", "_size", "call", "lookup", "near", "share")
 
     def __init__(
         self,
@@ -105,14 +119,24 @@ class Keeping:
         lookup: Lookup,
         near: Found | None,
         share: Callable[[Completion | None], None],
+        notes: int = 0,
     ) -> None:
         self.call = call
         self.lookup = lookup
         self.near = near
         self.share = share
         self._keeper = keeper
+        self._notes = notes
         self._pieces: list[bytes] = []
         self._size = 0
+
+    @property
+    def is_the_targets(self) -> bool:
+        """Whether it is what the target says: not where the default model stood in, a stage behind could not do its part, another
+        model carried a stream on, or another cache gave it, which has its own time and errors."""
+        trace = self.call.trace
+        stood_in = any(step.kind == "default" for step in trace.way[len(self.call.way) :])
+        return not (stood_in or trace.cache_hit or trace.rescued or len(trace.notes) > self._notes)
 
     def feed(self, chunk: bytes) -> None:
         """Keep the piece, unless the reply is far too long already."""

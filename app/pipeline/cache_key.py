@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Text, ToolCall, ToolResult
+from app.core.chat import ChatRequest, Message, Text, ToolCall, ToolResult
 from app.core.frozen import frozen
 from app.core.jsonio import dumps
-from app.core.smart import Cache
+from app.core.smart import Cache, SmartModel
 
 # Who asks and how the reply is to look changes nothing in the answer.
 _OF_NO_MATTER = frozenset(
@@ -18,6 +19,8 @@ _OF_NO_MATTER = frozenset(
 
 # Headers by which a client asks for another behaviour; the other ones that are passed on say how it speaks.
 _BETAS = frozenset({b"anthropic-beta", b"openai-beta"})
+
+_LATELY = 3  # messages of the user
 
 
 @frozen
@@ -35,13 +38,21 @@ class Key:
     question: str
 
 
-def key_of(call: Call, request: ChatRequest, cache: Cache, cache_id: str, target: str) -> Key | None:
+def key_of(
+    call: Call,
+    request: ChatRequest,
+    cache: Cache,
+    cache_id: str,
+    target: str,
+    behind: Sequence[SmartModel] = (),
+) -> Key | None:
     """The key of `call`, which asks `request`; None where the cache is not for it.
 
     That is so of a request that does not end with words of the user: the results of tools, or half an answer to go on with.
 
     Args:
         target: the model that will answer, as far as that is known before.
+        behind: the smart models that the call may come through after the cache.
     """
     messages = request.messages
     if not messages or messages[-1].role != "user":
@@ -53,28 +64,39 @@ def key_of(call: Call, request: ChatRequest, cache: Cache, cache_id: str, target
         if any(isinstance(part, ToolResult | ToolCall) for message in before for part in message.parts):
             return None  # the question is about what the tools gave, and that is not looked at
         before = tuple(message for message in before if message.role == "system")
-    question = "\n".join(part.text for part in asked.parts if isinstance(part, Text)).strip()
+    question = _text_of(asked)
     if not question:
         return None
     if not cache.match_system_prompt:
         before = tuple(message for message in before if message.role != "system")
-    others = [part for part in asked.parts if not isinstance(part, Text)]
     space = _digest(
         [
             cache_id,
             _tenant(call, cache),
+            _rights(call, cache, behind),
             target,
+            [model.model_dump_json() for model in behind],
             list(map(_plain, before)),
-            list(map(_plain, others)),
+            _around(asked),
             _settings(call, request),
         ]
     )
     return Key(_digest([space, question]), space, question)
 
 
+def said_lately(request: ChatRequest) -> list[str]:
+    """The last words of the user, and those before that they may go on from: `and Berlin?` may ask for weather, as of Paris."""
+    said = [message for message in request.messages if message.role == "user"]
+    return list(map(_text_of, said[-_LATELY:]))
+
+
 def pair_id(cache_id: str, question: str) -> str:
     """Names a question of a cache, whoever asked it: what is wrong for one is wrong for all."""
     return _digest([cache_id, question])[:32]
+
+
+def _text_of(message: Message) -> str:
+    return "\n".join(part.text for part in message.parts if isinstance(part, Text)).strip()
 
 
 def _tenant(call: Call, cache: Cache) -> Any:
@@ -89,12 +111,30 @@ def _tenant(call: Call, cache: Cache) -> Any:
             return ["user", principal.username]
 
 
+def _rights(call: Call, cache: Cache, behind: Sequence[SmartModel]) -> Any:
+    """Who may not ask the target is given nothing that it said: a call that gets an answer has the rights of the one that is kept."""
+    principal = call.principal
+    shut = sorted(each.name for each in behind if not each.may_be_used_by(principal.token_id, principal.username))
+    is_for_all = any(principal.may_use(name) for name in (*(step.name for step in call.way), cache.name))
+    return [shut, [] if is_for_all else sorted(principal.models)]
+
+
+def _around(asked: Message) -> Any:
+    """What the last message holds beside its text. Of pictures with text between them it matters which is where, and so all does."""
+    plain = list(map(_plain, asked.parts))
+    is_text = [isinstance(part, Text) for part in asked.parts]
+    others = [part for part, is_one in zip(plain, is_text, strict=True) if not is_one]
+    edges = sum(one != other for one, other in pairwise(is_text))
+    return [asked.name, others if edges < 2 else plain, is_text[:1] if others else []]
+
+
 def _settings(call: Call, request: ChatRequest) -> Any:
     """All of the request beside its messages that may change the answer."""
     bare = replace(request, messages=(), user=None, extras=None)
     extras = {name: value for name, value in (request.extras or {}).items() if name not in _OF_NO_MATTER}
     headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in call.headers if name in _BETAS]
-    return [_plain(bare), extras, headers]
+    # The same parameter may mean something else in another dialect.
+    return [_plain(bare), [call.dialect, extras] if extras else [], headers]
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from app.core.book import Entry
 from app.core.errors import CacheUnavailable
 from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
-from app.core.smart import Cache
-from app.dialects.conversation import read_answer, read_chat, write_answer
+from app.core.smart import Cache, SmartModel
+from app.dialects.conversation import read_answer, write_answer
+from app.dialects.repeatable import read_repeatable
 from app.pipeline.asking import Asker
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_checking import Checker
@@ -86,15 +87,19 @@ class Caches:
         def follow(name: str) -> str:
             return shelf.book.follow(name)
 
+        def behind(name: str) -> Sequence[SmartModel]:
+            return shelf.book.behind(name)
+
         checker = Checker(asker, embedders, self.feedback, self._jobs, follow)
         finder = Finder(store, embedders, _Texts(), self.feedback, checker.may_share, time.time)
         keeper = Keeper(store, finder, prices, self._jobs, read_answer, checker.compare)
         self.stage = SmartCache(
             finder,
             keeper,
-            read_chat=read_chat,
+            read_chat=read_repeatable,
             write_answer=write_answer,
             follow=follow,
+            behind=behind,
             count=stats.counter("cache"),
             note_failure=note_failure,
             recheck=checker.recheck,

@@ -13,15 +13,17 @@ from typing import Any
 import pytest
 
 from app.core.book import Entry
-from app.core.call import Call, Target
+from app.core.call import Call, Step, Target, Trace
 from app.core.chat import Text, ToolCall
 from app.core.errors import CacheUnavailable, RelayError, UpstreamError
 from app.core.events import Completion
 from app.core.jsonio import loads
 from app.core.ports import CacheStore, Priced
 from app.core.reply import End, Outcome, Reply
+from app.core.smart import SmartModel
 from app.core.usage import NO_USAGE, Usage
-from app.dialects.conversation import read_answer, read_chat, write_answer
+from app.dialects.conversation import read_answer, write_answer
+from app.dialects.repeatable import read_repeatable
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_finding import Finder, Found, Lookup
 from app.pipeline.cache_keeping import Keeper
@@ -31,7 +33,7 @@ from app.store.vectors.chroma_link import ChromaServer
 from app.store.vectors.embedded import EmbeddedCacheStore
 from tests.calls import PRINCIPAL, make_call
 from tests.chroma_server import Chroma, running_chroma
-from tests.smart import make_entry
+from tests.smart import make_entry, make_smart
 
 LONG = "An answer that is long enough to be kept, as it has quite a number of words in it. " * 4
 DEGREES = {
@@ -107,6 +109,8 @@ class Bench:
         self.verdict = True
         self.counts: dict[str, Any] = {}
         self.notes: list[str] = []
+        self.happens: Callable[[Trace], None] = lambda _trace: None
+        self.behind: list[SmartModel] = []
         self.rechecked: list[Found] = []
         self.compared: list[tuple[Found, Completion]] = []
         self.jobs = Jobs()
@@ -115,12 +119,14 @@ class Bench:
         self.gate: asyncio.Event | None = None
         self.is_asked = asyncio.Event()
         finder = Finder(store, self._embed, self.texts, self.feedback, self._judge, lambda: self.now)
+        self.keeper = Keeper(store, finder, Prices(), self.jobs, read_answer, self._compare)
         self.stage = SmartCache(
             finder,
-            Keeper(store, finder, Prices(), self.jobs, read_answer, self._compare),
-            read_chat=read_chat,
+            self.keeper,
+            read_chat=read_repeatable,
             write_answer=write_answer,
             follow=lambda name: name,
+            behind=lambda _name: self.behind,
             count=self._count,
             note_failure=lambda _call, _kind, _name, reason: self.notes.append(reason),
             recheck=lambda _call, _entry, found, _request: self.rechecked.append(found),
@@ -146,6 +152,7 @@ class Bench:
         self.asked.append(call)
         self.is_asked.set()
         call.trace.target = Target("acme", "gpt-x")
+        self.happens(call.trace)
         if self.gate is not None:
             await self.gate.wait()
         if isinstance(self.answer, RelayError):
@@ -374,6 +381,9 @@ RESULT = [
 ]
 
 
+AFTER_TODAY = [{"role": "user", "content": "What happens today in Paris?"}, {"role": "assistant", "content": "Much."}]
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -382,6 +392,8 @@ RESULT = [
         asking(PARIS, messages=[{"role": "user", "content": PARIS}, {"role": "assistant", "content": "It is"}]),
         asking(PARIS, cache_control="no-store"),
         asking(PARIS, messages=[{"role": "user", "content": [IMAGE]}]),
+        asking(PARIS, messages=[*AFTER_TODAY, {"role": "user", "content": "And in Berlin?"}]),
+        asking(PARIS, n=2),
     ],
 )
 async def test_some_calls_pass_the_cache_by(bench: Bench, call: Call) -> None:
@@ -584,3 +596,105 @@ async def test_ids_of_answers_that_are_given_again_are_new(bench: Bench) -> None
 
     ids = [loads(reply.first)["id"] for reply in (one, two)]
     assert len({*ids, "id-1"}) == 3
+
+
+async def test_alike_to_the_last_digit_is_checked_too_where_it_is_not_word_for_word(bench: Bench) -> None:
+    always = cache_entry("faq", recheck_percent=100)
+    await bench.ask(always, asking(PARIS))
+
+    reply, _ = await bench.ask(always, asking(f"{PARIS}!"))
+
+    assert status(reply) == "hit"
+    assert len(bench.rechecked) == 1
+
+
+async def test_token_gets_no_answer_of_a_model_that_it_may_not_use(bench: Bench) -> None:
+    shared = cache_entry("faq", share="everyone")
+    await bench.ask(shared, asking(PARIS))
+
+    for models, expected in ((("other",), "miss"), (("faq",), "hit"), (("f*", "other"), "hit")):
+        principal = replace(PRINCIPAL, models=models)
+        assert status((await bench.ask(shared, asking(PARIS, principal=principal)))[0]) == expected
+
+
+async def test_token_gets_no_answer_of_a_smart_model_behind_that_is_not_for_it(bench: Bench) -> None:
+    bench.behind = [make_smart("alias", "inner", allowed_tokens=["user:alice"])]
+    shared = cache_entry("faq", share="everyone")
+    await bench.ask(shared, asking(PARIS))
+
+    reply, _ = await bench.ask(shared, asking(PARIS, principal=replace(PRINCIPAL, username="bob", token_id="other")))
+
+    assert status(reply) == "miss"
+
+
+async def test_when_what_is_behind_changes_what_it_said_is_asked_anew(bench: Bench) -> None:
+    bench.behind = [make_smart("alias", "inner", target="acme/x")]
+    await bench.ask(FAQ, asking(PARIS))
+    bench.behind = [make_smart("alias", "inner", target="acme/y")]
+
+    assert status((await bench.ask(FAQ, asking(PARIS)))[0]) == "miss"
+
+
+def stand_in(trace: Trace) -> None:
+    trace.way = (*trace.way, Step("cache", "faq", "gone"), Step("default", "m", "m"))
+
+
+def fail_behind(trace: Trace) -> None:
+    trace.notes += ("augmentor web: timed out",)
+
+
+def hit_behind(trace: Trace) -> None:
+    trace.cache_hit = True
+
+
+def rescue(trace: Trace) -> None:
+    trace.rescued = True
+
+
+@pytest.mark.parametrize("happening", [stand_in, fail_behind, hit_behind, rescue])
+async def test_what_is_not_all_that_the_target_says_is_not_kept(
+    bench: Bench, happening: Callable[[Trace], None]
+) -> None:
+    bench.happens = happening
+    await bench.ask(FAQ, asking(PARIS))
+    bench.happens = lambda _trace: None
+
+    assert status((await bench.ask(FAQ, asking(PARIS)))[0]) == "miss"
+    assert status((await bench.ask(FAQ, asking(PARIS)))[0]) == "hit"
+
+
+async def test_note_of_before_the_target_was_asked_does_not_keep_an_answer_out(bench: Bench) -> None:
+    call = asking(PARIS)
+    call.trace.notes = ("cache faq: timed out",)
+    await bench.ask(FAQ, call)
+
+    assert status((await bench.ask(FAQ, asking(PARIS)))[0]) == "hit"
+
+
+async def test_answer_that_nobody_can_read_holds_up_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = cache_entry("faq", coalesce=True)
+
+    def fail(*_: object) -> None:
+        raise KeyError("choices")
+
+    monkeypatch.setattr(bench.keeper, "_read_answer", fail)
+    await bench.ask(together, asking(PARIS))
+
+    async with asyncio.timeout(5):
+        assert status((await bench.ask(together, asking(PARIS)))[0]) == "miss"
+
+
+async def test_client_is_told_of_a_hit_behind_another_cache_once(bench: Bench) -> None:
+    outer = cache_entry("outer")
+
+    async def inner(call: Call) -> Reply:
+        return await bench.stage.handle(call, FAQ, bench.target)
+
+    for expected in (b"miss", b"hit"):
+        reply = await bench.stage.handle(asking(PARIS), outer, inner)
+        for tap in reply.taps:
+            tap.feed(reply.first)
+        reply.tell(End(Outcome.OK, reply.status, reply.read_usage(), 0.0))
+        await bench.jobs.settled()
+        assert [value for name, value in reply.headers if name == b"x-relay-cache"] == [expected]
+        await bench.store.clear("outer-local")

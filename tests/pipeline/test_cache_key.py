@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,3 +130,51 @@ def test_question_is_in_the_id_and_not_in_the_space(one: str, other: str) -> Non
 def test_pair_is_the_same_for_all_who_ask_but_not_for_two_caches() -> None:
     assert pair_id("c1", QUESTION) == pair_id("c1", QUESTION)
     assert len({pair_id("c1", QUESTION), pair_id("c2", QUESTION), pair_id("c1", "Other")}) == 3
+
+
+ONE, OTHER = ({"type": "image_url", "image_url": {"url": f"https://a.test/{n}.png"}} for n in "12")
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def key_with(content: Any, **more: Any) -> Key:
+    call = make_call({"messages": [{"role": "user", "content": content, **more}]})
+    request, cache = read_chat(call), make_smart("cache", "faq")
+    assert request is not None
+    assert isinstance(cache, Cache)
+    key = key_of(call, request, cache, "c1", "acme/x")
+    assert key is not None
+    return key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (key_with([text("Cat:"), ONE, text("Dog:"), OTHER]), key_with([text("Cat:"), OTHER, text("Dog:"), ONE])),
+        (key_with([text("Cat:"), ONE, text("Dog:"), OTHER]), key_with([ONE, text("Cat:"), OTHER, text("Dog:")])),
+        (key_with([text("a\nb"), ONE, text("c")]), key_with([text("a"), ONE, text("b\nc")])),
+        (key_with([ONE, text("What is above?")]), key_with([text("What is above?"), ONE])),
+        (key_with("What is my name?", name="ann"), key_with("What is my name?", name="bob")),
+    ],
+)
+def test_place_of_pictures_and_the_name_of_who_speaks_matter(one: Key, other: Key) -> None:
+    assert one.question == other.question
+    assert one.space != other.space
+
+
+def test_text_in_pieces_is_text() -> None:
+    assert key_with([text("a"), text("b")]) == key_with("a\nb")
+
+
+def test_parameter_of_another_dialect_is_another_one() -> None:
+    keys = []
+    for dialect in ("openai", "anthropic"):
+        call = make_call({"messages": [{"role": "user", "content": "Hi"}], "x": 1}, dialect=dialect)
+        request, cache = read_chat(call), make_smart("cache", "faq")
+        assert request is not None
+        assert isinstance(cache, Cache)
+        keys.append(key_of(call, request, cache, "c1", "acme/x"))
+
+    assert keys[0] != keys[1]
