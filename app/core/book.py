@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from app.core.frozen import frozen
 from app.core.naming import normalise
-from app.core.smart import KINDS, Redirect, SmartModel
+from app.core.smart import KINDS, OTHER_NAMES, Redirect, SmartModel
 
 _MOST_BEHIND = 200
 
@@ -71,7 +71,7 @@ class Book:
     def follow(self, name: str) -> str:
         """The name that `name` leads to by aliases and redirects alone; where those lead in a circle, one of them."""
         seen: set[str] = set()
-        while (entry := self.find(name)) is not None and entry.model.kind in ("alias", "redirect"):
+        while (entry := self.find(name)) is not None and entry.model.kind in OTHER_NAMES:
             if entry.id in seen:
                 break
             seen.add(entry.id)
@@ -110,7 +110,7 @@ def target_of(model: SmartModel, name: str) -> str:
     target = model.targets[0]
     if not isinstance(model, Redirect) or "*" not in target:
         return target
-    before, _, after = model.name.partition("*")
+    before, _, after = model.outline.partition("*")
     wanted = name.strip()[: len(normalise(name))]
     carried = wanted[len(before) : len(wanted) - len(after)]  # in the client's capitals: providers may care
     return target.replace("*", carried)
@@ -122,3 +122,5 @@ def targets_of(model: SmartModel, name: str) -> tuple[str, ...]:
 
 
 NO_BOOK = Book()
+LONGEST_WAY = 20
+"""As many smart models may a call come through: no sensible chain is longer."""

@@ -14,6 +14,8 @@ from app.core.tags import InvalidTags, checked_tags
 Kind = Literal["redirect", "router", "cache", "augmentor", "alias"]
 """In the order in which a name is looked for among them."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
+OTHER_NAMES: frozenset[Kind] = frozenset({"redirect", "alias"})
+"""The kinds that lead to one name, and do nothing else."""
 
 MAX_NAME_LENGTH = 100
 # What columns hold, and nobody means.
@@ -21,6 +23,7 @@ _MOST_TOKENS = 100_000_000
 _MOST_MS = 3_600_000
 _WILD = re.compile(r"[*?\[\]]")
 _ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:/[^\s?#@]*)?")
+_SET = re.compile(r"\[!?\]?[^\]]*\]")  # as fnmatch reads it
 
 
 def _checked_model(name: str) -> str:
@@ -126,7 +129,7 @@ class Redirect(SmartModel):
 
     @model_validator(mode="after")
     def _check_stars(self) -> Self:
-        if "*" in self.target and (self.name.count("*"), self.target.count("*")) != (1, 1):
+        if "*" in self.target and (self.name.count("*"), self.outline.count("*"), self.target.count("*")) != (1, 1, 1):
             raise ValueError("a * in the target needs one * in the pattern, and only one in each")
         return self
 
@@ -134,6 +137,11 @@ class Redirect(SmartModel):
     def is_pattern(self) -> bool:
         """It stands for more names than one."""
         return _WILD.search(self.name) is not None
+
+    @property
+    def outline(self) -> str:
+        """Its name with `?` for each `[…]`: as long as what it fits, but for its `*`."""
+        return _SET.sub("?", self.name)
 
 
 class Candidate(BaseModel):

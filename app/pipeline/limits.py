@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied
-from app.core.limits import BUDGETS, MAX_CONCURRENT, TOKENS, Ask, Standing, period_of
+from app.core.limits import BUDGETS, TOKENS, Ask, Cap, Standing, period_of
 from app.core.money import ceil_pico_usd
 from app.core.ports import Estimate, EstimateCall, Forecasts, Handler, Ledger
 from app.core.record import Hold
@@ -55,28 +55,41 @@ class Limits:
             PermissionDenied: it has a budget, and nobody knows what the call may cost.
             Unavailable: the database does not answer.
         """
-        # What was reserved for the call that this one is made for is enough for it too.
-        if not call.principal.caps or call.free or call.trace.holds:
+        if not call.principal.caps or call.free:
             return call_next(call)
         return self._limited(call, call_next)
+
+    async def admit(self, call: Call) -> None:
+        """Reserve what `call` takes by being one, before other calls are made for it; `handle` reserves the rest when its target is known.
+
+        Raises:
+            LimitReached, Unavailable: as `handle`.
+        """
+        caps = () if call.free else [cap for cap in _left_of(call) if cap.limit not in _BY_SIZE]
+        if caps:
+            now = self._clock()
+            await self._reserve(call, [Ask(cap, period_of(cap.limit, now), 1) for cap in caps])
 
     async def _limited(self, call: Call, call_next: Handler) -> Reply:
         asks = await self._asks(call)
         if not asks:
             return await call_next(call)
-        reservation = await self._ledger.reserve(call.id, asks, call.deadline)
+        standings = await self._reserve(call, asks)
         now = self._clock()
-        if not reservation.granted:
-            raise refusal([_as_asked(call, standing) for standing in reservation.standings], now)
-        call.trace.holds = tuple(Hold(ask.cap.subject, ask.cap.limit, ask.period, ask.amount) for ask in asks)
         reply = await call_next(call)
-        reply.headers += _told(reservation.standings, now)
+        reply.headers += _told(standings, now)
         return reply
 
+    async def _reserve(self, call: Call, asks: Sequence[Ask]) -> Sequence[Standing]:
+        reservation = await self._ledger.reserve(call.id, asks, call.deadline)
+        if not reservation.granted:
+            raise refusal([_as_asked(call, standing) for standing in reservation.standings], self._clock())
+        call.trace.holds += tuple(Hold(ask.cap.subject, ask.cap.limit, ask.period, ask.amount) for ask in asks)
+        return reservation.standings
+
     async def _asks(self, call: Call) -> list[Ask]:
-        # A call that is made for another one is none of the client's own at the same time as that one.
-        is_own = call.parent_id is None
-        caps = [cap for cap in call.principal.caps if is_own or cap.limit != MAX_CONCURRENT]
+        # A call that is made for another one counts with that one, but for what it uses itself.
+        caps = [cap for cap in _left_of(call) if call.parent_id is None or cap.limit in _BY_SIZE]
         limits = {cap.limit for cap in caps}
         tokens = cost = 0
         if not limits.isdisjoint(_BY_SIZE):
@@ -84,10 +97,10 @@ class Limits:
             output = self._output_of(call, estimate)
             tokens = estimate.input_tokens + output
             cost = 0 if limits.isdisjoint(BUDGETS) else await self._cost_of(call, estimate, output)
-        amounts = dict.fromkeys(limits, int(is_own)) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
+        amounts = dict.fromkeys(limits, 1) | dict.fromkeys(TOKENS, tokens) | dict.fromkeys(BUDGETS, cost)
         now = self._clock()
         asks = [Ask(cap, period_of(cap.limit, now), amounts[cap.limit]) for cap in caps]
-        return asks if is_own else [_for_helper(ask) for ask in asks]
+        return asks if call.parent_id is None else [_for_helper(ask) for ask in asks]
 
     def _output_of(self, call: Call, estimate: Estimate) -> int:
         said = estimate.output_tokens
@@ -111,7 +124,8 @@ class Limits:
 
 
 def _for_helper(ask: Ask) -> Ask:
-    """What a helper call asks for. What it takes nothing of, the call that it is made for does: there has to be room for one."""
+    """What a helper call asks for. What it takes nothing of, as a search takes no tokens, the call that it is made for does: there
+    has to be room for one."""
     return ask if ask.amount else replace(ask, cap=replace(ask.cap, most=ask.cap.most - 1))
 
 
@@ -121,6 +135,15 @@ def _as_asked(call: Call, standing: Standing) -> Standing:
     if call.parent_id is None or ask.amount:
         return standing
     return replace(standing, ask=replace(ask, cap=replace(ask.cap, most=ask.cap.most + 1), amount=1))
+
+
+def _left_of(call: Call) -> Sequence[Cap]:
+    """The limits of which nothing is reserved for `call` yet."""
+    caps, holds = call.principal.caps, call.trace.holds
+    if not holds:
+        return caps
+    held = {(hold.subject, hold.limit) for hold in holds}
+    return [cap for cap in caps if (cap.subject, cap.limit) not in held]
 
 
 def _price_unknown(target: Target, *, is_priced: bool) -> PermissionDenied:

@@ -1,22 +1,24 @@
 """The one place where names resolve: from what the client put into `model` to the targets that it stands for."""
 
 import logging
-from collections.abc import Awaitable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from app.core.book import NO_BOOK, Book, Entry
+from app.core.book import LONGEST_WAY, NO_BOOK, Book, Entry
 from app.core.call import Call, Route, Step, Trace
 from app.core.errors import PermissionDenied, RelayError, UnknownModel
 from app.core.naming import normalise
 from app.core.ports import Directory, Handler, Shelf, SmartStage
 from app.core.principal import Principal
 from app.core.reply import Reply
-from app.core.smart import Kind, SmartModel
+from app.core.smart import MAX_NAME_LENGTH, OTHER_NAMES, Kind, SmartModel
 
 log = logging.getLogger(__name__)
 
 RESOLVED = "x-relay-resolved"
+_UNFIT = re.compile(r"[^ -~]")
 DEFAULT = "default"
 """The kind of step by which the default model stands in."""
 
@@ -37,6 +39,7 @@ class Names:
     Args:
         stages: what each kind of smart model does.
         default: the name that stands in for names that are unknown; None where they are refused.
+        reserve: reserves what a call takes of limits before a stage makes calls for it. Again for the same call it does nothing.
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class Names:
         shelf: Shelf = EMPTY_SHELF,
         stages: Mapping[Kind, SmartStage] = MappingProxyType({}),
         default: str | None = None,
+        reserve: Callable[[Call], Awaitable[None]] | None = None,
     ) -> None:
         self._directory = directory
         self._shelf = shelf
         self.stages = stages
         self._default = default
+        self._reserve = reserve
 
     def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """Pass the call on with its route.
@@ -75,7 +80,7 @@ class Names:
                 exc.headers = (*exc.headers, (RESOLVED, resolved(call)))
             raise
         if call.trace.way:
-            reply.headers.append((RESOLVED.encode(), resolved(call).encode("ascii", "replace")))
+            reply.headers.append((RESOLVED.encode(), resolved(call).encode()))
         return reply
 
     async def _enter(self, call: Call, call_next: Handler) -> Reply:
@@ -88,6 +93,8 @@ class Names:
             admit(model, call.principal)
             _note(trace, model)
             trace.way = (*call.way, Step(model.kind, model.name, ""))  # where it leads is told when it does
+            if self._reserve is not None and model.kind not in OTHER_NAMES:
+                await self._reserve(call)
             return await self.stages[model.kind].handle(call, found, lambda led: self._enter(led, call_next))
         if isinstance(found, Route):
             return await self._pass_on(call, found, call_next)
@@ -104,7 +111,7 @@ class Names:
         """
         entry = self._shelf.book.find(call.wanted)
         if entry is not None:
-            _check_circle(call, entry.model)
+            _check_way(call, entry.model)
             return entry
         return await self._find(call.wanted) or self._stand_in(call)
 
@@ -180,14 +187,14 @@ class Names:
 
 
 def resolved(call: Call) -> str:
-    """The way of a call, as clients are told it: `research>router:auto>openai/gpt-4.1-mini`."""
+    """The way of a call, as clients are told it: `research>router:auto>openai/gpt-4.1-mini`. Fit for a header: `?` stands for what is not."""
     trace = call.trace
     way = [str(step) for step in trace.way]
     if way and trace.way[0].name != normalise(call.name):  # a pattern, or the default
-        way.insert(0, call.name)
+        way.insert(0, call.name[:MAX_NAME_LENGTH])
     if trace.target is not None and not trace.cache_hit:
         way.append(str(trace.target))
-    return ">".join(way)
+    return _UNFIT.sub("?", ">".join(way))
 
 
 def admit(model: SmartModel, principal: Principal) -> None:
@@ -210,10 +217,13 @@ def permitted(call: Call, route: Route) -> Route:
     return _allowed(call.wanted, principal, route)
 
 
-def _check_circle(call: Call, model: SmartModel) -> None:
+def _check_way(call: Call, model: SmartModel) -> None:
     if any((step.kind, step.name) == (model.kind, model.name) for step in call.way):
         chain = " > ".join([*map(str, call.way), str(Step(model.kind, model.name, ""))])
         raise UnknownModel(f"The name {call.name!r} leads in a circle: {chain}.", param="model", code="model_cycle")
+    if len(call.way) >= LONGEST_WAY:
+        words = f"The name {call.name!r} leads on and on: through more than {LONGEST_WAY} smart models."
+        raise UnknownModel(words, param="model", code="model_cycle")
 
 
 def _note(trace: Trace, model: SmartModel) -> None:

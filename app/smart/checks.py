@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 
-from app.core.book import Book, Entry, is_pattern, targets_of
+from app.core.book import LONGEST_WAY, Book, Entry, is_pattern, targets_of
 from app.core.call import Step
 from app.core.naming import normalise
 from app.core.smart import Cache, Router, SmartModel
@@ -15,8 +15,6 @@ from app.providers.registry import Registry
 LOCAL = "local"
 _LOCAL_MODULES = ("onnxruntime", "tokenizers")
 _USER = "user:"
-# As many as Names would ever go through.
-_LONGEST_WAY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ def _way_back(
     way = (*way, now)
     for target in targets_of(now, name):
         entry = book.find(target)
-        if entry is None or len(way) > _LONGEST_WAY:
+        if entry is None or len(way) > LONGEST_WAY:
             continue
         found = entry.model
         if (found.kind, found.name) == (model.kind, model.name):

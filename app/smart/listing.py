@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.core.book import Book, Entry, is_pattern, targets_of
+from app.core.book import LONGEST_WAY, Book, Entry, is_pattern, targets_of
 from app.core.call import Route
 from app.core.jsonio import Json
 from app.core.ports import Shelf
 from app.core.principal import Principal
 from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
-
-# No sensible chain is longer; what leads in a circle is not listed.
-_LONGEST_WAY = 20
 
 
 class ModelLists:
@@ -50,7 +47,7 @@ class ModelLists:
         model = entry.model
         if not model.may_be_used_by(principal.token_id, principal.username):
             return None
-        route = self._route_of(self._shelf.book, targets_of(model, name), _LONGEST_WAY)
+        route = self._route_of(self._shelf.book, targets_of(model, name), LONGEST_WAY)
         if route is None or not (route := replace(route, name=model.name)).choices_for(principal):
             return None
         target = route.choices[0].target
@@ -61,7 +58,7 @@ class ModelLists:
         return ListedModel(name, target, route, known, line.formats if line else (), model.kind)
 
     def _route_of(self, book: Book, names: Sequence[str], longest: int) -> Route | None:
-        """Of the first of `names` that leads to a target."""
+        """Of the first of `names` that leads to a target, by no more names than `longest`: what leads in a circle does not."""
         for name in names if longest else ():
             entry = book.find(name)
             route = (

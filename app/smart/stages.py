@@ -16,6 +16,7 @@ from app.pipeline import build_sender
 from app.pipeline.alias import Alias
 from app.pipeline.asking import Asker
 from app.pipeline.board import Board
+from app.pipeline.limits import Limits
 from app.pipeline.metering import Metering
 from app.pipeline.names import Names
 from app.pipeline.router import Router
@@ -23,7 +24,6 @@ from app.pipeline.routing.candidates import Survey
 from app.pipeline.routing.choosing import DesignatorChooser
 from app.pipeline.routing.question import QuestionReader
 from app.pipeline.searching import Searcher
-from app.pipeline.stage import Stage
 from app.providers.registry import Registry
 from app.settings import Settings
 from app.smart.augmentors import Augmentors
@@ -89,7 +89,7 @@ def open_smart_models(
     recorder: Recorder,
     board: Board,
     prices: PriceList,
-    limits: Stage | None,
+    limits: Limits | None,
     transport: httpx.AsyncBaseTransport,
     count_failure: CountFailure,
 ) -> SmartModels:
@@ -121,9 +121,9 @@ def open_smart_models(
         "cache": caches.stage,
         "augmentor": augmentors.stage,
     }
-    return SmartModels(
-        live, Names(registry, live, stages, settings.default_model), asker, sessions, caches, augmentors, stats
-    )
+    reserve = None if limits is None else limits.admit
+    names = Names(registry, live, stages, settings.default_model, reserve)
+    return SmartModels(live, names, asker, sessions, caches, augmentors, stats)
 
 
 def open_to_look(

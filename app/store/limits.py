@@ -269,7 +269,7 @@ def _standings(asks: Sequence[Ask], stands: Mapping[Key, Sequence[int]]) -> tupl
 
 def _used_of(call: Settled, hold: Hold) -> int:
     if hold.limit == REQUESTS_PER_MINUTE:
-        return min(call.requests, hold.amount)  # a helper call only asked whether there is room
+        return call.requests
     if hold.limit in TOKENS:
         return call.tokens
     if hold.limit in BUDGETS:

@@ -99,6 +99,29 @@ async def test_call_without_limits_asks_for_nothing() -> None:
     assert book.asked == []
 
 
+async def test_call_for_which_others_are_made_is_counted_before_these_and_once() -> None:
+    book = Book()
+    stage, call = make_stage(book), call_of(ALL)
+
+    await stage.admit(call)
+    await stage.admit(call)
+    first = [ask.cap.limit for ask in book.asked]
+    await stage.handle(call, answer)
+
+    assert first == ["requests_per_minute", "max_concurrent"]
+    assert sorted(ask.cap.limit for ask in book.asked) == sorted(LIMITS)
+    assert sorted(hold.limit for hold in call.trace.holds) == sorted(LIMITS)
+
+
+async def test_no_call_is_made_for_one_that_is_over_its_requests() -> None:
+    call = call_of(ALL)
+
+    with pytest.raises(LimitReached, match="1 requests a minute"):
+        await make_stage(Book(used=1)).admit(call)
+
+    assert call.trace.holds == ()
+
+
 @pytest.mark.parametrize("limit", LIMITS)
 async def test_call_asks_for_what_its_limit_counts(limit: str) -> None:
     book = Book()
@@ -120,10 +143,10 @@ async def test_limits_of_the_token_and_of_its_user_are_both_asked() -> None:
     assert [(ask.cap.subject, ask.cap.most) for ask in book.asked] == [("token:Ab3dEf9h", 500), ("user:alice", 900)]
 
 
-async def test_free_call_and_one_that_holds_already_ask_for_nothing() -> None:
-    book = Book()
+async def test_free_call_and_one_that_holds_all_already_ask_for_nothing() -> None:
+    book, other = Book(), Book()
     held = call_of(ALL)
-    held.trace.holds = (Hold("token:Ab3dEf9h", "max_concurrent", 0, 1),)
+    await make_stage(other).handle(held, answer)
 
     await make_stage(book).handle(call_of(ALL, free=True), answer)
     await make_stage(book).handle(held, answer)

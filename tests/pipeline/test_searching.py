@@ -125,7 +125,6 @@ async def test_search_reserves_its_price_and_takes_none_of_the_requests_a_minute
 
     assert {(ask.cap.limit, ask.amount) for ask in ledger.asked} == {
         ("budget_per_day", PICO_USD // 200),
-        ("requests_per_minute", 0),
         ("tokens_per_day", 0),
     }
     assert {(hold.limit, hold.amount) for hold in records.all[0].holds} == {
@@ -137,7 +136,6 @@ async def test_search_reserves_its_price_and_takes_none_of_the_requests_a_minute
     ("limits", "error", "words"),
     [
         ({"budget_per_day": Decimal("0.001")}, BudgetExhausted, "0.001 USD"),
-        ({"requests_per_minute": 3}, LimitReached, "of 3 requests a minute"),
         ({"tokens_per_day": 3}, LimitReached, "of 3 tokens a day"),
     ],
 )
@@ -150,10 +148,6 @@ async def test_limit_that_leaves_no_room_for_the_call_leaves_none_for_its_search
         await search(service, Records(), Ledger(used=3), **limits)
 
     assert service.asked == []
-
-
-async def test_last_request_of_a_minute_still_searches() -> None:
-    assert (await search(Service(), Records(), Ledger(used=2), requests_per_minute=3)).results == [RESULT]
 
 
 def test_search_is_estimated_as_one_search_without_tokens() -> None:

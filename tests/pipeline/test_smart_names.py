@@ -1,5 +1,6 @@
 """Names that stand for smart models: their order, what they lead to, and what is said where that is nothing."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -187,6 +188,55 @@ async def test_pattern_carries_the_rest_over_in_the_clients_capitals() -> None:
     assert target_of(call) == Target("acme", "vendor/Odd-One")
     assert resolved(reply) == "V/Odd-One:latest>redirect:v/*>acme/vendor/Odd-One"
     assert call.way[0].target == "acme/vendor/Odd-One"
+
+
+async def test_set_of_characters_in_a_pattern_stands_for_one_of_them() -> None:
+    names = names_of(make_entry("redirect", "chat-[34]-*-v[!0-8]", target="acme/*"))
+
+    assert target_of((await resolve(names, "Chat-3-Small-v9"))[0]).model == "small"
+
+
+def test_star_within_a_set_stands_for_itself_and_carries_nothing_over() -> None:
+    with pytest.raises(ValueError, match="needs one \\* in the pattern"):
+        make_entry("redirect", "gpt-[*]", target="acme/*")
+
+
+async def test_way_that_has_too_many_names_is_an_error_and_not_our_fault() -> None:
+    names = names_of(*(make_entry("alias", f"a{number}", target=f"a{number + 1}") for number in range(600)))
+
+    with pytest.raises(UnknownModel, match="through more than 20 smart models"):
+        await resolve(names, "a0")
+
+
+@pytest.mark.parametrize("model", ["gpt-4\r\nx-evil: 1", "gpt-4\0", "gpt-\u00e9\u6a21", "gpt-" + "4" * 100_000])
+async def test_header_about_the_way_holds_only_what_a_header_may(model: str) -> None:
+    names = names_of(make_entry("redirect", "gpt-*", target="acme/small"), make_entry("redirect", "gpt-4*", target="x"))
+
+    try:
+        header = resolved((await resolve(names, model))[1])
+    except UnknownModel as exc:
+        header = dict(exc.headers)["x-relay-resolved"]
+
+    assert header is not None
+    assert re.fullmatch(r"gpt-[4?][ -~]*>redirect:gpt-4?\*(>acme/small)?", header)
+    assert len(header) < 200
+
+
+async def test_limits_are_looked_at_before_a_stage_may_make_calls() -> None:
+    done: list[str] = []
+
+    async def reserve(call: Call) -> None:
+        done.append(f"reserve for {call.name}")
+
+    stages: Mapping[Kind, SmartStage] = {"alias": Alias(), "router": Marking(done)}
+    shelf = Shelf(make_entry("alias", "fast", target="small"), make_entry("router", "auto"))
+    names = Names(registry(*MODELS), shelf, stages, reserve=reserve)
+
+    await resolve(names, "small")
+    await resolve(names, "fast")
+    await resolve(names, "auto")
+
+    assert done == ["reserve for auto", "router"]
 
 
 async def test_pattern_that_fits_its_own_target_leads_there_once() -> None:

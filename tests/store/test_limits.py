@@ -143,15 +143,6 @@ async def test_row_settles_what_was_reserved_by_what_was_used(
     assert await used_of(database, ask) == (used, 0)
 
 
-async def test_helper_call_that_asked_for_none_of_the_requests_counts_as_none(database: Database) -> None:
-    ask = make_ask(REQUESTS_PER_MINUTE, most=10, amount=0)
-    await reserve(database, WORKER, "call", [ask])
-
-    await settle(database, "call", [ask], attempts=1, requests=1)
-
-    assert await used_of(database, ask) == (0, 0)
-
-
 async def test_row_that_comes_again_settles_nothing_again(database: Database) -> None:
     ask = make_ask(TOKENS_PER_DAY, most=10, amount=5)
     await reserve(database, WORKER, "call", [ask])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from app.core.abilities import UNKNOWN, Capability, Known
-from app.core.book import target_of
+from app.core.book import LONGEST_WAY, target_of
 from app.core.call import Call, Route, Target
 from app.core.frozen import frozen
 from app.core.ports import Directory, Shelf
@@ -17,8 +17,6 @@ ROOM = 1.5
 
 _NEEDS: Mapping[str, Capability] = {"embeddings": "embedding", "images": "image"}
 """By the surface, what a model must be able to do where that is known of it."""
-# No sensible chain is longer; what leads in a circle is seen before.
-_LONGEST_WAY = 20
 
 
 @frozen
@@ -91,7 +89,7 @@ class Survey:
         self, name: str, principal: Principal | None, behind: set[str], bound: Principal | None
     ) -> Route | str | None:
         """The route that a name leads to, None where that is another router's to say, or why it leads nowhere."""
-        for _ in range(_LONGEST_WAY):
+        for _ in range(LONGEST_WAY):
             entry = self._shelf.book.find(name)
             if entry is None:
                 return self._route(name, bound)
@@ -106,7 +104,7 @@ class Survey:
                 return None
             behind = behind | {model.name}
             name = target_of(model, name)
-        return "leads in a circle"
+        return "leads on and on"
 
     def _route(self, name: str, bound: Principal | None) -> Route | str:
         route = self._directory.find(name)
