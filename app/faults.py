@@ -30,7 +30,10 @@ _RULES = {
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "a provider's key is lower-case letters, digits, '-', '_' and '.', and begins with a letter",
     "missing": "is missing",
+    "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
+    "too_long": "must have at most {max_length}, not {actual_length}",
+    "too_short": "must have at least {min_length}, not {actual_length}",
 }
 _KINDS = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
 

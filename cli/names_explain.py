@@ -54,8 +54,8 @@ def explain(
     if as_json:
         show_json({"resolved": way.resolved, "way": view})
         return
-    typer.echo(way.resolved)
-    typer.echo()
+    if way.resolved:
+        typer.echo(f"{way.resolved}\n")
     _show(view, 0)
 
 

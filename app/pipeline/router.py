@@ -87,7 +87,8 @@ class Router:
                 f"The designator {router.designator_model} picks one, and {router.fallback_model} stands in for it.",
             )
             asked = (router.designator_model,) if router.designator_model else ()
-            return Explained((*[each.model for each in viable], router.fallback_model), notes, views, asked)
+            models = dict.fromkeys((*[each.model for each in viable], router.fallback_model))
+            return Explained(tuple(models), notes, views, asked)
         decision = self._choose(call, entry, viable, question)
         return Explained((decision.model,), (decision.why,), views)
 

@@ -10,7 +10,7 @@ from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
 from app.smart.definition import PLURALS, InvalidName, read_definition, written
 from app.smart.desk import SmartDesk, Stored
-from app.store.smart_models import put_smart_models
+from app.store.smart_models import NameExists, put_smart_models
 
 Key = tuple[Kind, str]
 
@@ -84,9 +84,18 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
 
 
 async def apply_import(desk: SmartDesk, plan: Plan) -> None:
-    """Do it, all or nothing."""
+    """Do it, all or nothing.
+
+    Raises:
+        NameTaken: somebody else has added one of that name meanwhile.
+    """
     changed = {change.before.id: change.model for change in plan.changed}
-    await put_smart_models(desk.db, plan.added, changed, plan.deleted)
+    try:
+        await put_smart_models(desk.db, plan.added, changed, plan.deleted)
+    except NameExists as exc:
+        for model in plan.added:
+            desk.check_name(model, [each.model for each in await desk.list_all()])
+        raise exc
     await desk.refresh()
 
 

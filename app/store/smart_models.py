@@ -1,11 +1,13 @@
 """Queries on the definitions of smart models, and on what they count. Every change of a definition tells the snapshots."""
 
+import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +17,8 @@ from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 from app.store.tables import ALIASES, REDIRECTS, SMART_AUGMENTORS, SMART_CACHES, SMART_ROUTERS
 from app.store.times import from_ms, now_ms
+
+log = logging.getLogger(__name__)
 
 SUBJECT = "smart_models"
 """What they are called among the revisions."""
@@ -61,12 +65,12 @@ class StoredSmartModel:
 
 
 async def read_smart_models(db: Database, kind: Kind | None = None) -> list[StoredSmartModel]:
-    """All of them, or those of one kind, by their names."""
+    """All of them, or those of one kind, by their names. What this version cannot read is left out, and the log says so."""
     async with db.read() as connection:
         found: list[StoredSmartModel] = []
         for each in KINDS if kind is None else (kind,):
             rows = await connection.execute(select(TABLES[each]).order_by(TABLES[each].c.name))
-            found += [_stored(each, row) for row in rows]
+            found += [stored for row in rows if (stored := _stored(each, row)) is not None]
         return found
 
 
@@ -126,11 +130,17 @@ async def add_to_stats(db: Database, kind: Kind, counts: Mapping[str, Mapping[st
             await connection.execute(update(table).filter_by(id=key).values(values))
 
 
-def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel:
+def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | None:
     values = dict(row._mapping)
     stats = {name: values.pop(name) for name in STATS.get(kind, ())}
     if "cost_saved" in stats:
         stats["cost_saved"] = from_pico_usd(stats["cost_saved"])
     key, learned = values.pop("id"), values.pop("learned", None)
     created_at, updated_at = from_ms(values.pop("created_at")), from_ms(values.pop("updated_at"))
-    return StoredSmartModel(key, CLASSES[kind].model_validate(values), created_at, updated_at, stats, learned)
+    try:
+        model = CLASSES[kind].model_validate(values)
+    except ValidationError as exc:  # as of another version, or written by hand: no reason to do without all others
+        places = ", ".join(".".join(map(str, fault["loc"])) or "it" for fault in exc.errors(include_url=False))
+        log.error("The %s %r (id %s) cannot be read, and is left out; at fault: %s", kind, values["name"], key, places)
+        return None
+    return StoredSmartModel(key, model, created_at, updated_at, stats, learned)

@@ -430,6 +430,12 @@ async def test_explanation_tells_who_is_out_and_that_the_designator_is_to_be_ask
     assert (bench.chooser.offered, bench.counted) == ([], [])
 
 
+async def test_explanation_tells_a_fallback_that_is_a_candidate_once() -> None:
+    told = await Bench().stage.explain(make_call(), make_entry("router", "auto", fallback_model=SMALL))
+
+    assert told.next == (SMALL, LARGE)
+
+
 async def test_explanation_names_the_rule() -> None:
     told = await Bench().stage.explain(make_call(), ruled({"model": LARGE, "pattern": "bye"}, {"model": SMALL}))
 

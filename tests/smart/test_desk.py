@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.config import Config, NameConfig, NamedTarget, ProviderConfig
 from app.core.jsonio import dumps, loads
@@ -18,6 +19,7 @@ from app.smart.desk import NoSuchName, SmartDesk
 from app.smart.exchange import apply_import, export_names, plan_import
 from app.smart.live import LiveBook
 from app.store.db import Database
+from app.store.revisions import bump_revision
 from app.store.smart_models import add_to_stats, put_smart_models
 from app.store.tokens import StoredToken, insert_tokens
 from tests.smart import CANDIDATES, make_smart
@@ -138,6 +140,32 @@ async def test_of_two_who_add_the_same_name_at_once_one_is_refused(desk: SmartDe
     results = await asyncio.gather(*(desk.add("alias", definition) for _ in range(4)), return_exceptions=True)
 
     assert sum(isinstance(result, NameTaken) for result in results) == 3
+
+
+async def test_import_of_a_name_that_somebody_adds_meanwhile_is_refused(desk: SmartDesk) -> None:
+    plan = await plan_import(desk, {"aliases": [{"name": "a", **LEAST["alias"]}, {"name": "b", **LEAST["alias"]}]})
+    await desk.add("alias", {"name": "b", **LEAST["alias"]})
+
+    with pytest.raises(NameTaken, match="alias 'b'"):
+        await apply_import(desk, plan)
+
+    assert [each.model.name for each in await desk.list_all()] == ["b"]
+
+
+async def test_one_that_this_version_cannot_read_is_left_out_and_told(
+    desk: SmartDesk, live: LiveBook, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.add("router", {"name": "auto", **ROUTER})
+    await desk.add("alias", {"name": "fast", **LEAST["alias"]})
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE smart_routers SET strategy = 'sideways'"))
+        await bump_revision(connection, "smart_models")
+
+    await live.refresh()
+
+    assert [entry.model.name for entry in live.book.entries] == ["fast"]
+    assert "router 'auto'" in caplog.text
+    assert "at fault: strategy" in caplog.text
 
 
 @pytest.mark.parametrize(

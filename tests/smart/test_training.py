@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from app.pipeline.routing.learned import pick, read_learned, write_learned
+from app.pipeline.routing.features import VERSION
+from app.pipeline.routing.learned import UnusableModel, pick, read_learned, write_learned
 from app.smart.outcomes import InvalidOutcomes, Outcomes, read_outcomes
 from app.smart.training import NotTrained, train, upper_bound
 from tests.pipeline.routing.questions import asked
@@ -41,6 +42,21 @@ def test_what_is_kept_decides_as_what_was_measured() -> None:
     assert kept == learned
     question = asked("Prove that mice are songs.")
     assert kept.chances(question) == learned.chances(question)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        None,
+        {"version": VERSION},
+        {"version": VERSION, "best": "b", "weights": [{"model": "a", "places": [0], "values": ["x"]}], "steps": []},
+        {"version": VERSION, "best": "b", "weights": [{"model": "a", "places": [0, 1], "values": [1]}], "steps": []},
+        {"version": VERSION, "best": "b", "weights": [{"model": "a", "places": [0], "values": [1]}], "steps": [1]},
+    ],
+)
+def test_what_training_did_not_write_is_refused_when_it_is_read(kept: object) -> None:
+    with pytest.raises(UnusableModel):
+        read_learned(kept)
 
 
 def test_less_loss_means_fewer_prompts_for_the_cheaper_one() -> None:

@@ -105,9 +105,12 @@ def read_learned(value: object) -> Learned:
     try:
         if not isinstance(value, Mapping) or value["version"] != VERSION:
             raise UnusableModel("it was trained by another version: train it anew")
-        weights = {each["model"]: dict(zip(each["places"], each["values"], strict=True)) for each in value["weights"]}
-        return Learned(value["best"], weights, [Step(*map(float, step)) for step in value["steps"]])
-    except (KeyError, TypeError, ValueError) as exc:
+        weights = {
+            str(each["model"]): dict(zip(map(int, each["places"]), map(float, each["values"]), strict=True))
+            for each in value["weights"]
+        }
+        return Learned(str(value["best"]), weights, [Step(*map(float, step)) for step in value["steps"]])
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
         if isinstance(exc, UnusableModel):
             raise
         raise UnusableModel("what was learned is not what training writes") from exc
