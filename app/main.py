@@ -253,7 +253,9 @@ def _put_together(
             catalog_router(authorise, models),
             names_router(authorise, names, Explainer(smart.names), tokens.principal, models.price_now),
             *(smart_models_router(authorise, names, kind) for kind in KINDS),
-            caches_router(authorise, CacheDesk(names, smart.caches.store, smart.caches.feedback)),
+            caches_router(
+                authorise, CacheDesk(names, smart.caches.store, smart.caches.feedback, smart.caches.collection_of)
+            ),
         ]
 
     admin = Admin(admin_routers)

@@ -59,6 +59,7 @@ class Settings:
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         bodies_key: by which bodies are encrypted; None for one that is made.
         metrics_dir: where the workers of one gateway leave what they counted, as `serve` says; None where there is but one.
+        local_embedder_dir: a folder with the model that makes vectors here; None for the installed one.
         chroma_url, chroma_token: the Chroma server that semantic caches keep their entries on, and the token for it; None for a
             file in `data_dir`.
         chroma_tenant, chroma_database, chroma_collection_prefix: where they lie there, and how the names of their collections begin.
@@ -99,6 +100,7 @@ class Settings:
     bodies_retention_days: int = 7
     bodies_key: str | None = field(default=None, repr=False)
     metrics_dir: Path | None = None
+    local_embedder_dir: Path | None = None
     chroma_url: str | None = field(default=None, repr=False)
     chroma_token: str | None = field(default=None, repr=False)
     chroma_tenant: str = "default_tenant"
@@ -166,6 +168,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         bodies_retention_days=_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),
         bodies_key=_key(env, "BODIES_KEY"),
         metrics_dir=_path(env, "RELAY_METRICS_DIR"),
+        local_embedder_dir=_path(env, "LOCAL_EMBEDDER_DIR"),
         chroma_url=_chroma_url(_read_secret(env, "CHROMA_URL")),
         chroma_token=_read_secret(env, "CHROMA_TOKEN") or None,
         chroma_tenant=_chroma_name(env, "CHROMA_TENANT", "default_tenant"),

@@ -44,7 +44,9 @@ def evaluate(
         least = model.similarity_threshold if threshold is None else threshold
         try:
             judged = evaluation.read_pairs(pairs)
-            async with embedder_of(model, directory.registry, directory.prices) as embedder:
+            async with embedder_of(
+                model, directory.registry, directory.prices, directory.settings.local_embedder_dir
+            ) as embedder:
                 return await evaluation.evaluate(judged, embedder, least)
         except (EmbedderUnavailable, evaluation.InvalidPairs) as exc:
             raise Refused(str(exc)) from exc

@@ -104,7 +104,7 @@ class SmartCache:
         key = key_of(call, request, cache, entry.id, self._follow(target), self._behind(target))
         if key is None or any(map(self._finder.is_of_its_time, said_lately(request))):
             return None
-        return Lookup(entry, cache, key, request)
+        return Lookup(entry, cache, key, request, self._finder.collection_of(entry.id, cache))
 
     async def _find(self, call: Call, lookup: Lookup) -> Found | None:
         """What is there, within the cache's time; None also where the look-up failed, which is told."""

@@ -28,6 +28,8 @@ LEAST_COSINE = 0.8
 
 Embed = Callable[[Call, Entry, Sequence[str]], Awaitable[Sequence[bytes | None]]]
 """The vectors of texts by a cache's embedder; None for a text of which it cannot see all."""
+Collection = Callable[[str, Cache], str]
+"""Where the cache with that id keeps its answers: another embedder begins another one."""
 Judge = Callable[[Call, Entry, str, str], Awaitable[bool]]
 """Whether the answer to the second question may be given to the first."""
 
@@ -68,6 +70,7 @@ class Lookup:
     """One call at a cache.
 
     Attributes:
+        collection: where the cache keeps what it embeds by its embedder.
         vector: of its question, once it is known: it is kept with the answer.
     """
 
@@ -75,12 +78,8 @@ class Lookup:
     cache: Cache
     key: Key
     request: ChatRequest
+    collection: str
     vector: bytes | None = None
-
-    @property
-    def collection(self) -> str:
-        """Where the cache keeps what it embeds by that embedder."""
-        return collection_of(self.entry, self.cache)
 
     @property
     def pair_id(self) -> str:
@@ -99,7 +98,11 @@ class Found:
 
 
 class Finder:
-    """Finds what may be given again."""
+    """Finds what may be given again.
+
+    Args:
+        clock: seconds since the epoch.
+    """
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class Finder:
         likeness: Likeness,
         feedback: Feedback,
         judge: Judge,
+        collection_of: Collection,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -115,6 +119,7 @@ class Finder:
         self._likeness = likeness
         self._feedback = feedback
         self._judge = judge
+        self.collection_of = collection_of
         self._clock = clock
 
     def is_of_its_time(self, question: str) -> bool:
@@ -185,11 +190,6 @@ class Finder:
             return None
         completion = read_completion(entry.answer)
         return None if completion is None else Found(entry, completion, cosine)
-
-
-def collection_of(entry: Entry, cache: Cache) -> str:
-    """Where a cache keeps its answers: another embedder begins another one."""
-    return f"{entry.id}-{cache.embedder or 'exact'}"
 
 
 def _least(cache: Cache) -> float:

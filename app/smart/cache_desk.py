@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from app.core.book import Entry
 from app.core.ports import CacheStore
 from app.core.smart import Cache
-from app.pipeline.cache_finding import collection_of
+from app.pipeline.cache_finding import Collection
 from app.smart.desk import SmartDesk, Stored
 from app.smart.feedback import CacheFeedback
 
@@ -28,15 +27,18 @@ class CacheContent:
 class CacheDesk:
     """All functions raise `NoSuchName`, `DatabaseUnavailable` and `CacheUnavailable`."""
 
-    def __init__(self, desk: SmartDesk, store: CacheStore, feedback: CacheFeedback) -> None:
+    def __init__(self, desk: SmartDesk, store: CacheStore, feedback: CacheFeedback, collection_of: Collection) -> None:
         self._desk = desk
         self._store = store
         self._feedback = feedback
+        self._collection_of = collection_of
 
     async def look(self, key: str) -> tuple[Stored, CacheContent]:
         """The cache with that id or name, and what it keeps."""
         stored = await self._desk.show(key, "cache")
-        collection = _collection(stored)
+        if not isinstance(stored.model, Cache):
+            raise TypeError(f"{stored.model.name} is no cache")
+        collection = self._collection_of(stored.id, stored.model)
         return stored, CacheContent(collection, await self._store.count(collection))
 
     async def clear(self, key: str) -> int:
@@ -59,9 +61,3 @@ class CacheDesk:
             raise NoSuchPair(f"{pair[:80]!r} is not what x-relay-cache-id tells: two ids with a dot between them.")
         one, _, other = pair.partition(".")
         await self._feedback.keep_apart(stored.id, one, other)
-
-
-def _collection(stored: Stored) -> str:
-    if not isinstance(stored.model, Cache):
-        raise TypeError(f"{stored.model.name} is no cache")
-    return collection_of(Entry(stored.id, stored.model), stored.model)

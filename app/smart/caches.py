@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.core.book import Entry
 from app.core.errors import CacheUnavailable
 from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
 from app.core.smart import Cache, SmartModel
@@ -15,7 +14,7 @@ from app.dialects.repeatable import read_repeatable
 from app.pipeline.asking import Asker
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_checking import Checker
-from app.pipeline.cache_finding import Finder, collection_of
+from app.pipeline.cache_finding import Finder
 from app.pipeline.cache_keeping import Keeper
 from app.pipeline.jobs import Jobs
 from app.smart.embedding import Embedders
@@ -79,6 +78,7 @@ class Caches:
         note_failure: NoteFailure,
     ) -> None:
         self.store = store
+        self.collection_of = embedders.collection_of
         self.feedback = CacheFeedback(database, shelf)
         self._database = database
         self._shelf = shelf
@@ -91,7 +91,9 @@ class Caches:
             return shelf.book.behind(name)
 
         checker = Checker(asker, embedders, self.feedback, self._jobs, follow)
-        finder = Finder(store, embedders, _Texts(), self.feedback, checker.may_share, time.time)
+        finder = Finder(
+            store, embedders, _Texts(), self.feedback, checker.may_share, embedders.collection_of, time.time
+        )
         keeper = Keeper(store, finder, prices, self._jobs, read_answer, checker.compare)
         self.stage = SmartCache(
             finder,
@@ -143,7 +145,7 @@ class Caches:
         """
         await self.store.sweep(time.time())
         kept = {
-            collection_of(Entry(each.id, each.model), each.model)
+            self.collection_of(each.id, each.model)
             for each in await read_smart_models(self._database, "cache")
             if isinstance(each.model, Cache)
         }

@@ -5,6 +5,8 @@ import math
 import sys
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
 
 from app.core.book import Entry
 from app.core.call import Call
@@ -22,10 +24,14 @@ class Embedders:
 
     Args:
         open_local: loads the embedder that runs here, when it is first wanted.
+        local_dir: where its model lies; None for the one that is installed.
     """
 
-    def __init__(self, asker: Asker, open_local: Callable[[], Awaitable[Embedder]]) -> None:
+    def __init__(
+        self, asker: Asker, open_local: Callable[[Path | None], Awaitable[Embedder]], local_dir: Path | None = None
+    ) -> None:
         self._asker = asker
+        self._local_dir = local_dir
         self._open_local = open_local
         self._opening: asyncio.Task[Embedder] | None = None
 
@@ -43,6 +49,10 @@ class Embedders:
         vectors = await self._asker.embed(call, cache.embedder, texts, timeout_s=cache.time_budget_ms / 1000)
         return [pack(vector) for vector in vectors]
 
+    def collection_of(self, cache_id: str, cache: Cache) -> str:
+        """Where a cache keeps its answers; see `pipeline.cache_finding.Collection`."""
+        return collection_of(cache_id, cache, self._local_dir)
+
     async def local(self, texts: Sequence[str]) -> Sequence[bytes | None]:
         """The same by the embedder that runs here."""
         try:
@@ -55,13 +65,21 @@ class Embedders:
     async def _local(self) -> Embedder:
         """Loaded once, also where several wait for it, and also where they wait no longer."""
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open_local())
+            self._opening = asyncio.ensure_future(self._open_local(self._local_dir))
             self._opening.add_done_callback(self._forget_failure)
         return await asyncio.shield(self._opening)
 
     def _forget_failure(self, opening: "asyncio.Task[Embedder]") -> None:
         if opening.cancelled() or opening.exception() is not None:
             self._opening = None
+
+
+def collection_of(cache_id: str, cache: Cache, local_dir: Path | None) -> str:
+    """A name for what a cache keeps that is another one with another embedder, also where that runs here."""
+    embedder = cache.embedder or "exact"
+    if embedder == LOCAL and local_dir is not None:
+        embedder += f"-{sha256(str(local_dir).encode()).hexdigest()[:8]}"
+    return f"{cache_id}-{embedder}"
 
 
 def pack(vector: Sequence[float]) -> bytes:

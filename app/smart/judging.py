@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from app.core.call import Call
 from app.core.embedding import EmbedderUnavailable, TextVector
@@ -22,7 +23,9 @@ _WAIT_S = 60.0
 
 
 @asynccontextmanager
-async def embedder_of(cache: Cache, registry: Registry, prices: PriceList) -> AsyncIterator[Embedder]:
+async def embedder_of(
+    cache: Cache, registry: Registry, prices: PriceList, local_dir: Path | None
+) -> AsyncIterator[Embedder]:
     """The embedder of a cache, for the length of the block.
 
     Raises:
@@ -36,7 +39,7 @@ async def embedder_of(cache: Cache, registry: Registry, prices: PriceList) -> As
         return
     from app.embedders.local import open_local
 
-    embedder = await open_local()
+    embedder = await open_local(local_dir)
     try:
         yield embedder
     finally:

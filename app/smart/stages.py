@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
@@ -109,7 +110,14 @@ def open_smart_models(
     )
     note_failure = _noter(count_failure)
     caches = Caches(
-        database, _open_store(settings), live, asker, Embedders(asker, _open_local), prices, stats, note_failure
+        database,
+        _open_store(settings),
+        live,
+        asker,
+        Embedders(asker, _open_local, settings.local_embedder_dir),
+        prices,
+        stats,
+        note_failure,
     )
     searcher = Searcher([stage for stage in (Metering(recorder, prices), limits) if stage is not None])
     augmentors = Augmentors(settings, transport, asker, searcher, stats, note_failure)
@@ -166,7 +174,7 @@ def _open_store(settings: Settings) -> CacheStore:
     return open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
 
 
-async def _open_local() -> Embedder:
+async def _open_local(folder: Path | None) -> Embedder:
     from app.embedders.local import open_local
 
-    return await open_local()
+    return await open_local(folder)

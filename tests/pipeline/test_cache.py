@@ -118,7 +118,9 @@ class Bench:
         self.answer: Completion | RelayError = completion(LONG)
         self.gate: asyncio.Event | None = None
         self.is_asked = asyncio.Event()
-        finder = Finder(store, self._embed, self.texts, self.feedback, self._judge, lambda: self.now)
+        finder = Finder(
+            store, self._embed, self.texts, self.feedback, self._judge, lambda key, _cache: key, lambda: self.now
+        )
         self.keeper = Keeper(store, finder, Prices(), self.jobs, read_answer, self._compare)
         self.stage = SmartCache(
             finder,
@@ -547,12 +549,23 @@ async def test_share_of_hits_is_checked_behind_them_but_not_those_word_for_word(
     assert [found.entry.question for found in bench.rechecked] == [PARIS]
 
 
-async def test_same_asked_at_the_same_time_is_asked_once_where_the_cache_says_so(bench: Bench) -> None:
+async def test_same_asked_at_the_same_time_is_asked_once_where_the_cache_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shared = cache_entry("shared", coalesce=True)
     bench.gate = asyncio.Event()
+    look, looked = bench.store.nearest, asyncio.Semaphore(0)
+
+    async def counted(*arguments: Any) -> Any:
+        found = await look(*arguments)
+        looked.release()
+        return found
+
+    monkeypatch.setattr(bench.store, "nearest", counted)
     calls = [asking(PARIS) for _ in range(5)]
     tasks = [asyncio.create_task(bench.ask(shared, call)) for call in calls]
-    await bench.is_asked.wait()
+    for _ in calls:
+        await looked.acquire()
     await asyncio.sleep(0.05)
 
     bench.gate.set()
