@@ -5,7 +5,8 @@ from app.likeness.openings import opened
 from app.likeness.phrases import rewritten, table
 from app.likeness.politeness import bare
 from app.likeness.spellings import american
-from app.likeness.tokens import Token, join, split
+from app.likeness.synonyms import ABOUT_WORDS
+from app.likeness.tokens import SIGNS_OF_CODE, Token, join, split
 
 LONGEST = 1_000
 """Characters of a text that is looked into; a longer one stands for itself alone: it is more than small embedders read, and
@@ -17,8 +18,11 @@ _PHRASES = table([
     ("united states of america", "united states"), ("as well as", "and"), ("of the word", "of"), ("does the word", "does"),
     ("log into", "log in to"),
 ])  # fmt: skip
-# In a text that asks how words are spelled, spellings stay.
-_SPELLING = frozenset("spell spells spelled spelt spelling spellings british american".split())
+# In a text that is about words, or letters, spellings stay.
+_SPELLING = ABOUT_WORDS | frozenset(
+    "spells spelled spelt spelling spellings british american letter letters character characters vowel vowels consonant "
+    "consonants syllable syllables typo typos string uppercase lowercase anagram palindrome scrabble".split()
+)
 _FILLERS = frozenset("actually basically really".split())
 
 
@@ -45,6 +49,8 @@ def _once(text: str) -> str:
     if not any(token.key in _SPELLING for token in tokens):
         tokens = numbered([token if token.exact else _spelled(token) for token in tokens])
     tokens = opened(bare(_without_fillers(tokens)))
+    if SIGNS_OF_CODE.search(text):
+        return join(tokens)
     return join([token for token in tokens if token.text != ","] or tokens)
 
 

@@ -2,7 +2,7 @@
 
 from app.likeness.phrases import match_at, table
 from app.likeness.politeness import ASKING, REQUESTS
-from app.likeness.tokens import Token
+from app.likeness.tokens import MARKS, Token
 
 _OPENINGS = table([
     ("how do|can|could|would i|we|one", "how to"),
@@ -13,6 +13,13 @@ _OPENINGS = table([
     ("is there a|any way to", "how to"),
     ("is there a|any way for me to", "how to"),
     ("what do i|we need|have to do to", "how to"),
+    ("what can|could i|we do to", "how to"),
+    ("where do|can|could i|we|one", "where to"),
+    ("for how long", "how long"),
+    ("who is|was it that", "who"),
+    ("how tall is", "what is the height of"), ("how deep is", "what is the depth of"),
+    ("how wide is", "what is the width of"), ("how heavy is", "what is the weight of"),
+    ("how many people live in", "what is the population of"),
     ("how come", "why"),
     ("define", "what is"),
     ("what is meant by", "what is"),
@@ -34,7 +41,7 @@ _LONGEST_FRONT = 14  # words before the comma; longer ones are rather a story th
 
 def opened(tokens: list[Token]) -> list[Token]:
     """`tokens` with the question's opening in its plainest words, and the question itself first."""
-    return _uninverted(_meaning(_start(_wanted(_behind(tokens)))))
+    return _uninverted(_placed(_differing(_meaning(_start(_wanted(_behind(tokens)))))))
 
 
 def _start(tokens: list[Token]) -> list[Token]:
@@ -71,6 +78,31 @@ def _meaning(tokens: list[Token]) -> list[Token]:
     keys = [token.key for token in tokens]
     if len(keys) > 3 and keys[:2] == ["what", "does"] and keys[-1] == "mean":
         return [*(Token(word) for word in ("what", "is", "the", "meaning", "of")), *tokens[2:-1]]
+    return tokens
+
+
+def _differing(tokens: list[Token]) -> list[Token]:
+    """`how do A and B differ` as `what is the difference between A and B`."""
+    keys = [token.key for token in tokens]
+    if len(keys) < 6 or keys[0] != "how" or keys[1] not in ("do", "does") or keys[-1] != "differ":
+        return tokens
+    if keys.count("and") != 1 or any(mark in keys for mark in MARKS):
+        return tokens
+    return [*(Token(word) for word in "what is the difference between".split()), *tokens[2:-1]]
+
+
+def _placed(tokens: list[Token]) -> list[Token]:
+    """`where is X located` as `where is X`; `how many are there in` as `how many are in`."""
+    keys = [token.key for token in tokens]
+    if len(keys) > 3 and keys[:2] in (["where", "is"], ["where", "are"]) and keys[-1] in ("located", "situated"):
+        return tokens[:-1]
+    there = keys.index("there") if "there" in keys else 0
+    if (
+        keys[:2] == ["how", "many"]
+        and keys[there - 1 : there] == ["are"]
+        and keys[there + 1 : there + 2] in (["in"], ["on"])
+    ):
+        return [*tokens[:there], *tokens[there + 1 :]]
     return tokens
 
 

@@ -11,6 +11,7 @@ REQUESTS = frozenset(
     "compare convert recommend calculate compute outline propose proofread rewrite".split()
 )
 _TELLING = frozenset("explain describe".split())
+_WRITING = frozenset("write draft create generate suggest".split())
 _DOING = {"writing": "write", "giving": "give", "telling": "tell", "explaining": "explain", "showing": "show"}
 
 _MOST_LAYERS = 8  # of politeness; nobody is more polite than that
@@ -21,7 +22,7 @@ _GREETINGS = table([
     ("good morning|afternoon|evening|day", ""),
     ("excuse me", ""), ("quick question", ""), ("just curious", ""), ("i have a quick? question", ""),
     ("sorry to|for bother|bothering you but?", ""), ("ok|okay|so|well", ""), ("please", ""),
-    ("i am looking for an answer", ""),
+    ("i am looking for an answer", ""), ("por favor", ""), ("bitte", ""), ("s'il vous|te plaît", ""),
 ])  # fmt: skip
 # Before a question word.
 _WRAPS = table([
@@ -79,6 +80,9 @@ def _without_lead(tokens: list[Token]) -> list[Token]:
             if rows is _KNOW:
                 return [Token("what"), Token("is"), *rest]
             return [Token(_DOING[rest[0].key]), *rest[1:]] if rest[0].key in _DOING else rest
+    keys = [token.key for token in tokens[:3]]
+    if keys[0] in _WRITING and keys[1:2] == ["me"] and keys[2:] in (["a"], ["an"]):
+        return [tokens[0], *tokens[2:]]
     return tokens
 
 

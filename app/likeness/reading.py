@@ -3,14 +3,17 @@
 import re
 
 from app.core.frozen import frozen
+from app.likeness.capitals import is_told_by_case
 from app.likeness.language import language_of
 from app.likeness.normal import normalise
 from app.likeness.order import ordered
 from app.likeness.phrases import rewritten
+from app.likeness.politeness import ASKING
 from app.likeness.synonyms import ABOUT_WORDS, CANONICAL, PHRASES
-from app.likeness.tokens import MARKS, Token, split
+from app.likeness.tokens import MARKS, SIGNS_OF_CODE, Token, split
 
 _LIGHT = frozenset("a an the is are am".split())
+_ARTICLES = frozenset("a an the".split())
 _HELPING = frozenset("was were did will would can could should must may might shall".split())
 _ASKS_WHETHER = _HELPING | frozenset("is are am do does has have had".split())
 # With one of these, or in a text of several clauses, it matters where `not` stands.
@@ -46,10 +49,11 @@ def read(text: str) -> Reading:
     """Read `text`, which is not longer than what `normalise` looks into."""
     canonical = normalise(text)
     written = split(canonical)
+    coded = SIGNS_OF_CODE.search(canonical) is not None
     asks_whether = bool(written) and written[0].key in _ASKS_WHETHER
     literal = len(written) <= _FEWEST or any(token.key in ABOUT_WORDS for token in written)
     tokens = _possessed(written if literal else rewritten(written, PHRASES))
-    tokens = [token for token in tokens if token.text != ","]
+    tokens = [token for at, token in enumerate(tokens) if not _is_light_mark(tokens, at, coded)]
     keys = [token.key for token in tokens]
     words = [token.key if literal or token.exact else CANONICAL.get(token.key, token.key) for token in tokens]
     if asks_whether:
@@ -73,9 +77,21 @@ def _parted(keys: list[str], words: list[str]) -> tuple[list[str], list[str]]:
     for at, (key, word) in enumerate(zip(keys, words, strict=True)):
         if key in free:
             helping.append(key)
-        elif key not in _LIGHT and not _is_empty_do(keys, at):
+        elif (key not in _LIGHT or _makes_a_name(keys, at)) and not _is_empty_do(keys, at):
             main.append(word)
     return main, sorted(helping)
+
+
+def _is_light_mark(tokens: list[Token], at: int, coded: bool) -> bool:
+    """A comma; and what stands in its place before the question: it does not charge. What can I do?"""
+    token, behind = tokens[at], tokens[at + 1 : at + 2]
+    asks = bool(behind) and behind[0].key in ASKING and not any(each.key in MARKS for each in tokens[at + 1 :])
+    return not coded and (token.text == "," or (token.text == "." and asks))
+
+
+def _makes_a_name(keys: list[str], at: int) -> bool:
+    """Whether an article tells a thing from a name: an amazon, Amazon."""
+    return keys[at] in _ARTICLES and at + 1 < len(keys) and is_told_by_case(keys[at + 1])
 
 
 def _is_empty_do(keys: list[str], at: int) -> bool:

@@ -4,7 +4,8 @@ from app.likeness.phrases import table
 
 # A word is here only where no question that is asked with one of its group means something else with another: not
 # `lower` for `reduce` (lower back pain), not `terminate` for `kill` (an employee), not `store` for `shop`, not
-# `remove` for `delete` (a user from a group).
+# `remove` for `delete` (a user from a group), not `film` for `movie` (a camera); nor is it what a command or a function is
+# called, in any language: not `locate` for `find`, not `select` for `choose`.
 _GROUPS = """
 start begin | starts begins | started began | starting beginning
 delete erase | deleting erasing | deleted erased
@@ -12,9 +13,9 @@ large big | largest biggest | larger bigger | fast quick | fastest quickest | fa
 buy purchase | buying purchasing | bought purchased
 advantages benefits pros | advantage benefit | disadvantages drawbacks cons downsides | disadvantage drawback downside
 edit modify | change alter | fix repair | fixing repairing | tap faucet
-movie film | movies films | doctor physician | doctors physicians | allowed permitted
+doctor physician | doctors physicians | allowed permitted
 calculate compute | calculating computing | price cost | prices costs | reduce decrease | amount quantity
-needed required necessary | need require | needs requires | get obtain acquire | sick ill
+needed required necessary | get obtain acquire | sick ill
 child kid | children kids | gifts presents | car automobile | cars automobiles
 mandatory compulsory obligatory | improve enhance | maximum max | minimum min
 info information | docs documentation | photo photograph | photos photographs | bike bicycle | bikes bicycles
@@ -25,9 +26,9 @@ kubernetes k8s | javascript js | typescript ts | postgres postgresql | mongo mon
 often frequently | quickly rapidly | everyone everybody | someone somebody | anyone anybody | until till
 regarding concerning | maybe perhaps | huge enormous | clever intelligent smart | rich wealthy | hard difficult
 easy simple | happen occur | happens occurs | happened occurred | help assist | try attempt
-choose pick select | choosing picking selecting | display show | couch sofa | trash garbage rubbish | truck lorry
+choose pick | choosing picking | couch sofa | trash garbage rubbish | truck lorry
 gasoline petrol | diaper nappy | sidewalk pavement | candy sweets | eggplant aubergine | zucchini courgette
-wrench spanner | speak talk | taxi cab | plane airplane | find locate | mother mom mum | father dad
+wrench spanner | speak talk | taxi cab | plane airplane | mother mom mum | father dad
 dangerous hazardous | what which | answer reply | ok okay | via using
 """
 

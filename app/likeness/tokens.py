@@ -33,6 +33,9 @@ Casing = Callable[[str, bool], str]
 
 MARKS = (".", ",")
 
+SIGNS_OF_CODE = re.compile(r"[{}]|=>|->|==|\(\)")
+"""What stays in the canonical form of code: where one of these is, a comma may be all that is wrong."""
+
 CODE = re.compile(r"[{}]|=>|->|==|\(\)|;\s*(?:\n|$)|\n {2,}\S|\n\t")
 """What text has that is code though nobody marked it so: its capitals are left as they are."""
 
@@ -43,7 +46,10 @@ _QUOTES = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys(
 _RAISED = re.compile("[⁰¹²³⁴-⁹ⁿ]+")
 _FRACTION = re.compile("[¼-¾⅐-⅞]")
 _OPENING, _CLOSING = "([{<'\"", ")]}>'\""
+_BEGINNING = "¿¡"  # of a Spanish sentence; its end says the same
 _MARK = {"?": ".", "!": ".", ".": ".", "…": ".", ",": ",", ";": ",", ":": ","}
+# A tuple of one, and a factorial: marks that are none of a sentence.
+_MEANT = re.compile(r"[(\[{]\S*[,;:][)\]}]|(?:\d+|[A-Za-z])!+")
 _MOST_PEELED = 20  # characters from each end of a piece; more is no prose
 _PLAIN = re.compile(r"[^\W\d_]+(?:['\-/][^\W\d_]+)*")
 _NUMBERED = re.compile(r"(\d+)-([^\W\d_]+(?:-[^\W\d_]+)*)")
@@ -89,7 +95,11 @@ def _piece(piece: str, cased: Casing, first: bool) -> Iterator[Token]:
     if piece == "'s":
         yield Token(piece)
         return
-    before, core, after = _peeled(piece)
+    if _MEANT.fullmatch(bare := piece.rstrip("?.")):
+        yield Token(bare, exact=True)
+        yield from (Token(_MARK[mark]) for mark in piece[len(bare) :])
+        return
+    before, core, after = _peeled(piece.lstrip(_BEGINNING) or piece)
     yield from (Token(mark, exact=True) for mark in before)
     if core:
         yield from _core(core, cased, first)
