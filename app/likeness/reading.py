@@ -1,6 +1,7 @@
 """What a text says, as far as it can be compared with what another one says."""
 
 import re
+from functools import lru_cache
 
 from app.core.frozen import frozen
 from app.likeness.capitals import is_told_by_case
@@ -45,8 +46,9 @@ class Reading:
     language: str | None
 
 
+@lru_cache(maxsize=256)  # a question is held against several, and asked again
 def read(text: str) -> Reading:
-    """Read `text`, which is not longer than what `normalise` looks into."""
+    """Read `text`, which is not longer than what `normalise` looks into. To be read only: it is kept."""
     canonical = normalise(text)
     written = split(canonical)
     coded = SIGNS_OF_CODE.search(canonical) is not None

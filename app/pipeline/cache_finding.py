@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_PER_HOUR = 3600
 EXACT = 1.0
-# Characters of two texts together that are compared in a millisecond or two; more would hold up other calls.
-_COMPARED_AT_ONCE = 600
+# Characters of two texts together that are compared in a millisecond; more would hold up other calls.
+_COMPARED_AT_ONCE = 200
 # What is less alike is not proposed even where a bound on errors stands in the threshold's place.
 LEAST_COSINE = 0.8
 
@@ -174,6 +174,7 @@ class Finder:
         """Whether there is a reason why they must not share an answer."""
         differences = self._likeness.differences
         if len(asked) + len(stored) <= _COMPARED_AT_ONCE:
+            await asyncio.sleep(0)  # there may be eight of them
             return bool(differences(asked, stored))
         return bool(await asyncio.to_thread(differences, asked, stored))
 

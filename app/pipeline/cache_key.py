@@ -21,6 +21,7 @@ _OF_NO_MATTER = frozenset(
 _BETAS = frozenset({b"anthropic-beta", b"openai-beta"})
 
 _LATELY = 3  # messages of the user
+_SHORT = 400  # characters, of those before the last: looking at them takes time
 
 
 @frozen
@@ -86,8 +87,8 @@ def key_of(
 
 def said_lately(request: ChatRequest) -> list[str]:
     """The last words of the user, and those before that they may go on from: `and Berlin?` may ask for weather, as of Paris."""
-    said = [message for message in request.messages if message.role == "user"]
-    return list(map(_text_of, said[-_LATELY:]))
+    said = [_text_of(message) for message in request.messages if message.role == "user"][-_LATELY:]
+    return [*(text[-_SHORT:] for text in said[:-1]), *said[-1:]]
 
 
 def pair_id(cache_id: str, question: str) -> str:
