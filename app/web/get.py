@@ -9,6 +9,7 @@ import httpx
 
 from app import __version__
 from app.core.frozen import frozen
+from app.providers.http1.dial import Refused
 from app.web.url import read_url
 
 USER_AGENT = f"LLM-Relay/{__version__}"
@@ -67,8 +68,15 @@ async def get(
                 return _got(url, response, await read_bounded(response, most_bytes))
         finally:
             await response.aclose()
-        url = read_url(urljoin(str(url), where))
+        url = _led(url, where)
     raise NotGot(f"was redirected more than {MOST_REDIRECTS} times")
+
+
+def _led(url: httpx.URL, where: str) -> httpx.URL:
+    try:
+        return read_url(urljoin(str(url), where))
+    except ValueError:  # of a host that urllib cannot read
+        raise Refused("an address", "cannot be read") from None
 
 
 def _got(url: httpx.URL, response: httpx.Response, body: bytes) -> Got:

@@ -216,6 +216,8 @@ async def test_redirect_loop_ends_after_five() -> None:
         "http://pages.example:PORT/",
         "gopher://127.0.0.1:PORT/_x",
         "file:///etc/passwd",
+        "http://[::1/",
+        "//[v1.x/",
     ],
 )
 async def test_redirect_to_where_we_must_not_go_is_refused(
