@@ -47,6 +47,12 @@ STREAM = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streame
 NAMES = [
     make_smart("redirect", "both", target="acme/small"),
     make_smart("alias", "both", target="acme/large"),
+    make_smart("redirect", "rr", target="acme/small"),
+    make_smart("router", "rr", strategy="cheapest", fallback_model="acme/small"),
+    make_smart("router", "rc", strategy="cheapest", fallback_model="acme/small"),
+    make_smart("cache", "rc", target_model="acme/large", embedder=None),
+    make_smart("cache", "ca", target_model="acme/large", embedder=None, min_cached_tokens=1000),
+    make_smart("alias", "ca", target="acme/small"),
     make_smart("alias", "acme/large", target="acme/small"),
     make_smart("alias", "fast", target="vendor/mixed-case", tags=("team:a",)),
     make_smart("alias", "research", target=" FAST:latest "),
@@ -122,6 +128,9 @@ def client(relay: Gateway) -> Iterator[httpx.Client]:
     ("model", "way", "path", "upstream_name"),
     [
         ("both", "redirect:both>acme/small", "/v1", "small"),  # a redirect before an alias
+        ("rr", "redirect:rr>acme/small", "/v1", "small"),  # a redirect before a router
+        ("rc", "router:rc>acme/small", "/v1", "small"),  # a router before a cache
+        ("ca", "cache:ca>acme/large>acme/small", "/v1", "small"),  # a cache before an alias
         ("acme/large", "acme/large>acme/small", "/v1", "small"),  # an alias before a provider and its model
         ("acme-large", None, "/v1", "large"),
         ("large", None, "/v1", "large"),
@@ -164,6 +173,7 @@ def test_name_leads_to_its_target(
         ("lost", "The alias 'lost' leads to 'acme/gone'. The model 'acme/gone' does not exist here", "lost"),
         ("covered", "The alias 'covered' leads to 'acme/gone'", "covered"),
         ("a", "The name 'a' leads in a circle: a > b > a.", "a>b"),
+        ("gpt-4\r\nx-evil: 1", "does not exist here", "gpt-4??x-evil: 1>redirect:gpt-*"),
     ],
 )
 def test_name_that_leads_nowhere_is_an_error_of_the_clients_dialect(

@@ -390,13 +390,36 @@ def test_conversation_is_known_by_a_header_or_by_metadata_and_end_users_do_not_s
     assert models == ["blind", "eagle", "blind", "eagle"]
 
 
-def test_conversation_chooses_anew_when_its_time_is_over(client: httpx.Client, script: Script) -> None:
+@EACH_SURFACE
+@BOTH
+def test_conversation_chooses_anew_when_its_time_is_over(
+    client: httpx.Client, script: Script, path: str, *, streamed: bool
+) -> None:
+    text = f"Soon over {path} {streamed}"
     script.choice = "acme/blind"
-    ask(client, "brief", text="Soon over")
+    ask(client, "brief", path, text, streamed=streamed)
     time.sleep(1.05)
     script.choice = "acme/eagle"
 
-    assert answered_by(ask(client, "brief", text="Soon over")) == "eagle"
+    assert answered_by(ask(client, "brief", path, text, streamed=streamed)) == "eagle"
+
+
+@EACH_SURFACE
+@BOTH
+def test_call_over_its_requests_a_minute_asks_no_designator(
+    relay: Gateway, client: httpx.Client, standin: StandIn, script: Script, path: str, *, streamed: bool
+) -> None:
+    script.choice = "acme/short"
+    token = relay.add_token(f"hurried {path} {streamed}", requests_per_minute=1)
+    body = {"model": "auto", "messages": question(path), "stream": streamed, "max_tokens": 50}
+
+    statuses = [
+        client.post(path, json=body, headers={"authorization": f"Bearer {token}"}).status_code for _ in range(4)
+    ]
+
+    # Of four calls at most two are in a minute of their own.
+    assert statuses.count(429) >= 2
+    assert len(designations(standin)) == statuses.count(200)
 
 
 def test_conversation_whose_model_cannot_take_it_any_more_gets_another(client: httpx.Client, script: Script) -> None:
