@@ -82,10 +82,11 @@ def _leading(model: SmartModel) -> Iterator[tuple[str, str]]:
 def _bad_helpers(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
     shelf = _all_of([*around.others, model])
     for field, name in _helping(model):
-        if (entry := shelf.find(name)) is not None:
+        entry, is_known = shelf.find(name), _is_known(name, around.registry)
+        if entry is not None and not (is_known and is_pattern(entry.model)):  # helpers go by no pattern
             words = f"{name!r} is the {entry.model.kind} {entry.model.name!r}; a helper is a provider's model"
             yield Fault(field, words, is_elsewhere=False)
-        elif not _is_known(name, around.registry):
+        elif not is_known:
             yield Fault(field, _unknown(name, around))
 
 

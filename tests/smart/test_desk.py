@@ -290,6 +290,14 @@ async def test_pattern_that_leads_back_to_itself_is_refused(desk: SmartDesk) -> 
     await desk.add("redirect", {"name": "gpt*", "target": "gpt-x"})  # what it fits itself is passed over
 
 
+async def test_helper_may_be_a_model_whose_name_a_pattern_fits_as_it_goes_by_none(desk: SmartDesk) -> None:
+    await desk.add("redirect", {"name": "*", "target": "acme/small"})
+
+    assert await desk.add("router", {"name": "auto", **ROUTER})
+    with pytest.raises(InvalidName, match=r"'acme/nobody' is the redirect '\*'"):
+        await desk.add("router", {"name": "b", **ROUTER, "designator_model": "acme/nobody"})
+
+
 async def test_what_is_wrong_already_hinders_no_other_change(desk: SmartDesk) -> None:
     await put_smart_models(desk.db, [make_smart("alias", "a", target="acme/gone")])
 
