@@ -16,7 +16,7 @@ from app.auth.tokens import id_of
 from tests.e2e.gateway import Gateway, running_gateway
 
 # The demo speaks word by word: a stream takes a second.
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 NOT_CHAT = "[eE]mbed|audio|images|moderations|/v1/completions"
 # All of it at once would authenticate without a token more often than is allowed from one address.

@@ -112,7 +112,7 @@ WORDS = st.sampled_from(
     ]
 )
 TEXTS = st.lists(WORDS | st.text(max_size=6), max_size=14).map(" ".join) | st.text(max_size=60)
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 
 
 @MANY
