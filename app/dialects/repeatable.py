@@ -1,11 +1,12 @@
 """Which chats can be answered by an answer that was kept: it has to be able to say all that is asked for, and nobody else has to act."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from app.core.call import Call
 from app.core.chat import ChatRequest, ForeignTool, WebSearch
 from app.core.jsonio import Json
 from app.dialects.conversation import read_chat
+from app.dialects.unread import unread
 
 
 def _is_said(value: Json) -> bool:
@@ -53,6 +54,11 @@ def read_repeatable(call: Call) -> ChatRequest | None:
     """What `call` asks; None where it is no chat, or none that an answer of another call can be given to."""
     request = read_chat(call)
     return request if request is not None and is_repeatable(request) else None
+
+
+def read_rest(call: Call, last_only: bool) -> Sequence[Json]:
+    """What it says that `read_repeatable` does not tell."""
+    return unread(call.payload, last_only=last_only)
 
 
 def is_repeatable(request: ChatRequest) -> bool:

@@ -18,6 +18,7 @@ from app.core.call import Call
 from app.core.chat import ChatRequest
 from app.core.errors import RelayError
 from app.core.events import Completion
+from app.core.jsonio import Json
 from app.core.ports import Handler, NoteFailure
 from app.core.reply import Reply
 from app.core.smart import Cache, SmartModel
@@ -34,6 +35,8 @@ PAIR = "x-relay-cache-id"
 
 WriteAnswer = Callable[[Call, Completion], Reply]
 ReadChat = Callable[[Call], ChatRequest | None]
+ReadRest = Callable[[Call, bool], Sequence[Json]]
+"""What a call says beside that; of its last message alone where the second argument says so."""
 Recheck = Callable[[Call, Entry, Found, ChatRequest], None]
 """Has a hit asked again in the background, and compared."""
 Share = Callable[[Completion | None], None]
@@ -55,6 +58,7 @@ class SmartCache:
         keeper: Keeper,
         *,
         read_chat: ReadChat,
+        read_rest: ReadRest,
         write_answer: WriteAnswer,
         follow: Callable[[str], str],
         behind: Callable[[str], Sequence[SmartModel]],
@@ -65,6 +69,7 @@ class SmartCache:
         self._finder = finder
         self._keeper = keeper
         self._read_chat = read_chat
+        self._read_rest = read_rest
         self._write_answer = write_answer
         self._follow = follow
         self._behind = behind
@@ -101,7 +106,8 @@ class SmartCache:
         if "no-store" in call.cache_control or (request := self._read_chat(call)) is None:
             return None
         target = cache.target_model
-        key = key_of(call, request, cache, entry.id, self._follow(target), self._behind(target))
+        rest = self._read_rest(call, cache.match_last_message_only)
+        key = key_of(call, request, cache, entry.id, self._follow(target), self._behind(target), rest)
         if key is None or any(map(self._finder.is_of_its_time, said_lately(request))):
             return None
         return Lookup(entry, cache, key, request, self._finder.collection_of(entry.id, cache))

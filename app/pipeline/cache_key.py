@@ -9,7 +9,7 @@ from typing import Any
 from app.core.call import Call
 from app.core.chat import ChatRequest, Message, Text, ToolCall, ToolResult
 from app.core.frozen import frozen
-from app.core.jsonio import dumps
+from app.core.jsonio import Json, dumps
 from app.core.smart import Cache, SmartModel
 
 # Who asks and how the reply is to look changes nothing in the answer.
@@ -46,6 +46,7 @@ def key_of(
     cache_id: str,
     target: str,
     behind: Sequence[SmartModel] = (),
+    unread: Sequence[Json] = (),
 ) -> Key | None:
     """The key of `call`, which asks `request`; None where the cache is not for it.
 
@@ -54,6 +55,7 @@ def key_of(
     Args:
         target: the model that will answer, as far as that is known before.
         behind: the smart models that the call may come through after the cache.
+        unread: what the call says and `request` does not.
     """
     messages = request.messages
     if not messages or messages[-1].role != "user":
@@ -80,6 +82,7 @@ def key_of(
             list(map(_plain, before)),
             _around(asked),
             _settings(call, request),
+            [call.dialect, *unread] if unread else [],
         ]
     )
     return Key(_digest([space, question]), space, question)

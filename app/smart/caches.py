@@ -10,7 +10,7 @@ from app.core.errors import CacheUnavailable
 from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
 from app.core.smart import Cache, SmartModel
 from app.dialects.conversation import read_answer, write_answer
-from app.dialects.repeatable import read_repeatable
+from app.dialects.repeatable import read_repeatable, read_rest
 from app.pipeline.asking import Asker
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_checking import Checker
@@ -99,6 +99,7 @@ class Caches:
             finder,
             keeper,
             read_chat=read_repeatable,
+            read_rest=read_rest,
             write_answer=write_answer,
             follow=follow,
             behind=behind,

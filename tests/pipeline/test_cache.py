@@ -23,7 +23,7 @@ from app.core.reply import End, Outcome, Reply
 from app.core.smart import SmartModel
 from app.core.usage import NO_USAGE, Usage
 from app.dialects.conversation import read_answer, write_answer
-from app.dialects.repeatable import read_repeatable
+from app.dialects.repeatable import read_repeatable, read_rest
 from app.pipeline.cache import SmartCache
 from app.pipeline.cache_finding import Finder, Found, Lookup
 from app.pipeline.cache_keeping import Keeper
@@ -126,6 +126,7 @@ class Bench:
             finder,
             self.keeper,
             read_chat=read_repeatable,
+            read_rest=read_rest,
             write_answer=write_answer,
             follow=lambda name: name,
             behind=lambda _name: self.behind,
@@ -711,3 +712,14 @@ async def test_client_is_told_of_a_hit_behind_another_cache_once(bench: Bench) -
         await bench.jobs.settled()
         assert [value for name, value in reply.headers if name == b"x-relay-cache"] == [expected]
         await bench.store.clear("outer-local")
+
+
+async def test_member_that_only_the_provider_knows_makes_another_request(bench: Bench) -> None:
+    def showing(**more: Any) -> Call:
+        picture = {"type": "image_url", "image_url": {"url": "https://a.test/1.png", **more}}
+        return asking(PARIS, messages=[{"role": "user", "content": [{"type": "text", "text": PARIS}, picture]}])
+
+    await bench.ask(FAQ, showing())
+
+    assert status((await bench.ask(FAQ, showing(max_pixels=100)))[0]) == "miss"
+    assert status((await bench.ask(FAQ, showing()))[0]) == "hit"
