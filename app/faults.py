@@ -32,6 +32,7 @@ _RULES = {
     "missing": "is missing",
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
+    "string_unicode": "holds text that is not Unicode",
     "too_long": "must have at most {max_length}, not {actual_length}",
     "too_short": "must have at least {min_length}, not {actual_length}",
 }

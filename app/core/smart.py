@@ -159,8 +159,10 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     model: Model
-    min_tokens: int | None = Field(default=None, ge=0, description="The request is estimated to have so many, or more.")
-    max_tokens: int | None = Field(default=None, ge=0)
+    min_tokens: int | None = Field(
+        default=None, ge=0, le=_MOST_TOKENS, description="The request is estimated to have so many, or more."
+    )
+    max_tokens: int | None = Field(default=None, ge=0, le=_MOST_TOKENS)
     images: bool | None = Field(default=None, description="It holds pictures, or none.")
     tools: bool | None = Field(default=None, description="It offers tools, or none.")
     pattern: str | None = Field(

@@ -215,13 +215,14 @@ print(asyncio.run(start()), [name for name in ("alembic", "slowapi", "limits", "
     assert done.stdout.strip() == "started []"
 
 
-def test_start_without_a_server_or_prices_imports_nothing_for_them() -> None:
+def test_start_without_a_server_prices_or_smart_models_imports_nothing_for_them() -> None:
     program = """
 import sys
 import app.main
 from app.store.db import open_database
 open_database("sqlite:////nowhere/relay.db")
-unused = ("asyncpg", "sqlalchemy.dialects.postgresql", "app.metering.rates_form", "genai_prices", "cryptography")
+unused = ("asyncpg", "sqlalchemy.dialects.postgresql", "app.metering.rates_form", "genai_prices", "cryptography",
+    "numpy", "chromadb", "onnxruntime", "tokenizers", "trafilatura", "lxml", "pypdf", "re2")
 print([name for name in sys.modules if name.startswith(unused)])
 """
 
