@@ -78,9 +78,11 @@ class SmartModels:
         """Write what is not written yet."""
         try:
             await self.caches.aclose()
-            await self.stats.flush()
         finally:
-            await self.augmentors.aclose()
+            try:
+                await self.stats.flush()
+            finally:
+                await self.augmentors.aclose()
 
 
 def open_smart_models(

@@ -51,7 +51,8 @@ class ChromaLink:
         self._rest = _Rest()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._client: Future[AsyncFastAPI] = Future()
+        self._client: Future[AsyncFastAPI | None] = Future()
+        self._failure = ""
 
     async def do(self, work: "Callable[[AsyncFastAPI], Awaitable[T]]", limit_s: float) -> T:
         """What `work` gives in the other thread, within so many seconds.
@@ -87,30 +88,37 @@ class ChromaLink:
         if self._loop is None or self._thread is None:
             return
         client = await asyncio.wrap_future(self._client)
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.__aexit__(None, None, None), self._loop))
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        if client is not None:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(client.__aexit__(None, None, None), self._loop))
+            self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join)
         self._loop.close()
 
     async def _ready(self, limit_s: float | None) -> "tuple[AsyncFastAPI, asyncio.AbstractEventLoop]":
+        if self._client.done() and (ready := self._client.result()) is not None and self._loop is not None:
+            return ready, self._loop
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self._run, args=(self._loop,), name="chroma", daemon=True)
             self._thread.start()
-        if self._client.done():
-            return self._client.result(), self._loop
         try:
             async with asyncio.timeout(limit_s):
-                return await asyncio.shield(asyncio.wrap_future(self._client)), self._loop
+                client = await asyncio.shield(asyncio.wrap_future(self._client))
         except TimeoutError:
             raise CacheUnavailable("The client of Chroma is not ready yet.") from None
+        if client is None:
+            raise CacheUnavailable(f"The client of Chroma cannot be used: {self._failure}.")
+        return client, self._loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._client.set_result(_make_client(self._server))
-        except BaseException as exc:
-            self._client.set_exception(exc)
-            raise
+            client = _make_client(self._server)
+        except Exception as exc:  # it is not installed, or does not take what it is given
+            # Others may tell what they were given, which holds the token.
+            self._failure = str(exc) if isinstance(exc, ImportError) else type(exc).__name__
+            self._client.set_result(None)
+            return
+        self._client.set_result(client)
         loop.run_forever()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import CacheUnavailable
-from app.store.vectors import records
+from app.store.vectors import chroma_link, records
 from app.store.vectors.chroma import ChromaCacheStore
 from app.store.vectors.chroma_link import ChromaLink, ChromaServer
 from tests.chroma_server import Chroma, running_chroma
@@ -276,3 +276,18 @@ async def test_record_that_was_written_by_somebody_else_is_not_given(chroma: Chr
 
     assert await store.get(COLLECTION, "x") is None
     assert [each.question for each, _ in await store.nearest(COLLECTION, SPACE, turned(0))] == ["a"]
+
+
+async def test_client_that_cannot_be_made_is_no_fault_of_the_call_and_stops_no_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: ChromaServer) -> None:
+        raise ModuleNotFoundError("No module named 'chromadb'")
+
+    monkeypatch.setattr(chroma_link, "_make_client", fail)
+    store = ChromaCacheStore(ChromaServer("http://127.0.0.1:1"), "test-", look_up_s=5)
+
+    for work in (store.warm(), store.get("c1", "a"), store.get("c1", "a")):
+        with pytest.raises(CacheUnavailable, match="No module named 'chromadb'"):
+            await work
+    await store.aclose()
