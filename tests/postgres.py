@@ -75,7 +75,8 @@ class Postgres:
     def create(self, template: str = "template0") -> str:
         """Make a database like `template`, and give its name."""
         name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Quicker than by its log, where nothing is synced to the disk.
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return name
 
     def drop(self, name: str) -> None:

@@ -55,7 +55,12 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 **ONE_ATTEMPT,
             },
             "local": {"base_url": f"{url}/v1", "supported_models": [MODEL]},
-            "plain": {"base_url": f"{url}/v1", "supported_models": [MODEL]},
+            # It would babble on for as long as it may, which is a minute here.
+            "plain": {
+                "base_url": f"{url}/v1",
+                "supported_models": [MODEL],
+                "payload_extra_parameters": {"max_tokens": 40},
+            },
         }
         gateway = Gateway(folder, config, {"MODEL_OVERRIDES": str(folder / "overrides.yaml")})
         with ThreadPoolExecutor(1) as outside_of_any_loop:

@@ -52,11 +52,11 @@ async def test_no_pair_that_was_held_out_hits_wrongly(embedder: LocalEmbedder) -
 
 
 async def test_no_pair_of_a_strangers_hits_wrongly_at_any_threshold(embedder: LocalEmbedder) -> None:
-    found = await evaluate(STRANGERS, embedder)
-    lax = await evaluate(STRANGERS, embedder, LEAST_COSINE)
+    lax = await evaluate(STRANGERS, embedder, LEAST_COSINE)  # whatever hits at a higher one hits at this too
+    found = await evaluate([pair for pair in STRANGERS if pair.same], embedder)
 
     assert sum(not pair.same for pair in STRANGERS) >= 400
-    assert [(each.pair.a, each.pair.b) for each in (*found.wrong, *lax.wrong)] == []
+    assert [(each.pair.a, each.pair.b) for each in lax.wrong] == []
     assert found.recall >= LEAST_RECALL_OF_STRANGERS
 
 

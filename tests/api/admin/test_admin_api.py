@@ -320,14 +320,14 @@ def test_document_has_the_administrators_api(admin: httpx.Client) -> None:
         "/admin/api/usage",
         "/admin/api/tokens",
         "/admin/api/(models|providers|users)",
-        "/admin/api/(names|aliases|redirects)",
-        "/admin/api/(routers|caches|augmentors)",
+        "/admin/api/names",
+        "/admin/api/(routers|caches)",  # all kinds of smart models have one and the same route
     ],
 )
 def test_an_administrator_gets_what_is_documented(gateway: Gateway, paths: str, tmp_path: Path) -> None:
     token = gateway.add_token(username="fuzzer", admin=True)
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
-    options = ["--include-path-regex", paths, "--max-examples", "4", "--no-color", "--exclude-method", "DELETE"]
+    options = ["--include-path-regex", paths, "--max-examples", "2", "--no-color", "--exclude-method", "DELETE"]
     # The first two try without the token so often that all else would be 429. The others take a schema for all that is asked of
     # parameters, such as a start before the end.
     options += [
