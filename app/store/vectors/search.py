@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Vectors that are compared exactly. The more, the surer is the nearest among them: docs/architecture.md has the figures.
-_CANDIDATES = 128
+_CANDIDATES = 256
 # Of a space that is read into memory, at once. The interpreter is held for as long as one slice is unpacked.
 _SLICE = 4096
 
