@@ -25,7 +25,7 @@ from app.core.smart import Cache, SmartModel
 from app.core.usage import NO_USAGE
 from app.pipeline.cache_finding import Finder, Found, Lookup
 from app.pipeline.cache_keeping import Keeper, Keeping
-from app.pipeline.cache_key import key_of, said_lately
+from app.pipeline.cache_key import cache_of, key_of, said_lately
 from app.pipeline.flights import Flights
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class SmartCache:
 
     async def handle(self, call: Call, entry: Entry, call_next: Handler) -> Reply:
         """The reply that was given before; else pass the call on to the target, and keep what it says."""
-        cache = _cache(entry)
+        cache = cache_of(entry)
         led = call.led("cache", cache.name, cache.target_model)
         lookup = self._lookup(call, entry, cache)
         if lookup is None:
@@ -162,12 +162,6 @@ class SmartCache:
         if entry is not None:
             reply.headers.append((PAIR.encode(), self._finder.pair(lookup, entry).encode()))
         return _told(reply, "hit")
-
-
-def _cache(entry: Entry) -> Cache:
-    if not isinstance(entry.model, Cache):
-        raise TypeError(f"{entry.model.name} is no cache")
-    return entry.model
 
 
 def _told(reply: Reply, status: str) -> Reply:

@@ -14,7 +14,7 @@ from app.core.events import Completion
 from app.core.smart import Cache
 from app.pipeline.asking import Asker
 from app.pipeline.cache_finding import Embed, Found, Lookup
-from app.pipeline.cache_key import pair_id
+from app.pipeline.cache_key import cache_of, pair_id
 from app.pipeline.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Checker:
 
         It is waited for within the time of the look-up.
         """
-        cache = _cache(entry)
+        cache = cache_of(entry)
         if cache.judge_model is None:
             return False
         return await self._says_yes(
@@ -84,7 +84,7 @@ class Checker:
         await self._compare(replace(call, deadline=None), lookup.entry, found, lookup.key.question, completion)
 
     async def _recheck(self, call: Call, entry: Entry, found: Found, request: ChatRequest) -> None:
-        cache = _cache(entry)
+        cache = cache_of(entry)
         target = self._follow(cache.target_model)
         try:
             completion = await self._asker.ask(call, target, request, helper="recheck", timeout_s=RECHECK_S)
@@ -96,7 +96,7 @@ class Checker:
             await self._compare(call, entry, found, _question(request), completion)
 
     async def _compare(self, call: Call, entry: Entry, found: Found, asked: str, completion: Completion) -> None:
-        cache, stored = _cache(entry), pair_id(entry.id, found.entry.question)
+        cache, stored = cache_of(entry), pair_id(entry.id, found.entry.question)
         try:
             same = await self._agree(call, entry, asked, found.completion, completion)
         except RelayError as exc:
@@ -112,7 +112,7 @@ class Checker:
             return False
         if one.text.split() == other.text.split():
             return True
-        cache = _cache(entry)
+        cache = cache_of(entry)
         if cache.judge_model is not None:
             question = _SAY_THE_SAME.format(_cut(asked), _cut(one.text), _cut(other.text))
             return await self._says_yes(call, cache, question, RECHECK_S)
@@ -154,9 +154,3 @@ def _figures(text: str) -> set[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-
-
-def _cache(entry: Entry) -> Cache:
-    if not isinstance(entry.model, Cache):
-        raise TypeError(f"{entry.model.name} is no cache")
-    return entry.model

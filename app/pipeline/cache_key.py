@@ -6,6 +6,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
+from app.core.book import Entry
 from app.core.call import Call
 from app.core.chat import ChatRequest, Message, Text, ToolCall, ToolResult
 from app.core.frozen import frozen
@@ -92,6 +93,13 @@ def said_lately(request: ChatRequest) -> list[str]:
     """The last words of the user, and those before that they may go on from: `and Berlin?` may ask for weather, as of Paris."""
     said = [_text_of(message) for message in request.messages if message.role == "user"][-_LATELY:]
     return [*(text[-_SHORT:] for text in said[:-1]), *said[-1:]]
+
+
+def cache_of(entry: Entry) -> Cache:
+    """What an entry of the book defines, which has to be a cache."""
+    if not isinstance(entry.model, Cache):
+        raise TypeError(f"{entry.model.name} is no cache")
+    return entry.model
 
 
 def pair_id(cache_id: str, question: str) -> str:
