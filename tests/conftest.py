@@ -7,7 +7,7 @@ import pytest
 
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
-from tests.databases import SQLITE, Databases, Files, ServerDatabases, make_template
+from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases
 from tests.postgres import Postgres, running_postgres
 
 # Of several workers none is to be left alone with these in the end.
@@ -28,14 +28,16 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def database_template(postgres: Postgres) -> str:
-    return make_template(postgres)
+def prepared_databases(postgres: Postgres) -> Iterator[Prepared]:
+    prepared = Prepared(postgres)
+    yield prepared
+    prepared.close()
 
 
 @pytest.fixture
-def server_databases(postgres: Postgres, database_template: str) -> Iterator[ServerDatabases]:
+def server_databases(postgres: Postgres, prepared_databases: Prepared) -> Iterator[ServerDatabases]:
     """The test's own databases on the server, whatever kind its others are."""
-    made = ServerDatabases(postgres, database_template)
+    made = ServerDatabases(postgres, prepared_databases)
     yield made
     made.drop()
 

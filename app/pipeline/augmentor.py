@@ -21,9 +21,9 @@ from app.core.reply import Reply
 from app.core.smart import Augmentor
 from app.core.web import Context, Page, SearchResult, Source
 from app.pipeline.asking import Asker
-from app.pipeline.augmentor_asking import ask_designator
-from app.pipeline.augmentor_decision import DIRECT, Decision, decide_always, read_decision
-from app.pipeline.augmentor_gathering import Gathered, Gatherer
+from app.pipeline.augmenting.asking import ask_designator
+from app.pipeline.augmenting.decision import DIRECT, Decision, decide_always, read_decision
+from app.pipeline.augmenting.gathering import Gathered, Gatherer
 
 log = logging.getLogger(__name__)
 

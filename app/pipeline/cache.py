@@ -23,10 +23,10 @@ from app.core.ports import Handler, NoteFailure
 from app.core.reply import Reply
 from app.core.smart import Cache, SmartModel
 from app.core.usage import NO_USAGE
-from app.pipeline.cache_finding import Finder, Found, Lookup
-from app.pipeline.cache_keeping import Keeper, Keeping
-from app.pipeline.cache_key import cache_of, key_of, said_lately
-from app.pipeline.flights import Flights
+from app.pipeline.caching.finding import Finder, Found, Lookup
+from app.pipeline.caching.flights import Flights
+from app.pipeline.caching.keeping import Keeper, Keeping
+from app.pipeline.caching.key import cache_of, key_of, said_lately
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from app.core.smart import Augmentor
 from app.core.web import Context, Page, PageFailure, SearchResult, Wanted
 from app.dialects.conversation import last_user_text, read_chat, with_message
 from app.pipeline.asking import Asker
+from app.pipeline.augmenting.gathering import Gatherer
 from app.pipeline.augmentor import SmartAugmentor
-from app.pipeline.augmentor_gathering import Gatherer
 from app.pipeline.searching import Searcher
 from app.settings import Settings
 from app.smart.stats import Stats

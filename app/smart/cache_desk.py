@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.ports import CacheStore
 from app.core.smart import Cache
-from app.pipeline.cache_finding import Collection
+from app.pipeline.caching.finding import Collection
 from app.smart.desk import SmartDesk, Stored
 from app.smart.feedback import CacheFeedback
 

@@ -13,9 +13,9 @@ from app.dialects.conversation import read_answer, write_answer
 from app.dialects.repeatable import read_repeatable, read_rest
 from app.pipeline.asking import Asker
 from app.pipeline.cache import SmartCache
-from app.pipeline.cache_checking import Checker
-from app.pipeline.cache_finding import Finder
-from app.pipeline.cache_keeping import Keeper
+from app.pipeline.caching.checking import Checker
+from app.pipeline.caching.finding import Finder
+from app.pipeline.caching.keeping import Keeper
 from app.pipeline.jobs import Jobs
 from app.smart.embedding import Embedders
 from app.smart.feedback import CacheFeedback
@@ -32,7 +32,7 @@ _END = 1000
 
 
 class _Texts:
-    """How texts are compared; see `pipeline.cache_finding.Likeness`. Imported with the first: gateways without caches need none of it."""
+    """How texts are compared; see `pipeline.caching.finding.Likeness`. Imported with the first: gateways without caches need none of it."""
 
     @property
     def longest(self) -> int:

@@ -20,7 +20,7 @@ LOCAL = "local"
 
 
 class Embedders:
-    """Gives vectors by the embedder of a cache; see `pipeline.cache_finding.Embed`.
+    """Gives vectors by the embedder of a cache; see `pipeline.caching.finding.Embed`.
 
     Args:
         open_local: loads the embedder that runs here, when it is first wanted.
@@ -50,7 +50,7 @@ class Embedders:
         return [pack(vector) for vector in vectors]
 
     def collection_of(self, cache_id: str, cache: Cache) -> str:
-        """Where a cache keeps its answers; see `pipeline.cache_finding.Collection`."""
+        """Where a cache keeps its answers; see `pipeline.caching.finding.Collection`."""
         return collection_of(cache_id, cache, self._local_dir)
 
     async def local(self, texts: Sequence[str]) -> Sequence[bytes | None]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from app.core.book import Entry
 from app.core.ports import Shelf
 from app.core.smart import Cache
-from app.pipeline.trust import Evidence, Trial
+from app.pipeline.caching.trust import Evidence, Trial
 from app.store.db import Database, DatabaseUnavailable
 from app.store.feedback import StoredTrial, put_pin, put_trial, read_pins_newer_than, read_trials
 
@@ -21,7 +21,7 @@ MOST_TRIALS = 5000
 
 
 class CacheFeedback:
-    """See `pipeline.cache_finding.Feedback`. `refresh` once before the first call, then `run` and `gather` beside it."""
+    """See `pipeline.caching.finding.Feedback`. `refresh` once before the first call, then `run` and `gather` beside it."""
 
     def __init__(self, db: Database, shelf: Shelf) -> None:
         self._db = db

@@ -22,7 +22,7 @@ _PARALLEL_KEYS = ("PARALLELAI_API_KEY", "PARALLEL_API_KEY")
 
 
 class Searches:
-    """Searches as an augmentor says; see `pipeline.augmentor_gathering.Search`.
+    """Searches as an augmentor says; see `pipeline.augmenting.gathering.Search`.
 
     Args:
         transport: that of calls to providers: addresses of search services are the operator's word.

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,13 +13,13 @@ import pytest
 
 from app.core.money import PICO_USD
 from app.core.smart import SmartModel
-from app.dialects.conversation import read_answer
 from app.web.context import count_tokens
 from tests.e2e.chat import whole, words
 from tests.e2e.conftest import ONE_ATTEMPT
 from tests.e2e.gateway import Gateway, Row, free_port
 from tests.e2e.smart_models import add_smart_models, stats_of
 from tests.e2e.standin import Answer, Exchange, StandIn, running_standin
+from tests.e2e.surfaces import EACH_SURFACE, EACH_WAY, OPENAI, Surface
 from tests.smart import make_smart
 from tests.web.test_context import ATTACKS
 
@@ -38,29 +37,9 @@ MESSAGES: list[Any] = [
 ]
 
 
-@dataclass(frozen=True)
-class Surface:
-    """An API as a client writes it, by hand, so that each byte is known."""
-
-    dialect: str
-    path: str
-    fields: dict[str, Any]
-
-    def ask(self, text: str, *, streamed: bool) -> dict[str, Any]:
-        """A request that ends with `text`."""
-        turns = [*MESSAGES, {"role": "user", "content": text}]
-        if self.dialect == "anthropic":
-            return {**self.fields, "system": turns[0]["content"], "messages": turns[1:], "stream": streamed}
-        return {**self.fields, "messages": turns, "stream": streamed}
-
-
-SURFACES = [
-    Surface("openai", "/v1/chat/completions", {}),
-    Surface("anthropic", "/v1/messages", {"max_tokens": 99}),
-    Surface("ollama", "/api/chat", {}),
-]
-EACH_SURFACE = pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.dialect)
-EACH_WAY = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def chat_of(text: str) -> list[Any]:
+    """A conversation that ends with `text`."""
+    return [*MESSAGES, {"role": "user", "content": text}]
 
 
 class Web:
@@ -196,7 +175,7 @@ class Bench:
 
     def ask(
         self,
-        surface: Surface = SURFACES[0],
+        surface: Surface = OPENAI,
         text: str = QUESTION,
         *,
         model: str = "web",
@@ -208,7 +187,11 @@ class Bench:
         self.web.server.forget()
         return httpx.post(
             self.gateway.base_url + surface.path,
-            json={"model": model, **surface.ask(text, streamed=streamed), **fields},
+            json={
+                "model": model,
+                **surface.body(chat_of(text), streamed=streamed),
+                **fields,
+            },
             headers={"authorization": f"Bearer {token or self.gateway.token}", "anthropic-version": "2023-06-01"},
             timeout=60,
             trust_env=False,
@@ -312,12 +295,6 @@ def told(response: httpx.Response) -> tuple[int, str, list[str]]:
     )
 
 
-def text_of(surface: Surface, response: httpx.Response, *, streamed: bool) -> str:
-    answer = read_answer(surface.dialect, response.content, streamed)
-    assert answer is not None, response.text
-    return answer.text
-
-
 def sources_in(text: str) -> list[dict[str, str]]:
     """What stands in a block, as a strict reader of XML finds it."""
     root = ElementTree.fromstring(text)
@@ -341,7 +318,7 @@ def test_each_decision_is_done_and_told(bench: Bench, surface: Surface, streamed
     spire = bench.web.url("/spire")
     sources = {"direct": [], "search": [spire], "scrape": [linked], "search+scrape": [spire]}[kind]
     assert told(response) == (200, kind, sources)
-    assert text_of(surface, response, streamed=streamed) == "It is high."
+    assert surface.read(response, streamed=streamed).text == "It is high."
     assert bench.web.queries == (["Ulm Minster HEIGHT"] if "search" in kind else [])
     assert bench.web.paths[len(bench.web.queries) :] == {"scrape": ["/Linked/A"], "search+scrape": ["/spire"]}.get(
         kind, []
@@ -406,7 +383,7 @@ def test_dead_search_provider_leaves_the_request_answered(bench: Bench, surface:
     response = bench.ask(surface, model="dead", streamed=streamed)
 
     assert told(response) == (200, "failed", [])
-    assert text_of(surface, response, streamed=streamed) == "It is high."
+    assert surface.read(response, streamed=streamed).text == "It is high."
     assert len(bench.sent) == 4
     row = bench.gateway.row_of(response.headers["x-request-id"])
     assert (row["status"], row["warnings"]) == (200, "augmentor dead: search failed")
@@ -492,7 +469,9 @@ def test_what_is_sent_keeps_to_the_budget_of_tokens(bench: Bench, surface: Surfa
 
 
 # (af)
-def test_only_what_was_really_fetched_is_counted(bench: Bench) -> None:
+@EACH_WAY
+@EACH_SURFACE
+def test_only_what_was_really_fetched_is_counted(bench: Bench, surface: Surface, streamed: bool) -> None:
     before = stats_of(bench.gateway, "counted")
     found = bench.web.found
     asked = [
@@ -511,7 +490,7 @@ def test_only_what_was_really_fetched_is_counted(bench: Bench) -> None:
         bench.decides = decides
         bench.web.found = found if finds else []
         bench.web.pages = {"/spire": html("The spire", PAGE)} if has_page else {}
-        assert bench.ask(model="counted").status_code == 200
+        assert bench.ask(surface, model="counted", streamed=streamed).status_code == 200
 
     counted = {
         "total_requests": len(asked),
@@ -703,7 +682,7 @@ def test_token_within_its_limits_searches_and_pays_for_it(bench: Bench) -> None:
 def test_clients_own_deadline_leaves_time_for_the_answer(bench: Bench) -> None:
     response = httpx.post(
         f"{bench.gateway.base_url}/v1/chat/completions",
-        json={"model": "patient", **SURFACES[0].ask(QUESTION, streamed=False)},
+        json={"model": "patient", **OPENAI.body(chat_of(QUESTION), streamed=False)},
         headers={"authorization": f"Bearer {bench.gateway.token}", "x-relay-timeout-ms": "2000"},
         timeout=60,
         trust_env=False,
@@ -718,7 +697,7 @@ def test_client_that_leaves_ends_the_search_at_once(bench: Bench) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
             f"{bench.gateway.base_url}/v1/chat/completions",
-            json={"model": "always", **SURFACES[0].ask("who leaves", streamed=True)},
+            json={"model": "always", **OPENAI.body(chat_of("who leaves"), streamed=True)},
             headers={"authorization": f"Bearer {bench.gateway.token}"},
             timeout=1,
             trust_env=False,

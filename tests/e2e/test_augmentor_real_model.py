@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.pipeline.augmentor_decision import read_decision
+from app.pipeline.augmenting.decision import read_decision
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.e2e.smart_models import add_smart_models
 from tests.real_model import MODEL, missing, running_model

@@ -1,7 +1,6 @@
 """Names on the APIs of OpenAI, Anthropic and Ollama, streamed and whole: what a name stands for, and what is told where that is nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -10,39 +9,11 @@ import pytest
 from tests.e2e import chat
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import Answer, Exchange, StandIn, running_standin
+from tests.e2e.surfaces import EACH_SURFACE, EACH_WAY, OPENAI, Surface
 from tests.smart import make_smart
 
-HELLO = [{"role": "user", "content": "Hello"}]
 WAY = "x-relay-resolved"
 
-
-@dataclass(frozen=True)
-class Surface:
-    """A client's API: where its chats are, what they need beside model and messages, and where its errors tell what."""
-
-    path: str
-    fields: dict[str, Any]
-    error: tuple[str, ...]
-
-    def ask(self, client: httpx.Client, model: str, *, stream: bool, **options: Any) -> httpx.Response:
-        body = {"model": model, "messages": HELLO, "stream": stream, **self.fields}
-        return client.post(self.path, json=body, **options)
-
-    def told(self, response: httpx.Response) -> str:
-        """What an error says."""
-        words = response.json()
-        for key in self.error:
-            words = words[key]
-        return str(words)
-
-
-SURFACES = {
-    "openai": Surface("/v1/chat/completions", {}, ("error", "message")),
-    "anthropic": Surface("/v1/messages", {"max_tokens": 9}, ("error", "message")),
-    "ollama": Surface("/api/chat", {}, ("error",)),
-}
-SURFACE = pytest.mark.parametrize("surface", SURFACES.values(), ids=SURFACES)
-STREAM = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 NAMES = [
     make_smart("redirect", "both", target="acme/small"),
@@ -53,6 +24,12 @@ NAMES = [
     make_smart("cache", "rc", target_model="acme/large", embedder=None),
     make_smart("cache", "ca", target_model="acme/large", embedder=None, min_cached_tokens=1000),
     make_smart("alias", "ca", target="acme/small"),
+    make_smart("cache", "cg", target_model="acme/large", embedder=None, min_cached_tokens=1000),
+    make_smart("augmentor", "cg", target_model="acme/small", mode="never"),
+    make_smart("augmentor", "ga", target_model="acme/small", mode="never"),
+    make_smart("alias", "ga", target="acme/large"),
+    make_smart("router", "rg", strategy="cheapest", fallback_model="acme/small"),
+    make_smart("augmentor", "rg", target_model="acme/large", mode="never"),
     make_smart("alias", "acme/large", target="acme/small"),
     make_smart("alias", "fast", target="vendor/mixed-case", tags=("team:a",)),
     make_smart("alias", "research", target=" FAST:latest "),
@@ -122,8 +99,8 @@ def client(relay: Gateway) -> Iterator[httpx.Client]:
         yield opened
 
 
-@STREAM
-@SURFACE
+@EACH_WAY
+@EACH_SURFACE
 @pytest.mark.parametrize(
     ("model", "way", "path", "upstream_name"),
     [
@@ -131,6 +108,9 @@ def client(relay: Gateway) -> Iterator[httpx.Client]:
         ("rr", "redirect:rr>acme/small", "/v1", "small"),  # a redirect before a router
         ("rc", "router:rc>acme/small", "/v1", "small"),  # a router before a cache
         ("ca", "cache:ca>acme/large>acme/small", "/v1", "small"),  # a cache before an alias
+        ("cg", "cache:cg>acme/large>acme/small", "/v1", "small"),  # a cache before an augmentor
+        ("ga", "augmentor:ga>acme/small", "/v1", "small"),  # an augmentor before an alias
+        ("rg", "router:rg>acme/small", "/v1", "small"),  # a router before an augmentor
         ("acme/large", "acme/large>acme/small", "/v1", "small"),  # an alias before a provider and its model
         ("acme-large", None, "/v1", "large"),
         ("large", None, "/v1", "large"),
@@ -149,13 +129,13 @@ def test_name_leads_to_its_target(
     client: httpx.Client,
     upstream: StandIn,
     surface: Surface,
-    stream: bool,
+    streamed: bool,
     model: str,
     way: str | None,
     path: str,
     upstream_name: str,
 ) -> None:
-    response = surface.ask(client, model, stream=stream)
+    response = surface.ask(client, model, streamed=streamed)
 
     assert response.status_code == 200, response.text
     assert "Hi" in response.text
@@ -164,8 +144,8 @@ def test_name_leads_to_its_target(
     assert (sent.path, sent.json["model"]) == (f"{path}/chat/completions", upstream_name)
 
 
-@STREAM
-@SURFACE
+@EACH_WAY
+@EACH_SURFACE
 @pytest.mark.parametrize(
     ("model", "words", "way"),
     [
@@ -177,9 +157,9 @@ def test_name_leads_to_its_target(
     ],
 )
 def test_name_that_leads_nowhere_is_an_error_of_the_clients_dialect(
-    client: httpx.Client, upstream: StandIn, surface: Surface, stream: bool, model: str, words: str, way: str | None
+    client: httpx.Client, upstream: StandIn, surface: Surface, streamed: bool, model: str, words: str, way: str | None
 ) -> None:
-    response = surface.ask(client, model, stream=stream)
+    response = surface.ask(client, model, streamed=streamed)
 
     assert response.status_code == 404
     assert words in surface.told(response)
@@ -187,8 +167,8 @@ def test_name_that_leads_nowhere_is_an_error_of_the_clients_dialect(
     assert upstream.posts == []
 
 
-@STREAM
-@SURFACE
+@EACH_WAY
+@EACH_SURFACE
 @pytest.mark.parametrize(
     ("model", "way"),
     [
@@ -197,10 +177,10 @@ def test_name_that_leads_nowhere_is_an_error_of_the_clients_dialect(
     ],
 )
 def test_default_model_that_stands_in_is_told_to_the_client_and_in_the_log(
-    with_default: Gateway, upstream: StandIn, surface: Surface, stream: bool, model: str, way: str
+    with_default: Gateway, upstream: StandIn, surface: Surface, streamed: bool, model: str, way: str
 ) -> None:
     with client_of(with_default) as client:
-        response = surface.ask(client, model, stream=stream)
+        response = surface.ask(client, model, streamed=streamed)
 
     assert (response.status_code, response.headers[WAY]) == (200, way)
     assert upstream.posts[0].json["model"] == "Vendor/Mixed-Case"
@@ -208,28 +188,40 @@ def test_default_model_that_stands_in_is_told_to_the_client_and_in_the_log(
     assert "is not there; the default model 'fast' answers" in log
 
 
-@SURFACE
+@EACH_WAY
+@EACH_SURFACE
+def test_default_model_does_not_stand_in_where_the_name_is_found(
+    with_default: Gateway, upstream: StandIn, surface: Surface, streamed: bool
+) -> None:
+    with client_of(with_default) as client:
+        response = surface.ask(client, "large", streamed=streamed)
+
+    assert (response.status_code, response.headers.get(WAY)) == (200, None)
+    assert [each.json["model"] for each in upstream.posts] == ["large"]
+
+
+@EACH_SURFACE
 def test_default_model_does_not_stand_in_where_the_name_says_error(with_default: Gateway, surface: Surface) -> None:
     with client_of(with_default) as client:
-        response = surface.ask(client, "lost", stream=False)
+        response = surface.ask(client, "lost", streamed=False)
 
     assert (response.status_code, response.headers[WAY]) == (404, "lost")
 
 
-@STREAM
-@SURFACE
+@EACH_WAY
+@EACH_SURFACE
 def test_smart_model_is_for_its_tokens_alone(
-    relay: Gateway, client: httpx.Client, surface: Surface, stream: bool
+    relay: Gateway, client: httpx.Client, surface: Surface, streamed: bool
 ) -> None:
     with client_of(relay, relay.add_token("owner")) as owner:
-        assert surface.ask(owner, "private", stream=stream).status_code == 200
-    refused = surface.ask(client, "private", stream=stream)
+        assert surface.ask(owner, "private", streamed=streamed).status_code == 200
+    refused = surface.ask(client, "private", streamed=streamed)
 
     assert (refused.status_code, surface.told(refused)) == (403, "This token may not use the model 'private'.")
 
 
 def test_record_tells_the_name_and_its_tags(relay: Gateway, client: httpx.Client) -> None:
-    response = SURFACES["openai"].ask(client, "research", stream=False)
+    response = OPENAI.ask(client, "research", streamed=False)
 
     row = relay.row_of(response.headers["x-request-id"])
     assert (row["alias"], row["provider"], row["model"]) == ("research", "acme", "Vendor/Mixed-Case")
@@ -267,8 +259,8 @@ def test_token_sees_and_uses_only_what_it_is_for(relay: Gateway) -> None:
         assert set(listed(client, "/v1/models")) == {"research"}
         assert set(listed(client, "/api/tags")) == {"research:latest"}
         assert set(listed(client, "/v1beta/models")) == {"models/research"}
-        assert SURFACES["openai"].ask(client, "research", stream=False).status_code == 200
-        assert SURFACES["openai"].ask(client, "fast", stream=False).status_code == 403
+        assert OPENAI.ask(client, "research", streamed=False).status_code == 200
+        assert OPENAI.ask(client, "fast", streamed=False).status_code == 403
     with client_of(relay, relay.add_token("owner")) as owner:
         assert "private" in listed(owner, "/v1/models")
 

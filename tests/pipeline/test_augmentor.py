@@ -10,8 +10,8 @@ import pytest
 from app.core.call import Call
 from app.core.web import Context, Page, PageFailure, SearchFailed, SearchResult, Source, Wanted
 from app.dialects.conversation import last_user_text, read_chat, with_message
+from app.pipeline.augmenting.gathering import Gatherer
 from app.pipeline.augmentor import MOST_SOURCES, SmartAugmentor, write_sources
-from app.pipeline.augmentor_gathering import Gatherer
 from app.web.context import write_context
 from tests.calls import make_call, make_reply
 from tests.smart import make_entry

@@ -25,8 +25,8 @@ from app.core.usage import NO_USAGE, Usage
 from app.dialects.conversation import read_answer, write_answer
 from app.dialects.repeatable import read_repeatable, read_rest
 from app.pipeline.cache import SmartCache
-from app.pipeline.cache_finding import Finder, Found, Lookup
-from app.pipeline.cache_keeping import Keeper
+from app.pipeline.caching.finding import Finder, Found, Lookup
+from app.pipeline.caching.keeping import Keeper
 from app.pipeline.jobs import Jobs
 from app.store.vectors.chroma import ChromaCacheStore
 from app.store.vectors.chroma_link import ChromaServer

@@ -9,7 +9,7 @@ from app.core.errors import RelayError, UpstreamFailure
 from app.core.frozen import frozen
 from app.core.smart import Augmentor
 from app.core.web import Page, PageFailure, PageFetcher, SearchFailed, SearchResult, Wanted
-from app.pipeline.augmentor_decision import Decision
+from app.pipeline.augmenting.decision import Decision
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.core.call import Call
 from app.core.smart import Cache
 from app.dialects.conversation import read_chat
-from app.pipeline.cache_key import Key, key_of, pair_id
+from app.pipeline.caching.key import Key, key_of, pair_id
 from tests.calls import PRINCIPAL, make_call
 from tests.smart import make_smart
 

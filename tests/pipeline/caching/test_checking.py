@@ -12,9 +12,9 @@ from app.core.chat import ChatRequest, Text, ToolCall
 from app.core.errors import UnknownModel, UpstreamUnreachable
 from app.core.events import Completion
 from app.core.usage import NO_USAGE
-from app.pipeline.cache_checking import Checker, cosine_of
-from app.pipeline.cache_finding import Found
-from app.pipeline.cache_key import pair_id
+from app.pipeline.caching.checking import Checker, cosine_of
+from app.pipeline.caching.finding import Found
+from app.pipeline.caching.key import pair_id
 from app.pipeline.jobs import Jobs
 from tests.calls import make_call
 from tests.pipeline.test_cache import vector_at

@@ -12,7 +12,7 @@ from app.core.errors import RelayError
 from app.core.events import Completion
 from app.core.ports import CacheStore, PriceList
 from app.core.reply import End, Outcome
-from app.pipeline.cache_finding import SECONDS_PER_HOUR, Finder, Found, Lookup
+from app.pipeline.caching.finding import SECONDS_PER_HOUR, Finder, Found, Lookup
 from app.pipeline.jobs import Jobs
 
 log = logging.getLogger(__name__)

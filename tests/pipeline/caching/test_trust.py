@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app.pipeline.trust import Evidence, Trial, least_chance
+from app.pipeline.caching.trust import Evidence, Trial, least_chance
 
 
 def trials(count: int, *, wrong: int = 0, cosine: float = 0.96) -> list[Trial]:

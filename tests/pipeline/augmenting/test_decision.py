@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.web import Wanted
-from app.pipeline.augmentor_decision import DIRECT, Decision, decide_always, read_decision, urls_in
+from app.pipeline.augmenting.decision import DIRECT, Decision, decide_always, read_decision, urls_in
 
 TEXT = "What does https://Example.com/A?b=C (see also http://other.example/x_(y)) say of the Ulm Bridge?"
 EXAMPLE, OTHER = "https://Example.com/A?b=C", "http://other.example/x_(y)"

@@ -13,8 +13,8 @@ from app.core.errors import RelayError, UnknownModel
 from app.core.events import Completion
 from app.core.smart import Cache
 from app.pipeline.asking import Asker
-from app.pipeline.cache_finding import Embed, Found, Lookup
-from app.pipeline.cache_key import cache_of, pair_id
+from app.pipeline.caching.finding import Embed, Found, Lookup
+from app.pipeline.caching.key import cache_of, pair_id
 from app.pipeline.jobs import Jobs
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from app.core.events import Completion
 from app.core.frozen import frozen
 from app.core.ports import CacheStore
 from app.core.smart import Cache
-from app.pipeline.cache_key import Key, pair_id
+from app.pipeline.caching.key import Key, pair_id
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,59 @@
+"""The admin API: its routers, and the desks that they stand for.
+
+Imported with the first request for it: its models take longer than all else that is imported at the start.
+"""
+
+from fastapi import APIRouter
+
+from app.api.admin.alerts import alerts_router
+from app.api.admin.authorise import Authorise
+from app.api.admin.caches import caches_router
+from app.api.admin.models import catalog_router
+from app.api.admin.names import names_router
+from app.api.admin.providers import providers_router
+from app.api.admin.smart_models import smart_models_router
+from app.api.admin.tokens import tokens_router
+from app.api.admin.usage import usage_router
+from app.api.admin.users import users_router
+from app.auth.desk import TokenDesk
+from app.auth.users import UserDesk
+from app.core.smart import KINDS
+from app.metering.reports import Reports
+from app.metering.requests import Requests
+from app.model_desk import ModelDesk
+from app.parts import Parts
+from app.provider_desk import ProviderDesk
+from app.smart.cache_desk import CacheDesk
+from app.smart.desk import SmartDesk
+from app.smart.explain import Explainer
+
+
+def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
+    """One for each subject."""
+
+    async def refresh() -> None:
+        await parts.catalog.refresh()
+        await parts.meters.prices.refresh()
+
+    tokens, models = TokenDesk(parts.database), ModelDesk(parts.database, parts.registry, parts.meters.prices, refresh)
+    names = SmartDesk(
+        parts.database,
+        parts.registry,
+        parts.settings.default_model,
+        refresh=parts.smart.live.refresh,
+        settled=parts.registry.settled,
+    )
+    return [
+        usage_router(authorise, Reports(parts.database), Requests(parts.database)),
+        tokens_router(authorise, tokens),
+        alerts_router(authorise, parts.meters.alerts),
+        users_router(authorise, UserDesk(parts.database)),
+        providers_router(authorise, ProviderDesk(parts.database, parts.registry, parts.read_config, refresh)),
+        catalog_router(authorise, models),
+        names_router(authorise, names, Explainer(parts.smart.names), tokens.principal, models.price_now),
+        *(smart_models_router(authorise, names, kind) for kind in KINDS),
+        caches_router(
+            authorise,
+            CacheDesk(names, parts.smart.caches.store, parts.smart.caches.feedback, parts.smart.caches.collection_of),
+        ),
+    ]

@@ -1,0 +1,33 @@
+"""What a gateway is made of: each part built once, for the routes to use."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.api.client_address import ReadAddress
+from app.auth.guard import Guard
+from app.catalog import Catalog
+from app.config import Config
+from app.meters import Meters
+from app.pipeline.board import Board
+from app.pipeline.limits import Limits
+from app.providers.registry import Registry
+from app.settings import Settings
+from app.smart.stages import SmartModels
+from app.store.db import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All of them. `read_config` gives the configuration of now."""
+
+    settings: Settings
+    database: Database
+    guard: Guard
+    read_address: ReadAddress
+    registry: Registry
+    limits: Limits
+    smart: SmartModels
+    board: Board
+    meters: Meters
+    catalog: Catalog
+    read_config: Callable[[], Config]

@@ -1,0 +1,1 @@
+"""How an augmentor helps: whom it asks what to look up, what that decides, and how it is gathered."""

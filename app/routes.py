@@ -1,0 +1,113 @@
+"""All routes of the gateway, as one application."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from app import __version__
+from app.api.admin.authorise import Authorise, authoriser
+from app.api.admin.later import Admin
+from app.api.capabilities import capabilities_router
+from app.api.cors import open_to
+from app.api.errors import on_exception, on_http_exception, on_relay_error
+from app.api.front import Asgi, Front
+from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_routes
+from app.api.health import health_router
+from app.api.listing import identifier
+from app.api.metrics import metrics_router
+from app.api.ollama import ollama_router
+from app.api.openai import models_router
+from app.api.openapi import describe
+from app.api.relay import RelayRoute, Surface
+from app.api.surfaces import SURFACES
+from app.core.errors import RelayError
+from app.dialects.receipt import open_receipt
+from app.dialects.rescue import open_rescue
+from app.parts import Parts
+from app.pipeline import build_pipeline
+from app.smart.listing import ModelLists
+
+
+def put_together(
+    parts: Parts, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], routes: list[RelayRoute]
+) -> Asgi:
+    """The application; its routes of calls are added to `routes`."""
+    app = FastAPI(
+        title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    calls_by_path = _add_calls(app, parts, routes)
+    _add_lists(app, parts)
+    authorise = authoriser(parts.guard, parts.read_address)
+    _add_operations(app, parts, authorise)
+    app.router.routes += gemini_other_routes()
+    _add_admin(app, parts, authorise)
+    app.add_exception_handler(RelayError, on_relay_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(Exception, on_exception)
+    front = Front(app, calls_by_path)
+    return open_to(parts.settings.cors_origins, front) if parts.settings.cors_origins else front
+
+
+def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str, RelayRoute]:
+    """All that answers with a model. The routes whose path is fixed are also given back, by it."""
+    names, meters, settings = parts.smart.names, parts.meters, parts.settings
+    handler = build_pipeline(
+        parts.registry, meters.writer, parts.board, open_rescue, meters.prices, parts.limits, open_receipt, names=names
+    )
+
+    def relay(surface: Surface) -> RelayRoute:
+        route = RelayRoute(
+            surface,
+            guard=parts.guard,
+            handler=handler,
+            check_name=names.check,
+            check_recorder=meters.writer.check,
+            split_name=names.split,
+            read_address=parts.read_address,
+            max_body_bytes=settings.max_body_bytes,
+            call_timeout_s=settings.call_timeout_s,
+            body_log=meters.body_log,
+            note_refusal=meters.metrics.refuse,
+            is_traced=meters.telemetry is not None,
+        )
+        routes.append(route)
+        return route
+
+    calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
+    app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
+    app.router.routes += gemini_routes(relay)
+    return calls_by_path
+
+
+def _add_lists(app: FastAPI, parts: Parts) -> None:
+    """What models there are, as each API tells it."""
+    identify = identifier(parts.guard, parts.read_address, may_be_anonymous=True)
+    lists = ModelLists(parts.registry, parts.smart.live)
+    app.include_router(models_router(identify, lists))
+    app.include_router(capabilities_router(identify, lists))
+    app.include_router(gemini_models_router(identify, lists))
+    app.include_router(ollama_router(identify, lists, parts.smart.names.check_tagged, started_at=int(time.time())))
+
+
+def _add_operations(app: FastAPI, parts: Parts, authorise: Authorise) -> None:
+    """What watches the gateway: its health and its figures."""
+    identify, meters = identifier(parts.guard, parts.read_address), parts.meters
+    app.include_router(health_router(parts.database.ping, meters.writer, parts.registry, parts.board, identify))
+    app.include_router(
+        metrics_router(meters.exposition.render, authorise, parts.read_address, parts.settings.metrics_cidrs)
+    )
+
+
+def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise) -> None:
+    def open_admin() -> list[APIRouter]:
+        from app.admin import admin_routers
+
+        return admin_routers(parts, authorise)
+
+    admin = Admin(open_admin)
+    app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
+    app.router.routes.append(Route("/admin/api/{path:path}", admin))

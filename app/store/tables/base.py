@@ -1,0 +1,21 @@
+"""What the modules beside this one build tables with."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Table
+from sqlmodel import Field, SQLModel
+
+METADATA = SQLModel.metadata
+
+WITHOUT_ROWID = {"sqlite_with_rowid": False}
+"""Rows lie in the order of their key: what is read of a period lies together."""
+
+
+def count() -> Any:
+    """A number that rows of before have not, and so is 0 in them."""
+    return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """What queries are made of."""
+    return METADATA.tables[str(model.__tablename__)]
