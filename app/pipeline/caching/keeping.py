@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from app.core.answers import write_completion
@@ -12,6 +13,7 @@ from app.core.errors import RelayError
 from app.core.events import Completion
 from app.core.ports import CacheStore, PriceList
 from app.core.reply import End, Outcome
+from app.core.usage import Usage
 from app.pipeline.caching.finding import SECONDS_PER_HOUR, Finder, Found, Lookup
 from app.pipeline.jobs import Jobs
 
@@ -48,16 +50,16 @@ class Keeper:
         self._read_answer = read_answer
         self._compare = compare
 
-    def begin(self, keeping: "Keeping", body: bytes) -> None:
-        """Keep what `keeping` has seen, soon."""
-        if not self._jobs.start(self._keep(keeping, body)):
+    def begin(self, keeping: "Keeping", body: bytes, usage: Usage) -> None:
+        """Keep what `keeping` has seen, soon. `usage` is what was metered: many streams do not tell it to the client."""
+        if not self._jobs.start(self._keep(keeping, body, usage)):
             keeping.share(None)
 
-    async def _keep(self, keeping: "Keeping", body: bytes) -> None:
+    async def _keep(self, keeping: "Keeping", body: bytes, usage: Usage) -> None:
         call, lookup = keeping.call, keeping.lookup
         completion = None
         try:
-            completion = await self._read(call, body)
+            completion = await self._read(call, body, usage)
         finally:
             keeping.share(completion)
         if completion is None or not keeping.is_the_targets:
@@ -70,12 +72,12 @@ class Keeper:
         except RelayError as exc:
             log.warning("%s: the cache %s does not keep the answer: %s", call.id, lookup.cache.name, exc.message)
 
-    async def _read(self, call: Call, body: bytes) -> Completion | None:
+    async def _read(self, call: Call, body: bytes, usage: Usage) -> Completion | None:
         if len(body) <= _READ_AT_ONCE:
             completion = self._read_answer(call.dialect, body, call.streamed)
         else:
             completion = await asyncio.to_thread(self._read_answer, call.dialect, body, call.streamed)
-        return completion if completion is not None and completion.reason in _WHOLE else None
+        return replace(completion, usage=usage) if completion is not None and completion.reason in _WHOLE else None
 
     async def _entry(self, call: Call, lookup: Lookup, completion: Completion) -> CacheEntry:
         vector = lookup.vector
@@ -147,7 +149,7 @@ class Keeping:
     def close(self, end: End) -> None:
         """Have it kept, if all of it came."""
         if end.outcome is Outcome.OK and end.status == 200 and 0 < self._size <= MOST_BYTES:
-            self._keeper.begin(self, b"".join(self._pieces))
+            self._keeper.begin(self, b"".join(self._pieces), end.usage)
         else:
             self.share(None)
         self._pieces.clear()
