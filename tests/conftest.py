@@ -7,7 +7,7 @@ import pytest
 
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
-from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases
+from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases, make_template
 from tests.postgres import Postgres, running_postgres
 
 # Of several workers none is to be left alone with these in the end.
@@ -48,10 +48,17 @@ def database_kind() -> str:
     return SQLITE
 
 
+@pytest.fixture(scope="session")
+def files_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    template = tmp_path_factory.mktemp("template") / "relay.db"
+    make_template(f"sqlite:///{template}")
+    return template
+
+
 @pytest.fixture
-def databases(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Databases:
+def databases(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path, files_template: Path) -> Databases:
     if database_kind == SQLITE:
-        return Files(tmp_path)
+        return Files(tmp_path, files_template)
     of_server: ServerDatabases = request.getfixturevalue("server_databases")
     return of_server
 

@@ -216,13 +216,13 @@ class Operator:
             connection.terminate()  # a connection that is lost cannot be closed
 
     async def _connection(self, name: str) -> "asyncpg.Connection":
-        held = self._connections.get(name)
-        try:
-            if held is not None:
+        if held := self._connections.get(name):
+            try:
                 await held.execute("SELECT 1")
+            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):  # the server was started anew
+                held.terminate()
+            else:
                 return held
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):  # the server was started anew
-            held.terminate()
         self._connections[name] = await asyncpg.connect(self._server.url(name))
         return self._connections[name]
 

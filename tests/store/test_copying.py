@@ -53,9 +53,11 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def source(server_databases: ServerDatabases, database_kind: str, tmp_path: Path) -> AsyncIterator[Database]:
+async def source(
+    server_databases: ServerDatabases, database_kind: str, tmp_path: Path, files_template: Path
+) -> AsyncIterator[Database]:
     """Of the other kind than the test's databases, with rows in every table."""
-    others: Databases = Files(tmp_path) if database_kind == POSTGRESQL else server_databases
+    others: Databases = Files(tmp_path, files_template) if database_kind == POSTGRESQL else server_databases
     others.prepare("source.db")
     database = open_database(others.url("source.db"))
     await upgrade(database)
