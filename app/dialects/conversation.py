@@ -1,11 +1,10 @@
-"""Chats for stages that read them: what is asked, the same with more said, an answer that is given again, and what was answered."""
+"""Chats for stages that read them: what is asked, an answer that is given again, and what was answered."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Message, Role, Text
+from app.core.chat import ChatRequest, Message, Text
 from app.core.errors import RelayError, UpstreamInvalid
 from app.core.events import Completion, Failed, fold, unfold
 from app.core.jsonio import InvalidJson, Json, dumps, loads
@@ -45,28 +44,6 @@ def last_user_index(messages: Sequence[Message]) -> int | None:
 def text_of(message: Message) -> str:
     """All text of a message, a line between its parts."""
     return "\n".join(part.text for part in message.parts if isinstance(part, Text))
-
-
-def with_message(call: Call, request: ChatRequest, text: str, role: Role) -> Call:
-    """`call`, which asks `request`, with one more message before the last one of the user; all else stays as it came.
-
-    A prompt has no messages: there the text stands before it.
-    """
-    dialect = DIALECTS[call.dialect]
-    index = last_user_index(request.messages)
-    if index is None:
-        return call
-    if dialect.client_only and dialect.form_of is None:
-        return _with_payload(call, {**call.payload, "prompt": f"{text}\n\n{text_of(request.messages[index])}"})
-    messages = request.messages
-    more = (*messages[:index], Message(role, (Text(text),)), *messages[index:])
-    writer = DIALECTS[dialect.form_of] if dialect.form_of else dialect
-    before = writer.write_request(request, call.name, call.streamed).payload
-    after = writer.write_request(replace(request, messages=more), call.name, call.streamed).payload
-    changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
-    # A key may be written in two ways, as in Gemini's API; what is written anew takes the place of both.
-    kept = {key: value for key, value in call.payload.items() if _snake(key) not in map(_snake, changed)}
-    return _with_payload(call, {**kept, **changed})
 
 
 def write_answer(call: Call, completion: Completion) -> Reply:
@@ -130,11 +107,3 @@ def _as_events(body: bytes) -> bytes:
     if not isinstance(items, list):
         raise InvalidJson("a stream of Gemini's API is one array")
     return b"".join(write_data(dumps(item)) for item in items)
-
-
-def _with_payload(call: Call, payload: Mapping[str, Json]) -> Call:
-    return replace(call, payload=payload, body=dumps(payload))
-
-
-def _snake(key: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)

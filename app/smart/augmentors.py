@@ -10,7 +10,8 @@ from app.core.call import Call
 from app.core.ports import NoteFailure
 from app.core.smart import Augmentor
 from app.core.web import Context, Page, PageFailure, SearchResult, Wanted
-from app.dialects.conversation import last_user_text, read_chat, with_message
+from app.dialects.conversation import last_user_text, read_chat
+from app.dialects.insertion import with_message
 from app.pipeline.asking import Asker
 from app.pipeline.augmenting.gathering import Gatherer
 from app.pipeline.augmentor import SmartAugmentor

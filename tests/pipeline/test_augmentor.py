@@ -9,7 +9,8 @@ import pytest
 
 from app.core.call import Call
 from app.core.web import Context, Page, PageFailure, SearchFailed, SearchResult, Source, Wanted
-from app.dialects.conversation import last_user_text, read_chat, with_message
+from app.dialects.conversation import last_user_text, read_chat
+from app.dialects.insertion import with_message
 from app.pipeline.augmenting.gathering import Gatherer
 from app.pipeline.augmentor import MOST_SOURCES, SmartAugmentor, write_sources
 from app.web.context import write_context
