@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from urllib.parse import urlsplit
 
 from app.core.frozen import frozen
@@ -22,6 +23,9 @@ _AROUND = ("**", "__", "```", "`", '"', "'", ("“", "”"), ("„", "“"), ("�
 _URL = re.compile(r"https?://[^\s<>\"'`\\^{|}]+", re.IGNORECASE)
 _END_OF_SENTENCE = ".,;:!?*_…"
 _CLOSING = {")": "(", "]": "["}
+
+_MOST_URLS = 200  # that a text is searched for: no more fit into what a designator sees, and far fewer are read
+_MOST_QUERY = 2000  # characters: search services are sent a few hundred
 
 
 @frozen
@@ -69,26 +73,27 @@ def read_decision(words: str, text: str) -> Decision | None:
     if found["rest"] is None:
         return None
     if kind == "scrape":
-        pages = _pages(re.split(r"[\s,]+", rest), text)
+        pages = _pages(re.split(r"[\s,]+", rest), urls_in(text))
         return Decision(pages=pages) if pages else None
     return Decision(query=_one_line(rest or text), follow=kind == "search+scrape")
 
 
 def decide_always(text: str) -> Decision:
     """The message is searched for, and the pages that it names are fetched."""
-    return Decision(query=_one_line(text), pages=_pages(urls_in(text), text))
+    named = urls_in(text)
+    return Decision(query=_one_line(text), pages=_pages(named, named))
 
 
 def urls_in(text: str) -> list[str]:
-    """The addresses of pages that a text names, as they stand there, each once."""
-    return list(dict.fromkeys(_ended(found) for found in _URL.findall(text)))
+    """The first addresses of pages that a text names, as they stand there, each once."""
+    return list(dict.fromkeys(_ended(found[0]) for found in islice(_URL.finditer(text), _MOST_URLS)))
 
 
-def _pages(urls: Iterable[str], text: str) -> tuple[Wanted, ...]:
-    """Those of `urls` that are addresses of pages. What stands in the message was named by the user."""
-    named = set(urls_in(text))
+def _pages(urls: Iterable[str], named: Iterable[str]) -> tuple[Wanted, ...]:
+    """Those of `urls` that are addresses of pages. What stands in the message was `named` by the user."""
+    by_user = frozenset(named)
     wanted = (_unquoted(url) for url in urls)
-    return tuple(Wanted(url, by_user=url in named) for url in dict.fromkeys(wanted) if _is_page(url))
+    return tuple(Wanted(url, by_user=url in by_user) for url in dict.fromkeys(wanted) if _is_page(url))
 
 
 def _is_page(url: str) -> bool:
@@ -122,14 +127,14 @@ def _unquoted(words: str) -> str:
 
 def _ended(url: str) -> str:
     """Without what belongs to the sentence around it."""
-    while url:
-        last = url[-1]
-        opening = _CLOSING.get(last)
-        if last not in _END_OF_SENTENCE and (opening is None or url.count(opening) >= url.count(last)):
-            break
-        url = url[:-1]
-    return url
+    too_many = {last: url.count(last) - url.count(first) for last, first in _CLOSING.items()}
+    end = len(url)
+    while end and ((last := url[end - 1]) in _END_OF_SENTENCE or too_many.get(last, 0) > 0):
+        end -= 1
+        if last in too_many:
+            too_many[last] -= 1
+    return url[:end]
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text[:_MOST_QUERY].split())

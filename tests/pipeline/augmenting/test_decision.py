@@ -103,6 +103,32 @@ def test_addresses_in_a_message_end_where_they_do() -> None:
     assert urls_in(text) == [EXAMPLE, OTHER, "https://c.example/", "https://d.example/q?x=1"]
 
 
+def test_brackets_of_an_address_stay_and_those_around_it_do_not() -> None:
+    text = "(https://a.example/x_(y)) [https://b.example/[z]]. https://c.example/)]))) (https://d.example/((x)))..."
+
+    assert urls_in(text) == [
+        "https://a.example/x_(y)",
+        "https://b.example/[z]",
+        "https://c.example/",
+        "https://d.example/((x))",
+    ]
+
+
+@pytest.mark.parametrize("tail", [".", ")", ".)]!"])
+def test_address_with_millions_of_marks_behind_it_is_read_at_once(tail: str) -> None:
+    assert urls_in(EXAMPLE + tail * 3_000_000) == [EXAMPLE]  # mark by mark, with a copy for each, it took an hour
+
+
+def test_of_very_many_addresses_the_first_ones_are_read() -> None:
+    text = " ".join(f"https://{number}.example/" for number in range(100_000))
+
+    decision = decide_always(text)
+
+    assert len(decision.query) <= 2000
+    assert 100 < len(decision.pages) < 1000
+    assert decision.pages[0] == Wanted("https://0.example/", by_user=True)
+
+
 def test_always_is_a_search_for_the_message_with_the_pages_that_it_names() -> None:
     decision = decide_always(TEXT)
 
