@@ -1,8 +1,8 @@
 """Gets what is at an address, redirects and all: bounded in bytes, on the wire and decompressed, and in its patience."""
 
+import re
 import zlib
 from collections.abc import Awaitable, Callable
-from email.message import Message
 from urllib.parse import urljoin
 
 import httpx
@@ -18,6 +18,7 @@ MOST_REDIRECTS = 5
 _LIMITS = {"pool": 10.0, "connect": 5.0, "write": 5.0, "first_byte": 10.0, "read": 5.0}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GZIP = 31
+_CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([\w.:-]{1,40})""", re.ASCII | re.IGNORECASE)
 
 May = Callable[[httpx.URL], Awaitable[None]]
 """Raises where an address must not be asked for."""
@@ -80,10 +81,10 @@ def _led(url: httpx.URL, where: str) -> httpx.URL:
 
 
 def _got(url: httpx.URL, response: httpx.Response, body: bytes) -> Got:
-    header = Message()
-    header["content-type"] = told = response.headers.get("content-type", "")
-    charset = header.get_content_charset()
-    return Got(url, response.status_code, told.partition(";")[0].strip().lower(), charset, body)
+    told = response.headers.get("content-type", "")
+    charset = _CHARSET.search(told)
+    kind = told.partition(";")[0].strip().lower()
+    return Got(url, response.status_code, kind, charset[1].lower() if charset else None, body)
 
 
 async def read_bounded(response: httpx.Response, most_bytes: int) -> bytes:

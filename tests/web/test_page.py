@@ -62,6 +62,10 @@ async def test_we_say_who_we_are_and_bring_no_cookies_or_keys() -> None:
         (b"plain words", "", "plain words"),
         (b"<p>marked words", "", "marked words"),
         ("schön".encode("cp1252"), "text/plain; charset=utf-8", "schön"),
+        ("schön".encode("cp1252"), "text/plain; a=b ; Charset = 'Windows-1252'", "schön"),
+        ("слово".encode("koi8_r"), 'text/plain;charset="KOI8-R"', "слово"),
+        # Which is where a reader of mail's headers looks at each semicolon as often as there are semicolons.
+        ("слово".encode("koi8_r"), 'text/plain;"' + ";" * 60_000 + ";charset=koi8-r", "слово"),
     ],
 )
 async def test_kinds_of_pages_that_are_read(body: bytes, kind: str, text: str) -> None:
