@@ -6,8 +6,10 @@ and all, and a name server that changes its mind gains nothing. The host in the 
 """
 
 import asyncio
+import functools
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv6Address, ip_address
 
 from app.core.places import Address, Place
@@ -18,6 +20,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host's name. Raises OSError where there are none."""
 
 USUAL_PORTS = (80, 443)
+MOST_LOOKUPS = 16
 
 
 class Guard:
@@ -33,7 +36,7 @@ class Guard:
         self, allowed: Sequence[Place] = (), resolve: Resolve | None = None, *, any_port: bool = False
     ) -> None:
         self._allowed = tuple(allowed)
-        self._resolve = resolve or look_up
+        self._resolve = resolve or Resolver().look_up
         self._any_port = any_port
 
     async def dial(self, host: str, port: int) -> socket.socket:
@@ -83,10 +86,21 @@ class Guard:
         )
 
 
-async def look_up(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(where[0]) for _, _, _, _, where in found))
+class Resolver:
+    """The system's resolver, asked in threads of its own.
+
+    A stranger's name server that never answers holds a thread for half a minute, whoever has given up waiting. Among the
+    event loop's own few threads it would keep providers' names, and all else that needs one, waiting too.
+    """
+
+    def __init__(self, most: int = MOST_LOOKUPS) -> None:
+        self._threads = ThreadPoolExecutor(most, "guarded-names")
+
+    async def look_up(self, host: str, port: int) -> Sequence[str]:
+        """See `Resolve`."""
+        ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return list(dict.fromkeys(str(where[0]) for _, _, _, _, where in found))
 
 
 def _for_socket(address: Address, port: int) -> SocketAddress:

@@ -1,7 +1,9 @@
 """The guard: no socket goes where nobody but the operator may send us, however that is written or resolved."""
 
+import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -351,6 +353,22 @@ async def test_refusal_tells_no_address_that_a_name_has() -> None:
 async def test_system_resolver_is_asked_where_none_is_given() -> None:
     with pytest.raises(Refused, match="loopback"):
         await Guard().addresses("localhost", 80)
+
+
+async def test_name_servers_that_never_answer_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_kwargs: answered.wait() and [])
+    guard = Guard()
+    lost = [asyncio.create_task(guard.addresses(f"{number}.example", 80)) for number in range(99)]
+    try:
+        await asyncio.sleep(0)
+
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "here"), 10) == "here"
+    finally:
+        answered.set()
+        for each in lost:
+            each.cancel()
+        await asyncio.gather(*lost, return_exceptions=True)
 
 
 def _tells(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
