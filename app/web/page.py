@@ -12,9 +12,9 @@ from app.core.places import Place
 from app.core.web import Page, PageFailure, Wanted
 from app.providers.http1.dial import Refused
 from app.providers.transport import Transport
-from app.web.cache import PageCache
 from app.web.get import Got, NotGot, get
 from app.web.guard import Guard, Resolve
+from app.web.kept import Kept
 from app.web.parse import Unreadable
 from app.web.readers import Readers
 from app.web.robots import Robots
@@ -63,7 +63,7 @@ class Pages:
         )
         self._robots = Robots(self._transport)
         self._readers = readers or Readers()
-        self._cache = PageCache(ttl_s)
+        self._kept: Kept[Page] = Kept(ttl_s, lambda page: len(page.text))
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def fetch(self, wanted: Sequence[Wanted], deadline: float) -> Sequence[Page | PageFailure]:
@@ -102,16 +102,16 @@ class Pages:
         url = read_url(wanted.url)
         may = None if wanted.by_user else self._robots.check
         key = str(url)
-        if (held := self._cache.get(key)) is not None:
-            if may is not None:
-                await may(read_url(held.url))
+        if (held := self._kept.get(key)) is not None:
+            for place in {url, read_url(held.url)} if may is not None else ():
+                await self._robots.check(place)
             return replace(held, asked=wanted.url)
         got = await get(self._transport, url, _ACCEPT, MOST_BYTES, may)
         if not 200 <= got.status < 300:
             raise NotGot(f"answered with the status {got.status}")
         read = await self._readers.read(_kind(got), got.body, got.charset, str(got.url))
         page = Page(wanted.url, str(got.url), read["title"], read["text"], read["date"])
-        self._cache.put(key, page)
+        self._kept.put(key, page)
         return page
 
 

@@ -274,6 +274,16 @@ async def test_robots_txt_is_obeyed_behind_a_redirect() -> None:
     assert "/secret" not in site.asked
 
 
+async def test_robots_txt_is_obeyed_for_a_page_that_a_user_had_read_before() -> None:
+    routes = {"/robots.txt": ROBOTS, "/secret": redirect("/open"), "/open": answer("<p>words</p>")}
+    async with running_site(routes) as site, pages_of(site) as pages:
+        [by_user] = await fetch(pages, site.url("/secret"), by_user=True)
+        [after] = await fetch(pages, site.url("/secret"))
+
+    assert isinstance(by_user, Page)
+    assert isinstance(after, PageFailure)
+
+
 @pytest.mark.parametrize(
     ("robots", "is_open"),
     [
