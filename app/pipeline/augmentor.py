@@ -16,6 +16,7 @@ from app.core.call import Call
 from app.core.chat import ChatRequest, Role, ToolResult
 from app.core.errors import RelayError
 from app.core.explained import Explained
+from app.core.frozen import frozen
 from app.core.ports import Handler, NoteFailure
 from app.core.reply import Reply
 from app.core.smart import Augmentor
@@ -40,6 +41,15 @@ ReadChat = Callable[[Call], ChatRequest | None]
 ReadText = Callable[[ChatRequest], str]
 WithMessage = Callable[[Call, ChatRequest, str, Role], Call]
 WriteContext = Callable[[Sequence[SearchResult], Sequence[Page], int, date], Context | None]
+
+
+@frozen
+class _Ready:
+    """A call for the target, and what its reply is to tell."""
+
+    call: Call
+    done: str
+    sources: Sequence[Source] = ()
 
 
 def _today() -> date:
@@ -80,24 +90,34 @@ class SmartAugmentor:
 
     async def handle(self, call: Call, entry: Entry, call_next: Handler) -> Reply:
         """The target's reply to `call` with what was found on the web; which header tells what that was."""
-        augmentor, deadline = _augmentor(entry), _deadline(call, entry)
+        augmentor = _augmentor(entry)
         led = call.led("augmentor", augmentor.name, augmentor.target_model)
         self._count(entry.id, total_requests=1)
+        try:
+            ready = await self._prepare(call, led, entry, augmentor)
+        except Exception:
+            log.exception("%s: the augmentor %s failed by a fault of ours", call.id, augmentor.name)
+            self._note_failure(call, "augmentor", augmentor.name, "failed")
+            ready = _Ready(led, FAILED)
+        return _told(await call_next(ready.call), ready)
+
+    async def _prepare(self, call: Call, led: Call, entry: Entry, augmentor: Augmentor) -> _Ready:
+        deadline = _deadline(call, entry)
         request, text = self._read(call)
         if request is None or augmentor.mode == "never":
-            return _told(await call_next(led), "direct")
+            return _Ready(led, "direct")
         decision = await self._decide(call, augmentor, text, deadline)
         if decision is None or decision.is_direct:
-            return _told(await call_next(led), FAILED if decision is None else "direct")
+            return _Ready(led, FAILED if decision is None else "direct")
         gathered = await self._gatherer.gather(call, augmentor, decision, deadline)
         for failure in gathered.failures:
             self._note_failure(call, "augmentor", augmentor.name, failure)
         context = await self._write(call, augmentor, gathered)
         if context is None:
-            return _told(await call_next(led), FAILED)
+            return _Ready(led, FAILED)
+        more = self._with_message(led, request, context.text, augmentor.inject_as)
         self._count_fetched(entry, gathered)
-        led = self._with_message(led, request, context.text, augmentor.inject_as)
-        return _told(await call_next(led), _done(gathered), context.sources)
+        return _Ready(more, _done(gathered), context.sources)
 
     async def explain(self, call: Call, entry: Entry) -> Explained:
         """What it would do. No designator is asked, and nothing is looked up."""
@@ -143,9 +163,6 @@ class SmartAugmentor:
         except RelayError as exc:
             log.info("%s: the designator of the augmentor %s: %s", call.id, augmentor.name, exc.message)
             reason = f"designator failed ({exc.code or exc.type})"
-        except Exception:
-            log.exception("%s: the augmentor %s failed by a fault of ours", call.id, augmentor.name)
-            reason = "designator failed"
         else:
             return self._understand(call, augmentor, words, text)
         self._note_failure(call, "augmentor", augmentor.name, reason)
@@ -191,9 +208,9 @@ def write_sources(sources: Sequence[Source]) -> str:
     return written
 
 
-def _told(reply: Reply, done: str, sources: Sequence[Source] = ()) -> Reply:
-    reply.headers.append((DONE.encode(), done.encode()))
-    if written := write_sources(sources):
+def _told(reply: Reply, ready: _Ready) -> Reply:
+    reply.headers.append((DONE.encode(), ready.done.encode()))
+    if written := write_sources(ready.sources):
         reply.headers.append((SOURCES.encode(), written.encode("ascii")))
     return reply
 

@@ -126,6 +126,21 @@ async def test_fault_of_ours_leaves_the_call_as_it_was(bench: Bench, caplog: pyt
     assert "a bug" in caplog.text
 
 
+@pytest.mark.parametrize("part", ["_gatherer", "_write_context", "_with_message", "_read_chat"])
+async def test_fault_of_ours_anywhere_leaves_the_call_as_it_was(
+    bench: Bench, part: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.stage, part, None)  # which nobody can use
+
+    headers = await bench.ask("Ulm")
+
+    assert headers == {"x-relay-augmented": "failed"}
+    assert bench.got[0].payload == make_call({"messages": [{"role": "user", "content": "Ulm"}]}).payload
+    assert bench.notes == ["failed"]
+    assert bench.counts == {"total_requests": 1}
+    assert "a fault of ours" in caplog.text
+
+
 async def test_block_that_does_not_fit_leaves_the_call_as_it_was(bench: Bench) -> None:
     headers = await bench.ask("Ulm", max_context_tokens=100)
 
