@@ -1,7 +1,7 @@
 """Places of a network as operators name them: a host, an address or a block of addresses, with a port or without."""
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface, ip_network
 
 from app.core.frozen import frozen
 
@@ -60,6 +60,11 @@ def read_place(text: str) -> Place:
 def _read_network(text: str) -> Network | None:
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        return ip_network(bare, strict=False)
+        network = ip_network(bare, strict=False)
     except ValueError:
         return None
+    if "/" in bare and ip_interface(bare).ip != network.network_address:
+        raise ValueError(
+            f"{bare!r} is an address within {network}: write that for all of these, or {bare.partition('/')[0]}"
+        )
+    return network

@@ -32,3 +32,9 @@ def test_place_is_read(text: str, host: str, network: str, port: int | None) -> 
 def test_what_is_no_place_is_refused_with_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"has no port|is no host"):
         read_place(text)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.7/8", "10.0.0.7/8:8080", "fd00::7/8", "[fd00::7/8]:443"])
+def test_address_with_a_mask_that_opens_more_than_it_seems_to_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is an address within"):
+        read_place(text)
