@@ -28,13 +28,16 @@ _CUT = " […]"
 
 _MOST_TITLE, _MOST_URL, _MOST_DATE = 200, 500, 30
 _LEAST_TOKENS = 40  # of text: a source with less is not worth its head
-# Controls, what steers the direction of writing, what has no width (but the two joiners, which some scripts need), variation
-# selectors, tags, private use, halves of pairs: what can hide words from people, or has no meaning to them.
+# Controls, what Unicode calls ignorable (what steers the direction of writing, what has no width, variation selectors, tags) but
+# for the two joiners that some scripts need, blanks of Hangul, private use, halves of pairs, what is no character: what can hide
+# words from people, or has no meaning to them.
 _INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f"
-    "\\ud800-\\uf8ff\\ufe00-\\ufe0f\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U0010ffff]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u200e\\u200f"
+    "\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\uf8ff\\ufdd0-\\ufdef\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff"
+    "\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0000-\\U0010ffff]"
 )
-_BRACKETED = re.compile(r"\[(/?[A-Z][A-Z_]*)\]")  # control tokens of Mistral's and Llama 2's templates: [INST], [/INST]
+# Control tokens without angles, of Mistral's, Llama 2's and GLM's templates: [INST], [/INST], [control_8], [gMASK].
+_BRACKETED = re.compile(r"\[(/?[a-z]?[A-Z][A-Z_]*|control_[0-9]+)\]")
 _ASCII_A_TOKEN = 3
 
 
@@ -45,7 +48,10 @@ class _Piece:
 
 
 def count_tokens(text: str) -> int:
-    """How many tokens a text has, rather too many: three ASCII characters a token, and any other character is one."""
+    """How many tokens a text has: three ASCII characters a token, and any other character is one.
+
+    That is rather too many for what people write; for strings of signs and digits it can be half of what they have.
+    """
     others = len(text) - len(text.encode("ascii", "ignore"))
     return -(-(len(text) - others) // _ASCII_A_TOKEN) + others
 
