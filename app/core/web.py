@@ -74,8 +74,8 @@ class Asked:
     usage: Usage
 
 
-Ask = Callable[[dict[str, Json], float], Awaitable[Asked]]
-"""Sends the body of a chat, whose model the search provider names, before a deadline on the monotonic clock. Raises RelayError."""
+Ask = Callable[[str, float], Awaitable[Asked]]
+"""Asks a model that searches by itself, before a deadline on the monotonic clock. Raises RelayError."""
 
 
 @frozen

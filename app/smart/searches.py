@@ -64,8 +64,8 @@ class Searches:
         return await self._searcher.search(call, "parallel", provider, query, most, deadline)
 
     async def _by_perplexity(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
-        async def ask(body: dict[str, Json], until: float) -> Asked:
-            return await ask_perplexity(self._asker, call, body, until)
+        async def ask(query: str, until: float) -> Asked:
+            return await _ask_perplexity(self._asker, call, query, until)
 
         return await Perplexity(ask).search(query, augmentor.max_search_results, deadline)
 
@@ -74,18 +74,19 @@ class Searches:
         return key.split(",")[0].strip() if key else None
 
 
-async def ask_perplexity(asker: Asker, call: Call, body: Mapping[str, Json], deadline: float) -> Asked:
-    """The reply to a chat, by the Agent API or else by chat completions, with its sources as these have them.
+async def _ask_perplexity(asker: Asker, call: Call, query: str, deadline: float) -> Asked:
+    """The reply to a question, by the Agent API or else by chat completions, with its sources as these have them.
 
     Raises:
         RelayError: there is none.
     """
     try:
-        asked: dict[str, Json] = {"model": _AGENT, "input": _question(body), "tools": [{"type": "web_search"}]}
+        asked: dict[str, Json] = {"model": _AGENT, "input": query, "tools": [{"type": "web_search"}]}
         reply = await _ask(asker, call, "responses", "responses", asked, deadline)
         return Asked(_with_sources(reply.reply), reply.usage)
     except UnknownModel:
-        return await _ask(asker, call, "chat", "openai", {**body, "model": _CHAT}, deadline)
+        messages: list[Json] = [{"role": "user", "content": query}]
+        return await _ask(asker, call, "chat", "openai", {"model": _CHAT, "messages": messages}, deadline)
 
 
 async def _ask(
@@ -97,11 +98,6 @@ async def _ask(
         return Asked(loads(body), usage)
     except InvalidJson as exc:
         raise UpstreamInvalid("Perplexity's reply is no JSON.") from exc
-
-
-def _question(body: Mapping[str, Json]) -> Json:
-    messages = body["messages"]
-    return messages[-1]["content"]
 
 
 def _with_sources(reply: Json) -> Json:

@@ -15,13 +15,13 @@ from app.core.usage import Usage
 from app.core.web import Ask, Found, SearchFailed, SearchResult
 from app.web.get import NotGot, read_bounded
 from app.web.ranking import ranked
+from app.web.url import MOST_CHARACTERS
 
 MOST_BYTES = 2 << 20
 MOST_QUERY_CHARACTERS = 400
 PARALLEL_BASE_URL = "https://api.parallel.ai"
-PERPLEXITY_MODEL = "sonar"
 
-_MOST_SNIPPET_CHARACTERS = 2000
+_MOST_TITLE_CHARACTERS, _MOST_SNIPPET_CHARACTERS = 300, 2000
 _HTTP = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
@@ -95,19 +95,17 @@ class Perplexity:
     """The sources of a chat with `sonar`: its `search_results`, or what it cites.
 
     Args:
-        ask: sends a chat to the provider of the configuration, as calls are sent.
+        ask: sends a question to the provider of the configuration, as calls are sent.
     """
 
-    def __init__(self, ask: Ask, model: str = PERPLEXITY_MODEL) -> None:
+    def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._model = model
 
     async def search(self, query: str, most: int, deadline: float) -> Found:
         """See `SearchProvider`. Its `usage` is that of the chat."""
         query = _shortened(query)
-        body: dict[str, Json] = {"model": self._model, "messages": [{"role": "user", "content": query}]}
         try:
-            asked = await self._ask(body, deadline)
+            asked = await self._ask(query, deadline)
         except RelayError as exc:
             raise SearchFailed(f"Perplexity did not answer: {exc.message}") from exc
         reply = asked.reply if isinstance(asked.reply, dict) else {}
@@ -170,11 +168,11 @@ def _best(query: str, results: Iterable[SearchResult | None], most: int) -> list
 
 def _read(result: Mapping[str, Json], snippet: Json, date: Json) -> SearchResult | None:
     url, title = result.get("url"), result.get("title")
-    if not isinstance(url, str) or not _HTTP.fullmatch(url):
+    if not isinstance(url, str) or len(url) > MOST_CHARACTERS or not _HTTP.fullmatch(url):
         return None
     return SearchResult(
         url,
-        title.strip() if isinstance(title, str) else "",
+        title.strip()[:_MOST_TITLE_CHARACTERS] if isinstance(title, str) else "",
         snippet.strip()[:_MOST_SNIPPET_CHARACTERS] if isinstance(snippet, str) else "",
         date[:10] if isinstance(date, str) and date else None,
     )

@@ -106,6 +106,18 @@ async def test_searxng_is_asked_for_json_and_its_results_are_ranked_and_there_on
     assert found.usage == NO_USAGE
 
 
+async def test_result_whose_address_no_page_has_is_none_and_titles_are_bounded(transport: Transport) -> None:
+    results = [
+        {"url": "https://a.example/?" + "&a=b" * 2000, "title": "ulm", "content": "ulm"},
+        {"url": "https://b.example/", "title": "ulm " * 1000, "content": "ulm"},
+    ]
+
+    _, found = await searxng(transport, {"results": results})
+
+    assert [each.url for each in found.results] == ["https://b.example/"]
+    assert len(found.results[0].title) <= 300
+
+
 async def test_searxng_that_gives_no_json_says_which_setting_helps(transport: Transport) -> None:
     with pytest.raises(SearchFailed, match=r"search\.formats"):
         await searxng(transport, {}, status=403)
@@ -178,13 +190,13 @@ async def test_perplexity_gives_its_search_results_and_the_usage_of_the_chat(rec
     asked: list[Any] = []
     reply = loads(recording.body)
 
-    async def ask(body: dict[str, Any], deadline: float) -> Asked:
-        asked.append((body, deadline))
+    async def ask(query: str, deadline: float) -> Asked:
+        asked.append((query, deadline))
         return Asked(reply, Usage(input=8, output=178, requests=1))
 
-    found = await Perplexity(ask).search("What is Ruby?", 3, 12.5)
+    found = await Perplexity(ask).search("What\n is Ruby?", 3, 12.5)
 
-    assert asked == [({"model": "sonar", "messages": [{"role": "user", "content": "What is Ruby?"}]}, 12.5)]
+    assert asked == [("What is Ruby?", 12.5)]
     assert 1 <= len(found.results) <= 3
     told = {each["url"]: each for each in reply["search_results"]}
     for each in found.results:
@@ -209,14 +221,14 @@ async def test_perplexity_gives_its_search_results_and_the_usage_of_the_chat(rec
     ],
 )
 async def test_perplexity_that_only_cites_gives_the_addresses(reply: Any) -> None:
-    async def ask(_body: dict[str, Any], _deadline: float) -> Asked:
+    async def ask(_query: str, _deadline: float) -> Asked:
         return Asked(reply, NO_USAGE)
 
     assert [each.url for each in (await Perplexity(ask).search("a", 3, soon())).results] == ["https://a.example/"]
 
 
 async def test_perplexity_that_fails_is_a_search_that_failed() -> None:
-    async def ask(_body: dict[str, Any], _deadline: float) -> Asked:
+    async def ask(_query: str, _deadline: float) -> Asked:
         raise UpstreamTimeout("no byte within 5 s")
 
     with pytest.raises(SearchFailed, match="no byte within 5 s"):
