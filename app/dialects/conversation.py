@@ -28,16 +28,21 @@ def read_chat(call: Call) -> ChatRequest | None:
 
 
 def last_user_text(request: ChatRequest) -> str:
-    """The text of the last message of the user that has any; empty where there is none."""
+    """The text of the last message of the user that has any, in the turn that is to be answered; empty where there is none."""
     index = last_user_index(request.messages)
     return "" if index is None else text_of(request.messages[index])
 
 
 def last_user_index(messages: Sequence[Message]) -> int | None:
-    """Where that message stands."""
+    """Where that message stands. Behind it may be more of the user's, such as pictures, and how the reply is to begin."""
+    is_turn = False
     for index in range(len(messages) - 1, -1, -1):
-        if messages[index].role == "user" and text_of(messages[index]).strip():
-            return index
+        if messages[index].role == "user":
+            is_turn = True
+            if text_of(messages[index]).strip():
+                return index
+        elif messages[index].role == "assistant" and is_turn:
+            return None
     return None
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Image, Message, Text, ToolCall
+from app.core.chat import ChatRequest, Image, Message, Text, ToolCall, ToolResult
 from app.core.events import Citation, Completion
 from app.core.jsonio import loads
 from app.core.usage import Usage
 from app.dialects.conversation import (
+    last_user_text,
     read_answer,
     read_chat,
     read_question_answer,
@@ -87,6 +88,33 @@ async def test_sources_are_given_again(dialect: str) -> None:
 def test_what_is_no_answer_is_none(dialect: str, streamed: bool) -> None:
     for body in (b"", b"{", b'{"error": "gone"}', b"data: {", b"\xff\xfe", b"[1]"):
         assert read_answer(dialect, body, streamed=streamed) is None
+
+
+PICTURE = Message("user", (Image(url="https://a.test/i.png"),))
+RESULT = Message("user", (ToolResult("call_1", (Text("noon"),)),))
+ASKED_ONE, ANSWERED, ASKED_TWO = Message("user", (Text("One"),)), Message("assistant", (Text("Two"),)), Text("Three?")
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        ((ASKED_ONE, ANSWERED, Message("user", (ASKED_TWO,))), "Three?"),
+        ((ASKED_ONE, ANSWERED, Message("user", (*PICTURE.parts, ASKED_TWO))), "Three?"),
+        ((ASKED_ONE, PICTURE), "One"),
+        ((ASKED_ONE, Message("system", (Text("Be brief."),))), "One"),
+        ((ASKED_ONE, ANSWERED), "One"),  # which is how the reply is to begin
+        # the turn has no words: those of an earlier one are answered
+        ((ASKED_ONE, ANSWERED, PICTURE), ""),
+        ((ASKED_ONE, ANSWERED, RESULT), ""),
+        ((ASKED_ONE, ANSWERED, RESULT, Message("system", (Text("Be brief."),))), ""),
+        ((Message("system", (Text("Be brief."),)),), ""),
+        ((), ""),
+    ],
+)
+def test_last_words_of_the_user_are_those_of_the_turn_that_is_to_be_answered(
+    messages: tuple[Message, ...], text: str
+) -> None:
+    assert last_user_text(ChatRequest(messages)) == text
 
 
 def test_call_that_is_no_chat_is_not_read() -> None:
