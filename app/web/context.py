@@ -66,15 +66,16 @@ def write_context(
     begin = _BEGIN.format(date=today.isoformat())
     left = budget_tokens - count_tokens(begin) - count_tokens(_END)
     pieces = list(_pieces(results, pages, budget_tokens * _ASCII_A_TOKEN + 1))
+    heads = [count_tokens(_write(number, piece, "")) for number, piece in enumerate(pieces, 1)]
+    needs = [count_tokens(escaped(piece.text)) for piece in pieces]
     while pieces:
-        heads = [count_tokens(_write(number, piece, "")) for number, piece in enumerate(pieces, 1)]
-        needs = [count_tokens(escaped(piece.text)) for piece in pieces]
         shares = _shared(left - sum(heads), needs)
         if sum(heads) <= left and all(
             share >= min(need, _LEAST_TOKENS) for share, need in zip(shares, needs, strict=True)
         ):
             break
-        pieces.pop()  # the last is the least
+        for each in (pieces, heads, needs):
+            each.pop()  # the last is the least
     if not pieces:
         return None
     written = [
