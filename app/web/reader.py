@@ -6,6 +6,7 @@ the event loop's time nor its lock, have a limit of memory, and can be ended in 
 
 import contextlib
 import logging
+import os
 import resource
 import struct
 import sys
@@ -18,6 +19,7 @@ LENGTHS = struct.Struct("!II")
 """Before each message: the bytes of a JSON object and those of a body behind it."""
 READY = b"R"
 
+_NICE = 10  # calls go before pages, also where there are no more cores than workers
 _MOST_MEMORY = 1 << 30
 _MOST_CPU_S = 20  # for one page; whoever asked has killed us long before, unless he was killed himself
 
@@ -26,6 +28,8 @@ def run(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer every message by one."""
     import trafilatura  # noqa: F401 - now, so that the first page need not wait for it
 
+    with contextlib.suppress(OSError):  # see `_limit`
+        os.nice(_NICE)
     _limit(resource.RLIMIT_AS, _MOST_MEMORY)
     _limit(resource.RLIMIT_FSIZE, 0)
     sink.write(READY)

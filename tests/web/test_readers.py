@@ -53,6 +53,13 @@ async def test_process_is_used_again(readers: Readers) -> None:
     assert readers._idle == [first]
 
 
+async def test_process_stands_back_behind_us(readers: Readers) -> None:
+    await read(readers)
+    [process] = readers._idle
+
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 async def test_page_that_takes_too_long_is_given_up_and_the_next_one_is_read() -> None:
     readers = Readers(1, parse_s=0.0)
     with pytest.raises(Unreadable, match="takes longer than 0 s"):
