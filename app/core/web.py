@@ -52,6 +52,10 @@ class SearchFailed(Exception):
         self.status = status
 
 
+class SearchNotSetUp(SearchFailed):
+    """What the search provider needs is not there; its words name the setting."""
+
+
 class SearchProvider(Protocol):
     """Searches the web."""
 

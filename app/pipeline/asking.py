@@ -52,6 +52,10 @@ class Asker:
         self._write = write
         self._read = read
 
+    def knows(self, model: str) -> bool:
+        """Whether there is a model of that name to be asked."""
+        return self._directory.find(model) is not None
+
     async def ask(self, parent: Call, model: str, request: ChatRequest, *, helper: str, timeout_s: float) -> Completion:
         """What `model` answers to `request`.
 

@@ -62,6 +62,7 @@ class SmartAugmentor:
     Args:
         read_text: the last words of the user.
         with_message: puts a message before these.
+        lacks: what is not there that an augmentor's searches need, in words; None where all is.
         count: adds to what an augmentor, by its id, counts.
     """
 
@@ -76,6 +77,7 @@ class SmartAugmentor:
         write_context: WriteContext,
         count: Callable[..., None],
         note_failure: NoteFailure,
+        lacks: Callable[[Augmentor], str | None],
         today: Callable[[], date] = _today,
     ) -> None:
         self._asker = asker
@@ -86,6 +88,7 @@ class SmartAugmentor:
         self._write_context = write_context
         self._count = count
         self._note_failure = note_failure
+        self._lacks = lacks
         self._today = today
 
     async def handle(self, call: Call, entry: Entry, call_next: Handler) -> Reply:
@@ -129,14 +132,13 @@ class SmartAugmentor:
         if augmentor.mode == "never":
             return Explained(target, ("Nothing is looked up: its mode is never.",))
         provider = augmentor.search_provider
+        lacking = f" But {why}." if (why := self._lacks(augmentor)) else ""
         if augmentor.mode == "auto" and augmentor.designator_model is not None:
-            words = (
-                f"The designator {augmentor.designator_model} decides what is looked up; searches are by {provider}."
-            )
+            words = f"The designator {augmentor.designator_model} decides what is looked up; searches are by {provider}.{lacking}"
             return Explained(target, (words,), asks=(augmentor.designator_model,))
         names_pages = decide_always(text).kept_to(augmentor.max_scrape_urls).pages
         more = ", and the pages that it names are read" if names_pages else ""
-        return Explained(target, (f"The last message is searched for by {provider}{more}.",))
+        return Explained(target, (f"The last message is searched for by {provider}{more}.{lacking}",))
 
     def _read(self, call: Call) -> tuple[ChatRequest | None, str]:
         """The chat and the user's last words; no chat where these are not what is to be answered."""

@@ -50,6 +50,7 @@ class Augmentors:
             write_context=_write_context,
             count=stats.counter("augmentor"),
             note_failure=note_failure,
+            lacks=self._web.lacks,
         )
 
     async def aclose(self) -> None:
@@ -72,11 +73,11 @@ class _Web:
 
     async def search(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Sequence[SearchResult]:
         """See `Searches`."""
-        if self._searches is None:
-            from app.smart.searches import Searches
+        return await self._open_searches().search(call, augmentor, query, deadline)
 
-            self._searches = Searches(self._settings, self._transport, self._asker, self._searcher)
-        return await self._searches.search(call, augmentor, query, deadline)
+    def lacks(self, augmentor: Augmentor) -> str | None:
+        """See `Searches`."""
+        return self._open_searches().lacks(augmentor)
 
     async def fetch(self, wanted: Sequence[Wanted], deadline: float) -> Sequence[Page | PageFailure]:
         """See `Pages`."""
@@ -92,6 +93,13 @@ class _Web:
         """Close what was opened."""
         if self._pages is not None:
             await self._pages.aclose()
+
+    def _open_searches(self) -> "Searches":
+        if self._searches is None:
+            from app.smart.searches import Searches
+
+            self._searches = Searches(self._settings, self._transport, self._asker, self._searcher)
+        return self._searches
 
 
 def _write_context(

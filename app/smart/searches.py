@@ -10,7 +10,7 @@ from app.core.errors import UnknownModel, UpstreamInvalid
 from app.core.jsonio import InvalidJson, Json, loads
 from app.core.smart import Augmentor
 from app.core.smart import SearchProvider as Provider
-from app.core.web import SEARCH, Asked, Found, SearchFailed, SearchResult
+from app.core.web import SEARCH, Asked, Found, SearchNotSetUp, SearchResult
 from app.pipeline.asking import Asker, Asking
 from app.pipeline.searching import Searcher
 from app.settings import Settings
@@ -40,20 +40,28 @@ class Searches:
             "parallel": self._by_parallel,
             "perplexity": self._by_perplexity,
         }
+        self._lacks: Mapping[Provider, Callable[[Augmentor], str | None]] = {
+            "searxng": self._lacks_url,
+            "parallel": self._lacks_key,
+            "perplexity": self._lacks_entry,
+        }
+
+    def lacks(self, augmentor: Augmentor) -> str | None:
+        """What is not there that its searches need, as a sentence without its stop that names the setting; None where all is."""
+        return self._lacks[augmentor.search_provider](augmentor)
 
     async def search(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Sequence[SearchResult]:
         """The results for `query`.
 
         Raises:
-            SearchFailed, RelayError: there are none.
+            SearchFailed, RelayError: there are none; `SearchNotSetUp` where it cannot be asked for any.
         """
+        if (lacking := self.lacks(augmentor)) is not None:
+            raise SearchNotSetUp(lacking)
         return (await self._ways[augmentor.search_provider](call, augmentor, query, deadline)).results
 
     async def _by_searxng(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
-        url = augmentor.search_provider_url or self._settings.searxng_url
-        if url is None:
-            raise SearchFailed("SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor")
-        provider = SearXNG(self._transport, url)
+        provider = SearXNG(self._transport, augmentor.search_provider_url or self._settings.searxng_url or "")
         most = augmentor.max_search_results
         return await self._searcher.search(call, "searxng", provider, query, most, deadline)
 
@@ -68,6 +76,17 @@ class Searches:
             return await _ask_perplexity(self._asker, call, query, until)
 
         return await Perplexity(ask).search(query, augmentor.max_search_results, deadline)
+
+    def _lacks_url(self, augmentor: Augmentor) -> str | None:
+        there = augmentor.search_provider_url or self._settings.searxng_url
+        return None if there else "SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor"
+
+    def _lacks_key(self, _augmentor: Augmentor) -> str | None:
+        return None if self._parallel_key() else f"Parallel has no API key: set {' or '.join(_PARALLEL_KEYS)}"
+
+    def _lacks_entry(self, _augmentor: Augmentor) -> str | None:
+        there = self._asker.knows(_AGENT) or self._asker.knows(_CHAT)
+        return None if there else f"Perplexity has no entry with a key in config.json that has {_AGENT} or {_CHAT}"
 
     def _parallel_key(self) -> str | None:
         key = self._settings.secret(_PARALLEL_KEYS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.call import Call
-from app.core.web import Context, Page, PageFailure, SearchFailed, SearchResult, Source, Wanted
+from app.core.web import Context, Page, PageFailure, SearchFailed, SearchNotSetUp, SearchResult, Source, Wanted
 from app.dialects.conversation import last_user_text, read_chat
 from app.dialects.insertion import with_message
 from app.pipeline.augmenting.gathering import Gatherer
@@ -47,6 +47,7 @@ class Bench:
     def __init__(self, web: Web) -> None:
         self.web = web
         self.notes: list[str] = []
+        self.lacking: str | None = None
         self.counts: dict[str, int] = {}
         self.got: list[Call] = []
         self.stage = SmartAugmentor(
@@ -58,6 +59,7 @@ class Bench:
             write_context=self._write,
             count=self._count,
             note_failure=lambda _call, _kind, _name, reason: self.notes.append(reason),
+            lacks=lambda _augmentor: self.lacking,
             today=lambda: TODAY,
         )
 
@@ -187,6 +189,27 @@ async def test_what_it_would_do_is_told_without_doing_it(bench: Bench, fields: A
     assert notes in told.notes[0]
     assert told.asks == asks
     assert (bench.web.deadlines, bench.web.wanted, bench.counts) == ([], [], {})
+
+
+@pytest.mark.parametrize("mode", ["always", "auto"])
+async def test_explained_way_tells_what_a_search_lacks(bench: Bench, mode: str) -> None:
+    bench.lacking = "SearXNG has no address"
+
+    told = await bench.stage.explain(make_call(), make_entry("augmentor", "web", mode=mode))
+
+    assert told.notes[0].endswith("searxng. But SearXNG has no address.")
+
+
+async def test_search_that_is_not_set_up_is_told_from_one_that_fails(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.web.error = SearchNotSetUp("SearXNG has no address")
+
+    await bench.ask("Ulm")
+
+    assert bench.notes == ["search is not set up"]
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+    assert "SearXNG has no address" in caplog.text
 
 
 def sources(*urls: str) -> list[Source]:

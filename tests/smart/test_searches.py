@@ -12,7 +12,7 @@ from app.core.errors import UpstreamInvalid
 from app.core.jsonio import dumps
 from app.core.reply import Reply
 from app.core.usage import Usage
-from app.core.web import SearchFailed
+from app.core.web import SearchFailed, SearchNotSetUp
 from app.dialects.conversation import read_question_answer, write_question
 from app.pipeline.asking import Asker
 from app.pipeline.searching import Searcher
@@ -106,8 +106,8 @@ async def test_reply_that_is_no_json_is_a_search_that_failed() -> None:
 
 @pytest.mark.parametrize(
     ("provider", "words"),
-    [("perplexity", "does not exist here"), ("parallel", "PARALLEL_API_KEY"), ("searxng", "SEARXNG_URL")],
+    [("perplexity", "perplexity-agent"), ("parallel", "PARALLEL_API_KEY"), ("searxng", "SEARXNG_URL")],
 )
 async def test_search_that_is_not_set_up_says_what_is_missing(provider: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=words):
+    with pytest.raises(SearchNotSetUp, match=words):
         await search(searches(Directory(), b"", [], {"RELAY_DATA_DIR": str(tmp_path)}), search_provider=provider)

@@ -8,7 +8,7 @@ from app.core.call import Call
 from app.core.errors import RelayError, UpstreamFailure
 from app.core.frozen import frozen
 from app.core.smart import Augmentor
-from app.core.web import Page, PageFailure, PageFetcher, SearchFailed, SearchResult, Wanted
+from app.core.web import Page, PageFailure, PageFetcher, SearchFailed, SearchNotSetUp, SearchResult, Wanted
 from app.pipeline.augmenting.decision import Decision
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class Gatherer:
             return Gathered()
         try:
             results = await self._search(call, augmentor, decision.query, deadline)
+        except SearchNotSetUp as exc:
+            log.warning("%s: the augmentor %s cannot search: %s", call.id, augmentor.name, exc)
+            return Gathered(failures=("search is not set up",))
         except (SearchFailed, UpstreamFailure) as exc:
             log.info("%s: the search of the augmentor %s failed: %s", call.id, augmentor.name, exc)
             return Gathered(failures=("search failed",))
