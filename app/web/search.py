@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ MOST_BYTES = 2 << 20
 MOST_QUERY_CHARACTERS = 400
 PARALLEL_BASE_URL = "https://api.parallel.ai"
 
+_MOST_RESULTS = 100  # that are looked at: ranking takes time of the event loop, and no service's first page has more
 _MOST_TITLE_CHARACTERS, _MOST_SNIPPET_CHARACTERS = 300, 2000
 _HTTP = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -163,7 +165,7 @@ async def _ask_json(
 
 
 def _best(query: str, results: Iterable[SearchResult | None], most: int) -> list[SearchResult]:
-    return ranked(query, [each for each in results if each is not None], most)
+    return ranked(query, [each for each in islice(results, _MOST_RESULTS) if each is not None], most)
 
 
 def _read(result: Mapping[str, Json], snippet: Json, date: Json) -> SearchResult | None:

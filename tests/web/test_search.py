@@ -118,6 +118,15 @@ async def test_result_whose_address_no_page_has_is_none_and_titles_are_bounded(t
     assert len(found.results[0].title) <= 300
 
 
+async def test_of_very_many_results_the_first_ones_are_looked_at(transport: Transport) -> None:
+    results = [{"url": f"https://{number}.example/", "title": "x", "content": "x"} for number in range(5000)]
+    results[99]["title"] = results[4999]["title"] = "the ulm bridge"
+
+    _, found = await searxng(transport, {"results": results})
+
+    assert [each.url for each in found.results][:2] == ["https://99.example/", "https://0.example/"]
+
+
 async def test_searxng_that_gives_no_json_says_which_setting_helps(transport: Transport) -> None:
     with pytest.raises(SearchFailed, match=r"search\.formats"):
         await searxng(transport, {}, status=403)
