@@ -230,7 +230,7 @@ class HttpProvider:
             InvalidRequest: it is to be refused.
         """
         names = ", ".join(unsupported)
-        if self._unsupported == "reject":
+        if self._unsupported == "reject" and call.helper is None:  # what the gateway itself says, nobody can leave out
             raise InvalidRequest(
                 f"{target} cannot take: {names}. Leave it out, or set unsupported_parameters of {self.key!r}.",
                 param=unsupported[0],

@@ -755,6 +755,15 @@ async def test_parameters_that_a_model_does_not_take_are_refused_where_that_is_w
     assert asked == []
 
 
+async def test_helper_calls_are_not_refused_for_what_the_gateway_says_in_them() -> None:
+    provider, asked = keeping(Rules(unsupported=("top_p",)), unsupported_parameters="reject")
+
+    reply = await provider.send(replace(make_call(SAMPLED), helper="designator"), TARGET)
+
+    assert reply.status == 200
+    assert "top_p" not in json.loads(asked[0].content)
+
+
 @pytest.mark.parametrize("rules", [None, Rules(unsupported=("stop",)), Rules(max_completion_tokens=False)])
 async def test_body_that_needs_no_change_is_not_rebuilt(rules: Rules | None) -> None:
     provider, asked = keeping(rules)
