@@ -42,19 +42,23 @@ class Robots:
         rules = self._known.get(str(site))
         if rules is None:
             rules = await self._ask(site)
+            if rules is None:  # an outage is not kept: it may be over in a moment
+                return NONE
             self._known.put(str(site), rules)
         return rules
 
-    async def _ask(self, site: httpx.URL) -> Rules:
-        """RFC 9309, 2.3.1: where there is none, all is allowed; where it cannot be had, nothing is."""
+    async def _ask(self, site: httpx.URL) -> Rules | None:
+        """RFC 9309, 2.3.1: where there is none, all is allowed; where it cannot be had, nothing is. None in an outage."""
         try:
             got = await get(self._transport, site, "text/plain", MOST_BYTES)
         except Refused:  # then so is the page, and that is what is to be told
             raise
-        except (NotGot, httpx.TransportError):
+        except NotGot:
             return NONE
+        except httpx.TransportError:
+            return None
         if not 200 <= got.status < 300:
-            return ALL if 400 <= got.status < 500 else NONE
+            return ALL if 400 <= got.status < 500 else None
         return await asyncio.to_thread(_read, got.body)
 
 

@@ -274,6 +274,21 @@ async def test_robots_txt_is_obeyed_behind_a_redirect() -> None:
     assert "/secret" not in site.asked
 
 
+@pytest.mark.parametrize("outage", [answer("broken", status=503), b"no http at all\r\n\r\n"])
+async def test_outage_of_robots_txt_closes_a_site_for_no_longer_than_it_lasts(outage: bytes) -> None:
+    async def away(peer: Peer) -> None:
+        await peer.send(outage)
+        peer.writer.close()
+
+    async with running_site({"/robots.txt": away, "/": answer("<p>words</p>")}) as site, pages_of(site) as pages:
+        [during] = await fetch(pages, site.url("/"))
+        site.routes["/robots.txt"] = ROBOTS
+        [after] = await fetch(pages, site.url("/"))
+
+    assert isinstance(during, PageFailure)
+    assert isinstance(after, Page)
+
+
 async def test_robots_txt_is_obeyed_for_a_page_that_a_user_had_read_before() -> None:
     routes = {"/robots.txt": ROBOTS, "/secret": redirect("/open"), "/open": answer("<p>words</p>")}
     async with running_site(routes) as site, pages_of(site) as pages:
