@@ -1,7 +1,7 @@
 """The stage of semantic caches: answers again what was answered before, if it was asked in the same words or means the same.
 
 Nearness of meaning only proposes. What the two texts say must agree in all that changes an answer (`app.likeness`), nobody must have
-said that the pair is wrong, and it must all be within one space (`cache_key`), which nothing crosses.
+said that the pair is wrong, and it must all be within one space (`caching.key`), which nothing crosses.
 """
 
 import asyncio
