@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from app.core.chat import Text
-from app.pipeline.augmentor_asking import question
+from app.pipeline.augmenting.asking import question
 
 TODAY = date(2026, 11, 23)
 
