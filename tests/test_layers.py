@@ -122,6 +122,7 @@ DOORS = {
     "trafilatura": ["app.web"],
     "lxml": ["app.web"],
     "pypdf": ["app.web"],
+    "protego": ["app.web"],
     "charset_normalizer": ["app.web"],
     "opentelemetry": ["app.metering.telemetry"],
     "orjson": ["app.core.jsonio"],

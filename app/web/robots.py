@@ -4,15 +4,32 @@ import asyncio
 from weakref import WeakValueDictionary
 
 import httpx
+from protego import Protego
 
 from app.providers.http1.dial import Refused
 from app.web.get import NotGot, get
 from app.web.kept import Kept
-from app.web.robots_rules import ALL, NONE, Rules, read_rules
 
 TTL_S = 3600.0
 MOST_BYTES = 500 * 1024  # RFC 9309, 2.5: what a crawler has to read at least
 _NAME = "LLM-Relay"
+_HELD = 30
+"""Bytes of memory for each character of a long list of rules, as measured."""
+
+
+class Rules:
+    """What one robots.txt says."""
+
+    def __init__(self, text: str) -> None:
+        self._parser = Protego.parse(text)
+        self.size = _HELD * len(text)
+
+    def allow(self, url: str) -> bool:
+        """Whether we may ask for it."""
+        return bool(self._parser.can_fetch(url, _NAME))
+
+
+_ALL, _NONE = "", "User-agent: *\nDisallow: /"
 
 
 class Robots:
@@ -35,7 +52,7 @@ class Robots:
         async with lock:  # one question a site
             rules = await self._rules(site)
         # In a thread: a long list takes a while to search, and below to read.
-        if not await asyncio.to_thread(rules.allow, url.raw_path.decode("ascii")):
+        if not await asyncio.to_thread(rules.allow, str(url)):
             raise NotGot("is not for robots, as the site's robots.txt says or does not tell")
 
     async def _rules(self, site: httpx.URL) -> Rules:
@@ -43,7 +60,7 @@ class Robots:
         if rules is None:
             rules = await self._ask(site)
             if rules is None:  # an outage is not kept: it may be over in a moment
-                return NONE
+                return Rules(_NONE)
             self._known.put(str(site), rules)
         return rules
 
@@ -54,13 +71,10 @@ class Robots:
         except Refused:  # then so is the page, and that is what is to be told
             raise
         except NotGot:
-            return NONE
+            return Rules(_NONE)
         except httpx.TransportError:
             return None
         if not 200 <= got.status < 300:
-            return ALL if 400 <= got.status < 500 else None
-        return await asyncio.to_thread(_read, got.body)
+            return Rules(_ALL) if 400 <= got.status < 500 else None
+        return await asyncio.to_thread(Rules, got.body.decode("utf-8-sig", "replace"))
 
-
-def _read(body: bytes) -> Rules:
-    return read_rules(body.decode("utf-8-sig", "replace"), _NAME)
