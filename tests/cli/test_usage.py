@@ -5,16 +5,17 @@ import csv
 import io
 import json
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from app.metering.reports import select
 from app.store.db import open_database
 from app.store.requests import insert_calls
 from app.store.schema import upgrade
+from cli.__main__ import app
 from cli.usage import BY, _money, _places, _show
 from tests.store.test_requests import make_row
 
@@ -38,14 +39,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", "usage", *options],
-        env={"DATABASE_URL": f"sqlite:///{file}", "PATH": "/usr/bin:/bin"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    environ = {"DATABASE_URL": f"sqlite:///{file}", "RELAY_ENV_FILE": ""}
+    command = ["usage", *options]
+    done = CliRunner().invoke(app, command, env=environ)
+    return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize("by", BY)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -33,14 +32,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cli", "db", "verify", "--days", "0", *options],
-        env={"DATABASE_URL": f"sqlite:///{file}", "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    environ = {"DATABASE_URL": f"sqlite:///{file}", "RELAY_ENV_FILE": "", "COLUMNS": "200"}
+    command = ["db", "verify", "--days", "0", *options]
+    done = CliRunner().invoke(app, command, env=environ)
+    return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
 
 
 def test_all_is_well(file: Path) -> None:
