@@ -1,8 +1,10 @@
 """A database of its own for each test that asks for one; and what takes longest comes first."""
 
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.store.db import Database, open_database
@@ -18,6 +20,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of real gateways, of all pairs and of both databases before all others; else they stay in their order."""
     root = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(root).parts[0] not in SLOW_FOLDERS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clients_share_what_they_trust() -> Iterator[None]:
+    """Each client of httpx would read all authorities again, which takes longer than most calls to a server on loopback."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", functools.cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")
