@@ -29,7 +29,7 @@ def model_url() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def relay(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     # It would babble on for as long as it may, which is a minute here.
-    local = {"base_url": f"{model_url}/v1", "payload_extra_parameters": {"max_tokens": 40}}
+    local = {"base_url": f"{model_url}/v1", "payload_extra_parameters": {"max_tokens": 16}}
     folder, config = tmp_path_factory.mktemp("augmentor-real"), {"local": local}
     with running_gateway(folder, config) as running:
         model = f"local/{MODEL}"
@@ -76,7 +76,7 @@ def test_babble_of_a_designator_means_direct(relay: Gateway, question: str) -> N
 
 def test_what_the_real_model_says_to_anything_is_no_decision(model_url: str) -> None:
     said = [
-        post(model_url, "none", messages=[{"role": "user", "content": question}], max_tokens=40, temperature=0).json()
+        post(model_url, "none", messages=[{"role": "user", "content": question}], max_tokens=16, temperature=0).json()
         for question in QUESTIONS
     ]
 

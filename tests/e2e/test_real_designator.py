@@ -59,7 +59,7 @@ def relay(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "plain": {
                 "base_url": f"{url}/v1",
                 "supported_models": [MODEL],
-                "payload_extra_parameters": {"max_tokens": 40},
+                "payload_extra_parameters": {"max_tokens": 16},
             },
         }
         gateway = Gateway(folder, config, {"MODEL_OVERRIDES": str(folder / "overrides.yaml")})
@@ -116,7 +116,7 @@ def test_babble_is_garbage(relay: Gateway) -> None:
     prompt = {"role": "user", "content": f"Reply with one of: {', '.join(CANDIDATES)}. Or tell me a story."}
     answer = httpx.post(
         url,
-        json={"model": f"plain/{MODEL}", "messages": [prompt], "max_tokens": 60, "temperature": 0},
+        json={"model": f"plain/{MODEL}", "messages": [prompt], "max_tokens": 24, "temperature": 0},
         headers={"authorization": f"Bearer {relay.token}"},
         timeout=90,
         trust_env=False,
