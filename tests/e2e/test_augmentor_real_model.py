@@ -64,12 +64,12 @@ def test_babble_of_a_designator_means_direct(relay: Gateway, question: str) -> N
     assert (designator["helper"], designator["model"], designator["outcome"]) == ("designator", MODEL, "ok")
     assert designator["output_tokens"] > 0
     assert response.json()["choices"][0]["message"]["content"]
-    # Of its words nobody knows what they are; a decision is what they may be, but then there is no SearXNG here to be asked.
+    # Of its words nobody knows what they are; a decision is what they may be, but then there is no search here.
     told, warnings = response.headers["x-relay-augmented"], row["warnings"] or ""
     assert (told, warnings) in [
         ("direct", "augmentor web: no decision"),
         ("direct", ""),
-        ("failed", "augmentor web: search failed"),
+        ("failed", "augmentor web: search is not set up"),
     ]
     assert "x-relay-sources" not in response.headers
 
