@@ -3,7 +3,8 @@
 Prints, for each number of entries in one space: p50 and p99 of a look-up as the event loop sees it, of an exact one, how long
 the loop was blocked at most meanwhile (and while nothing was done, which is the machine's own noise), the CPU time of a
 look-up, the first look-up of a process, and how often the true nearest was among what was found. At last the same with the
-local embedder: a question is put into its canonical form, embedded, looked up, and held against the eight nearest.
+local embedder, as a cache's stage does it: a question is put into its canonical form, embedded, looked up, and held against the
+eight nearest.
 """
 
 import asyncio
@@ -14,12 +15,20 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from app.core.answers import write_completion
+from app.core.book import Entry
 from app.core.cached import CacheEntry
+from app.core.call import Call
+from app.core.chat import ChatRequest, Text
+from app.core.events import Completion
+from app.core.smart import Cache
+from app.core.usage import Usage
 from app.embedders.local import open_local
-from app.likeness.normal import normalise
-from app.likeness.verifier import differences
+from app.pipeline.caching.finding import Finder, Lookup
+from app.pipeline.caching.key import Key
+from app.smart.caches import Texts
 from app.store.vectors.embedded import EmbeddedCacheStore
 
 if TYPE_CHECKING:
@@ -34,9 +43,13 @@ _DIMENSIONS = 384  # of all-MiniLM-L6-v2
 _LOOK_UPS = 500
 _NEAR = 0.9
 _TICK_S = 0.001
-_ANSWER = b"{}" + bytes(2000)
+_ANSWER = write_completion(Completion(None, None, None, (Text("word " * 400),), (), "stop", Usage(output=400)))
 _COLLECTION = "c1/local"
 _QUESTION = "How do I find out which of the {} users in my table have not logged in for more than a month?"
+# All that is near is compared, however little.
+_CACHE = Cache(name="bench", target_model="acme/gpt-x", similarity_threshold=0)
+_ENTRY = Entry("c1", _CACHE)
+_CALL = cast("Call", None)  # nothing here asks anybody for it
 
 
 def make_vectors(count: int, shape: str) -> "NDArray[np.float32]":
@@ -76,7 +89,8 @@ def _unit(vectors: "NDArray[np.float64]") -> "NDArray[np.float64]":
 
 def make_entry(number: int, vector: bytes) -> CacheEntry:
     """One in the only space."""
-    return CacheEntry(f"{number:064x}", "s" * 64, f"question {number}", _ANSWER, vector, 1.0, None)
+    question = _QUESTION.format(number)
+    return CacheEntry(f"{number:064x}", "s" * 64, question, _ANSWER, vector, time.time(), None, output_tokens=400)
 
 
 async def measure(count: int, shape: str, folder: Path) -> None:
@@ -103,11 +117,14 @@ async def measure(count: int, shape: str, folder: Path) -> None:
 
     embedder = await open_local()
 
+    async def embed(_call: Call, _entry: Entry, texts: Sequence[str]) -> Sequence[bytes | None]:
+        return [vector.values for vector in await embedder.embed(texts)]
+
+    finder = Finder(store, embed, Texts(), _Silent(), _nobody, lambda _id, _cache: _COLLECTION, time.time)
+
     async def ask(each: int) -> None:
-        question = _QUESTION.format(each)
-        (vector,) = await embedder.embed([normalise(question)])
-        for entry, _ in await store.nearest(_COLLECTION, "s" * 64, vector.values):
-            differences(question, entry.question)
+        key = Key(f"{count + each:064x}", "s" * 64, _QUESTION.format(count + each))
+        await finder.find(_CALL, Lookup(_ENTRY, _CACHE, key, ChatRequest(()), _COLLECTION))
 
     await ask(0)
     async with _watched() as idle_s:
@@ -131,6 +148,20 @@ async def measure(count: int, shape: str, folder: Path) -> None:
         f"   put {put_s * 1e3:5.2f} ms   nearest of {len(near)} with cosine >= {_NEAR} found: {hits / max(len(near), 1):.2%}"
         f"   with the local embedder p50 {asked[0]:6.2f} p99 {asked[1]:6.2f} (blocked {max(asking_s) * 1e3:5.2f})"
     )
+
+
+class _Silent:
+    """Nobody has said anything of any pair."""
+
+    def is_apart(self, _cache_id: str, _one: str, _other: str) -> bool:
+        return False
+
+    def may_answer(self, _entry: Entry, _stored: str, _cosine: float) -> bool:
+        return True
+
+
+async def _nobody(_call: Call, _entry: Entry, _asked: str, _stored: str) -> bool:
+    return False
 
 
 async def _fill(path: Path, vectors: "NDArray[np.float32]") -> float:

@@ -31,7 +31,7 @@ SWEEP_S = 600.0
 _END = 1000
 
 
-class _Texts:
+class Texts:
     """How texts are compared; see `pipeline.caching.finding.Likeness`. Imported with the first: gateways without caches need none of it."""
 
     @property
@@ -91,9 +91,7 @@ class Caches:
             return shelf.book.behind(name)
 
         checker = Checker(asker, embedders, self.feedback, self._jobs, follow)
-        finder = Finder(
-            store, embedders, _Texts(), self.feedback, checker.may_share, embedders.collection_of, time.time
-        )
+        finder = Finder(store, embedders, Texts(), self.feedback, checker.may_share, embedders.collection_of, time.time)
         keeper = Keeper(store, finder, prices, self._jobs, read_answer, checker.compare)
         self.stage = SmartCache(
             finder,

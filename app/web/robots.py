@@ -77,4 +77,3 @@ class Robots:
         if not 200 <= got.status < 300:
             return Rules(_ALL) if 400 <= got.status < 500 else None
         return await asyncio.to_thread(Rules, got.body.decode("utf-8-sig", "replace"))
-

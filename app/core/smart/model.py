@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from app.core.naming import normalise
 from app.core.tags import InvalidTags, checked_tags
@@ -36,9 +36,14 @@ def _checked_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(str(exc)) from exc
 
 
+def _read_percent(value: Any) -> Any:
+    return value.strip().removesuffix("%") if isinstance(value, str) else value
+
+
 Model = Annotated[str, AfterValidator(_checked_model)]
 TagTuple = Annotated[tuple[str, ...], AfterValidator(_checked_tags)]
-Percent = Annotated[float, Field(gt=0, le=100)]
+Percent = Annotated[float, BeforeValidator(_read_percent), Field(gt=0, le=100)]
+"""Of a hundred: `1` and `1%` are the same."""
 
 
 class SmartModel(BaseModel):
