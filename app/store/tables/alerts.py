@@ -1,12 +1,12 @@
 """Alerts, and those that somebody has seen."""
 
 from sqlalchemy import BigInteger, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import table_of
+from app.store.tables.base import Row, table_of
 
 
-class Alert(SQLModel, table=True):
+class Alert(Row, table=True):
     """What went wrong with a target within an hour, or with the gateway itself, where the names are empty.
 
     Attributes:
@@ -29,7 +29,7 @@ class Alert(SQLModel, table=True):
     __table_args__ = (Index("ix_alerts_last_at", "last_at"),)
 
 
-class AlertDismissal(SQLModel, table=True):
+class AlertDismissal(Row, table=True):
     """An alert that nobody wants to see until then."""
 
     __tablename__ = "alert_dismissals"

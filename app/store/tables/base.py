@@ -11,6 +11,12 @@ WITHOUT_ROWID = {"sqlite_with_rowid": False}
 """Rows lie in the order of their key: what is read of a period lies together."""
 
 
+class Row(SQLModel):
+    """A row; queries take and give mappings, so that no model of it is built before one is asked for."""
+
+    model_config = {"defer_build": True}
+
+
 def count() -> Any:
     """A number that rows of before have not, and so is 0 in them."""
     return Field(sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})

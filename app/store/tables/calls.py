@@ -1,9 +1,9 @@
 """Calls, one row each, with what is kept beside them: bodies, and the hosts that asked."""
 
 from sqlalchemy import BigInteger, Index, false, text, true
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import count, table_of
+from app.store.tables.base import Row, count, table_of
 
 _PROMPT = (
     "(input_tokens + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + input_audio_tokens"
@@ -12,7 +12,7 @@ _PROMPT = (
 _COMPLETION = "(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)"
 
 
-class RequestLog(SQLModel, table=True):
+class RequestLog(Row, table=True):
     """One call that was admitted, and how it ended; or one that was made for such a call, its `parent_id`.
 
     Attributes:
@@ -98,7 +98,7 @@ class RequestLog(SQLModel, table=True):
     )
 
 
-class RequestBody(SQLModel, table=True):
+class RequestBody(Row, table=True):
     """What a call asked and got, encrypted; kept only for tokens that were made for it.
 
     Attributes:
@@ -117,7 +117,7 @@ class RequestBody(SQLModel, table=True):
     __table_args__ = (Index("ix_request_bodies_stored_at", "stored_at"),)
 
 
-class ClientHost(SQLModel, table=True):
+class ClientHost(Row, table=True):
     """The name of a client's address; None where it has none."""
 
     __tablename__ = "client_hosts"

@@ -3,12 +3,12 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import table_of
+from app.store.tables.base import Row, table_of
 
 
-class ModelPrice(SQLModel, table=True):
+class ModelPrice(Row, table=True):
     """What a model costs by one source, `admin` or `litellm`, instead of the prices that come with the gateway.
 
     Attributes:
@@ -27,7 +27,7 @@ class ModelPrice(SQLModel, table=True):
     updated_at: int = Field(sa_type=BigInteger)
 
 
-class CatalogModel(SQLModel, table=True):
+class CatalogModel(Row, table=True):
     """What is known of a model by one source: `custom` is made by an administrator, `litellm` and `synced` were looked up.
 
     None says nothing, and the next source is asked.
@@ -50,7 +50,7 @@ class CatalogModel(SQLModel, table=True):
     updated_at: int = Field(sa_type=BigInteger)
 
 
-class CustomProvider(SQLModel, table=True):
+class CustomProvider(Row, table=True):
     """A provider that was added while the gateway runs.
 
     Attributes:

@@ -1,12 +1,12 @@
 """Limits of users, and what has been used of all limits."""
 
 from sqlalchemy import BigInteger, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import table_of
+from app.store.tables.base import Row, table_of
 
 
-class UserLimits(SQLModel, table=True):
+class UserLimits(Row, table=True):
     """What a user may use over all tokens; None is no limit. Budgets are in pico-USD."""
 
     __tablename__ = "users"
@@ -20,7 +20,7 @@ class UserLimits(SQLModel, table=True):
     max_concurrent: int | None = Field(default=None, sa_type=BigInteger)
 
 
-class LimitUse(SQLModel, table=True):
+class LimitUse(Row, table=True):
     """How much of a limit is used in a period, and how much is reserved by calls that are under way.
 
     Attributes:
@@ -37,7 +37,7 @@ class LimitUse(SQLModel, table=True):
     reserved: int = Field(sa_type=BigInteger)
 
 
-class LimitHold(SQLModel, table=True):
+class LimitHold(Row, table=True):
     """How much of a limit one call has reserved. It goes when the call's row comes, or when its worker is no more."""
 
     __tablename__ = "limit_holds"
@@ -55,7 +55,7 @@ class LimitHold(SQLModel, table=True):
     )
 
 
-class LimitWorker(SQLModel, table=True):
+class LimitWorker(Row, table=True):
     """When a worker that reserves was last alive."""
 
     __tablename__ = "limit_workers"

@@ -3,12 +3,12 @@
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Index
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import count, table_of
+from app.store.tables.base import Row, count, table_of
 
 
-class _SmartModel(SQLModel):
+class _SmartModel(Row):
     """What the definitions of all kinds of smart models have in common; see `app.core.smart` for what the columns mean.
 
     Attributes:
@@ -65,7 +65,7 @@ class SmartRouter(_SmartModel, table=True):
     learned: dict[str, Any] | None = Field(default=None, sa_type=JSON)
 
 
-class RouterSession(SQLModel, table=True):
+class RouterSession(Row, table=True):
     """Which model a conversation has with a router, and until when.
 
     Attributes:
@@ -107,7 +107,7 @@ class SmartCache(_SmartModel, table=True):
     cost_saved: int = count()
 
 
-class CachePin(SQLModel, table=True):
+class CachePin(Row, table=True):
     """A question that must never again be answered by an entry, as somebody said so or it was found out.
 
     Attributes:
@@ -123,7 +123,7 @@ class CachePin(SQLModel, table=True):
     pinned_at: int = Field(sa_type=BigInteger)
 
 
-class CacheTrial(SQLModel, table=True):
+class CacheTrial(Row, table=True):
     """One look at whether an entry's answer was right for another question, by which its threshold is tuned.
 
     Attributes:

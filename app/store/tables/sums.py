@@ -1,12 +1,12 @@
 """Sums of calls: by hour, by day, and of all that was."""
 
 from sqlalchemy import BigInteger, PrimaryKeyConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import WITHOUT_ROWID, table_of
+from app.store.tables.base import WITHOUT_ROWID, Row, table_of
 
 
-class UsageKey(SQLModel, table=True):
+class UsageKey(Row, table=True):
     """What calls have in common that are summed up together. Absent names are empty.
 
     Attributes:
@@ -32,7 +32,7 @@ class UsageKey(SQLModel, table=True):
     __table_args__ = (WITHOUT_ROWID,)
 
 
-class _Sums(SQLModel):
+class _Sums(Row):
     """Sums over rows of `request_logs` in one period: tokens, costs and all that is not said otherwise of both kinds of calls.
 
     Attributes:

@@ -1,12 +1,12 @@
 """Who does what only one worker does at a time."""
 
 from sqlalchemy import BigInteger
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import table_of
+from app.store.tables.base import Row, table_of
 
 
-class TaskLease(SQLModel, table=True):
+class TaskLease(Row, table=True):
     """Whose turn a task is that one worker does for all, on whatever machine; until when, if it does not renew it."""
 
     __tablename__ = "leases"

@@ -1,12 +1,12 @@
 """Tokens, what is taken of their days, and what tells workers that something changed."""
 
 from sqlalchemy import JSON, BigInteger, Index, false
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.store.tables.base import count, table_of
+from app.store.tables.base import Row, count, table_of
 
 
-class Token(SQLModel, table=True):
+class Token(Row, table=True):
     """A token, without the token: only the SHA-256 digest of its text is kept. A limit that is None is none; budgets are in pico-USD.
 
     `previous_digest` is what it was before the last rotation, good until `previous_until`. `lifetime_before` is that part of
@@ -39,7 +39,7 @@ class Token(SQLModel, table=True):
     lifetime_before: int = count()
 
 
-class QuotaDay(SQLModel, table=True):
+class QuotaDay(Row, table=True):
     """How many units of a token's day are taken: admitted, or leased by a worker.
 
     `recalled` is the limit at which the day was found used up while workers still held units: under that limit nobody
@@ -56,7 +56,7 @@ class QuotaDay(SQLModel, table=True):
     recalled: int = Field(sa_type=BigInteger)
 
 
-class QuotaLease(SQLModel, table=True):
+class QuotaLease(Row, table=True):
     """Units that a worker holds in stock. It is alive while its `heartbeat_at` is young."""
 
     __tablename__ = "quota_leases"
@@ -70,7 +70,7 @@ class QuotaLease(SQLModel, table=True):
     __table_args__ = (Index("ix_quota_leases_token_day", "token_id", "day"),)
 
 
-class Revision(SQLModel, table=True):
+class Revision(Row, table=True):
     """A number that grows with each change of a subject, so that a snapshot knows when it is old."""
 
     __tablename__ = "revisions"
