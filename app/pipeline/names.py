@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from app.core.book import LONGEST_WAY, NO_BOOK, Book, Entry
+from app.core.book import LONGEST_WAY, NO_BOOK, Book, Entry, is_pattern
 from app.core.call import Call, Route, Step, Trace
 from app.core.errors import PermissionDenied, RelayError, UnknownModel
-from app.core.naming import normalise
+from app.core.naming import nearest, normalise
 from app.core.ports import Directory, Handler, Shelf, SmartStage
 from app.core.principal import Principal
 from app.core.reply import Reply
@@ -21,6 +21,8 @@ RESOLVED = "x-relay-resolved"
 _UNFIT = re.compile(r"[^ -~]")
 DEFAULT = "default"
 """The kind of step by which the default model stands in."""
+# A name that is told as likely should leave room for others: what is near by its letters may be far from what was meant.
+_SUGGESTED, _MOST_SMART, _LOOKED_AT, _VERY_LIKE = 3, 2, 24, 0.6
 
 
 class _EmptyShelf:
@@ -144,7 +146,7 @@ class Names:
             return
         route = await self._find(name)
         if route is None:
-            raise self._unknown_by(name)
+            raise self._unknown_by(name, principal)
         _allowed(name, principal, route)
 
     async def check_tagged(self, name: str, principal: Principal) -> None:
@@ -171,19 +173,33 @@ class Names:
 
     def _unknown(self, call: Call) -> UnknownModel:
         if not call.way:
-            return self._unknown_by(call.name)
-        step, why = call.way[-1], self._unknown_by(call.wanted)
+            return self._unknown_by(call.name, call.principal)
+        step, why = call.way[-1], self._unknown_by(call.wanted, call.principal)
         return UnknownModel(f"{_spoken(step)} leads to {step.target!r}. {why.message}", param="model")
 
-    def _unknown_by(self, name: str) -> UnknownModel:
+    def _unknown_by(self, name: str, principal: Principal) -> UnknownModel:
         if (reason := self._directory.withheld(name)) is not None:
             words = f"The model {name!r} is switched off here" + (f": {reason}" if reason else ".")
             return UnknownModel(words, param="model")
         if self._directory.why_unusable(name) is not None:  # which is the operator's, and told in the log
             return UnknownModel(f"The model {name!r} cannot be used now; the gateway's log says why.", param="model")
-        near = list(self._directory.nearest(name))
+        near = self._nearest(name, principal)
         hint = f" Did you mean {_listed(near)}?" if near else ""
         return UnknownModel(f"The model {name!r} does not exist here.{hint} The list of models has all.", param="model")
+
+    def _nearest(self, name: str, principal: Principal) -> list[str]:
+        """The three names most like `name` that the token may use: of smart models what is very like it, then others."""
+        smart = (
+            entry.model.name
+            for entry in self._shelf.book.entries
+            if not is_pattern(entry.model) and _is_open(entry.model, principal)
+        )
+        like = nearest(normalise(name), smart, _VERY_LIKE)[:_MOST_SMART]
+        for each in self._directory.nearest(name, _LOOKED_AT):
+            route = self._directory.find(each)
+            if each not in like and route is not None and route.choices_for(principal):
+                like.append(each)
+        return like[:_SUGGESTED]
 
 
 def resolved(call: Call) -> str:
@@ -203,6 +219,10 @@ def admit(model: SmartModel, principal: Principal) -> None:
         raise PermissionDenied(
             f"This token may not use the model {model.name!r}.", param="model", code="model_not_allowed"
         )
+
+
+def _is_open(model: SmartModel, principal: Principal) -> bool:
+    return model.may_be_used_by(principal.token_id, principal.username) and principal.may_use(model.name)
 
 
 def permitted(call: Call, route: Route) -> Route:

@@ -1,24 +1,19 @@
 """What there is at one time, put together once and looked up often: providers, their models, and the names that lead to them."""
 
-import heapq
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import lru_cache
-from itertools import pairwise
 from typing import Protocol
 
 from app.config import Config, NameConfig
 from app.core.abilities import UNKNOWN, Known
 from app.core.call import Choice, Route, Target
-from app.core.naming import normalise
+from app.core.naming import nearest, normalise
 from app.core.ports import Provider
 from app.overrides import Overrides
 from app.providers.told import Told
 
-# Of so many likely names the nearest are found exactly; to do that with all would hold up other calls for 50 ms.
-_LIKELY = 24
 _VERSION = re.compile(r"@(?:[0-9]+|default)$")
 
 
@@ -150,9 +145,7 @@ class Snapshot:
 
     def nearest(self, name: str, most: int) -> Sequence[str]:
         """The names most like `name`, best first."""
-        wanted = normalise(name)
-        alike = heapq.nlargest(_LIKELY, self.spellings, key=lambda spelling: len(_pairs(wanted) & _pairs(spelling)))
-        close = get_close_matches(wanted, alike, n=_LIKELY, cutoff=0.0)
+        close = nearest(normalise(name), self.spellings)
         return list(dict.fromkeys(self.spellings[spelling] for spelling in close))[:most]
 
     def choices(self, target: Target, weight: float = 1.0, retries: int | None = None) -> tuple[Choice, ...]:
@@ -290,9 +283,3 @@ def _formats(now: Snapshot, target: Target) -> tuple[str, ...]:
 def _spell(listed: Sequence[ListedModel]) -> dict[str, str]:
     names = {model.id.lower(): model.id for model in listed}
     return {key.rpartition("/")[2]: name for key, name in names.items()} | names
-
-
-@lru_cache(maxsize=8192)
-def _pairs(name: str) -> frozenset[str]:
-    """Its neighbouring letters: what two names share of them tells cheaply whether a closer look is worth it."""
-    return frozenset(map("".join, pairwise(name)))

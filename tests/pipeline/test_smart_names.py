@@ -11,6 +11,7 @@ from app.core.book import Book, Entry
 from app.core.call import Call, Target
 from app.core.errors import PermissionDenied, UnknownModel
 from app.core.ports import Handler, SmartStage
+from app.core.principal import Principal
 from app.core.reply import Reply
 from app.core.smart import KINDS, Kind
 from app.pipeline.alias import Alias
@@ -281,3 +282,38 @@ def test_of_twins_only_the_one_that_is_found_is_listed() -> None:
     book = Book([make_entry("alias", "twin"), redirect, pattern])
 
     assert list(book.entries) == [redirect, pattern]
+
+
+async def suggested(names: Names, model: str, principal: Principal) -> str:
+    with pytest.raises(UnknownModel) as caught:
+        await names.check(model, principal)
+    return caught.value.message
+
+
+async def test_unknown_name_is_told_with_the_smart_models_that_are_like_it() -> None:
+    names = names_of(make_entry("alias", "research"), make_entry("router", "weather"))
+
+    told = await suggested(names, "reserch", PRINCIPAL)
+
+    assert told.startswith("The model 'reserch' does not exist here. Did you mean 'research', '")
+    assert "weather" not in told
+
+
+@pytest.mark.parametrize(
+    ("fields", "models"), [({"allowed_tokens": ["user:bob"]}, ()), ({}, ("small", "large")), ({"enabled": False}, ())]
+)
+async def test_no_smart_model_is_suggested_that_the_token_may_not_use(
+    fields: dict[str, Any], models: tuple[str, ...]
+) -> None:
+    names = names_of(make_entry("alias", "research", **fields), make_entry("redirect", "researc*"))
+
+    told = await suggested(names, "reserch", replace(PRINCIPAL, models=models))
+
+    assert "Did you mean" in told
+    assert "researc" not in told
+
+
+async def test_no_model_of_a_provider_is_suggested_that_the_token_may_not_use() -> None:
+    told = await suggested(names_of(), "smal", replace(PRINCIPAL, models=("large",)))
+
+    assert told == "The model 'smal' does not exist here. Did you mean 'large'? The list of models has all."
