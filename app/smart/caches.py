@@ -80,6 +80,7 @@ class Caches:
         self.store = store
         self.collection_of = embedders.collection_of
         self.feedback = CacheFeedback(database, shelf)
+        self._embedders = embedders
         self._database = database
         self._shelf = shelf
         self._jobs = Jobs()
@@ -158,6 +159,9 @@ class Caches:
         return (self.feedback.run, self.feedback.gather, self.tidy)
 
     async def aclose(self) -> None:
-        """Keep what was answered last, and let go of the store."""
-        await self._jobs.aclose()
-        await self.store.aclose()
+        """Keep what was answered last, and let go of the embedder and the store."""
+        try:
+            await self._jobs.aclose()
+            await self._embedders.aclose()
+        finally:
+            await self.store.aclose()

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from app.core.book import Entry
 from app.core.call import Call
@@ -19,6 +20,13 @@ from app.pipeline.asking import Asker
 LOCAL = "local"
 
 
+class Opened(Embedder, Protocol):
+    """An embedder that was opened here."""
+
+    def close(self) -> None:
+        """End what it runs in."""
+
+
 class Embedders:
     """Gives vectors by the embedder of a cache; see `pipeline.caching.finding.Embed`.
 
@@ -28,12 +36,12 @@ class Embedders:
     """
 
     def __init__(
-        self, asker: Asker, open_local: Callable[[Path | None], Awaitable[Embedder]], local_dir: Path | None = None
+        self, asker: Asker, open_local: Callable[[Path | None], Awaitable[Opened]], local_dir: Path | None = None
     ) -> None:
         self._asker = asker
         self._local_dir = local_dir
         self._open_local = open_local
-        self._opening: asyncio.Task[Embedder] | None = None
+        self._opening: asyncio.Task[Opened] | None = None
 
     async def __call__(self, call: Call, entry: Entry, texts: Sequence[str]) -> Sequence[bytes | None]:
         """The vector of each text; None for one of which the embedder cannot see all.
@@ -62,14 +70,22 @@ class Embedders:
             raise CacheUnavailable(f"The local embedder cannot be used: {exc}.", code="embedder_unavailable") from exc
         return [None if vector.truncated else vector.values for vector in vectors]
 
-    async def _local(self) -> Embedder:
+    async def aclose(self) -> None:
+        """Close the embedder that runs here, also where it is just being loaded; whoever wants one then is told so."""
+        if (opening := self._opening) is None:
+            return
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().close()
+
+    async def _local(self) -> Opened:
         """Loaded once, also where several wait for it, and also where they wait no longer."""
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open_local(self._local_dir))
             self._opening.add_done_callback(self._forget_failure)
         return await asyncio.shield(self._opening)
 
-    def _forget_failure(self, opening: "asyncio.Task[Embedder]") -> None:
+    def _forget_failure(self, opening: "asyncio.Task[Opened]") -> None:
         if opening.cancelled() or opening.exception() is not None:
             self._opening = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from app.core.call import Call
-from app.core.ports import CacheStore, CountFailure, Embedder, NoteFailure, PriceList, Recorder, SmartStage
+from app.core.ports import CacheStore, CountFailure, NoteFailure, PriceList, Recorder, SmartStage
 from app.core.record import CallRecord
 from app.core.smart import Kind
 from app.dialects.conversation import read_chat, read_question_answer, write_question
@@ -29,7 +29,7 @@ from app.providers.registry import Registry
 from app.settings import Settings
 from app.smart.augmentors import Augmentors
 from app.smart.caches import Caches
-from app.smart.embedding import Embedders
+from app.smart.embedding import Embedders, Opened
 from app.smart.live import LiveBook
 from app.smart.sessions import RouterSessions
 from app.smart.stats import Stats
@@ -176,7 +176,7 @@ def _open_store(settings: Settings) -> CacheStore:
     return open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
 
 
-async def _open_local(folder: Path | None) -> Embedder:
+async def _open_local(folder: Path | None) -> Opened:
     from app.embedders.local import open_local
 
     return await open_local(folder)
