@@ -15,6 +15,7 @@ HOST = re.compile(
 # https://url.spec.whatwg.org/#ends-in-a-number-checker: browsers and resolvers take such a host for an address.
 NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
 
+_MAPPED = IPv6Network("::ffff:0:0/96")
 _PORT = re.compile(r"[0-9]{1,5}")
 
 
@@ -67,4 +68,11 @@ def _read_network(text: str) -> Network | None:
         raise ValueError(
             f"{bare!r} is an address within {network}: write that for all of these, or {bare.partition('/')[0]}"
         )
+    return _plain(network)
+
+
+def _plain(network: Network) -> Network:
+    """The IPv4 network that `network` is only another spelling of (`::ffff:10.0.0.0/104`): found addresses are IPv4 then."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
     return network

@@ -32,6 +32,8 @@ _IPV4 = {
 }
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
+# RFC 5214, 6.1: what stands before the IPv4 address in the second half of an ISATAP address; 2 is the universal bit.
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 _IPV6 = {
     IPv6Network(block): kind
     for block, kind in {
@@ -42,6 +44,7 @@ _IPV6 = {
         "2001::/23": "a reserved",  # Teredo, ORCHID and a benchmark's among them
         "2001:db8::/32": "documentation's",
         "2002::/16": "6to4's",
+        "3ffe::/16": "a reserved",  # the 6bone's, given back in 2006 (RFC 3701)
         "3fff::/20": "documentation's",
     }.items()
 }
@@ -56,13 +59,21 @@ def plain(address: Address) -> Address:
 def why_not_public(address: Address) -> str | None:
     """What kind of address it is that nobody but the operator may send us to; None where it is public.
 
-    An IPv4 address behind NAT64 is judged by itself: in networks without IPv4 every page has one. 6to4, Teredo and
-    IPv4-compatible addresses are refused whatever they carry: no page is served there any more.
+    An IPv4 address behind NAT64 is judged by itself: in networks without IPv4 every page has one. So is what an ISATAP
+    router would send on to an IPv4 address, beside the IPv6 one. 6to4, Teredo and IPv4-compatible addresses are refused
+    whatever they carry: no page is served there any more.
     """
     address = plain(address)
-    if isinstance(address, IPv6Address) and address in _NAT64:
-        address = IPv4Address(int(address) & 0xFFFFFFFF)
     if isinstance(address, IPv4Address):
-        return next((kind for block, kind in _IPV4.items() if address in block), None)
+        return _why_not_public_v4(address)
+    within = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _NAT64:
+        return _why_not_public_v4(within)
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP and (kind := _why_not_public_v4(within)) is not None:
+        return kind
     special = next((kind for block, kind in _IPV6.items() if address in block), None)
     return special or (None if address in _GLOBAL_UNICAST else "a reserved")
+
+
+def _why_not_public_v4(address: IPv4Address) -> str | None:
+    return next((kind for block, kind in _IPV4.items() if address in block), None)

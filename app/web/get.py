@@ -46,12 +46,19 @@ class Got:
 
 
 async def get(
-    transport: httpx.AsyncBaseTransport, url: httpx.URL, accept: str, most_bytes: int, may: May | None = None
+    transport: httpx.AsyncBaseTransport,
+    url: httpx.URL,
+    accept: str,
+    most_bytes: int,
+    may: May | None = None,
+    *,
+    cuts: bool = False,
 ) -> Got:
     """Ask for `url`, and for wherever it is redirected to, by a transport that is guarded.
 
     Args:
         may: is asked before each request.
+        cuts: see `read_bounded`.
 
     Raises:
         NotGot: too many redirects, too many bytes, broken compression.
@@ -66,7 +73,7 @@ async def get(
         try:
             where = response.headers.get("location", "") if response.status_code in _REDIRECTS else ""
             if not where:
-                return _got(url, response, await read_bounded(response, most_bytes))
+                return _got(url, response, await read_bounded(response, most_bytes, cuts=cuts))
         finally:
             await response.aclose()
         url = _led(url, where)
@@ -87,8 +94,11 @@ def _got(url: httpx.URL, response: httpx.Response, body: bytes) -> Got:
     return Got(url, response.status_code, kind, charset[1].lower() if charset else None, body)
 
 
-async def read_bounded(response: httpx.Response, most_bytes: int) -> bytes:
+async def read_bounded(response: httpx.Response, most_bytes: int, *, cuts: bool = False) -> bytes:
     """The body of an answer, unpacked where it is gzip.
+
+    Args:
+        cuts: of one that has more than `most_bytes`, the first ones are given, and the others not waited for.
 
     Raises:
         NotGot: it has more than `most_bytes`, packed or unpacked, or cannot be unpacked.
@@ -108,6 +118,8 @@ async def read_bounded(response: httpx.Response, most_bytes: int) -> bytes:
         except zlib.error:
             raise NotGot("is said to be gzip and is not") from None
         if max(len(body), on_wire) > most_bytes:
+            if cuts:
+                return bytes(body[:most_bytes])
             raise NotGot(f"is larger than {most_bytes >> 10} KiB")
     if decoder and on_wire and not decoder.eof:
         raise NotGot("breaks off within its compression")

@@ -11,7 +11,7 @@ from app.web.get import NotGot, get
 from app.web.kept import Kept
 
 TTL_S = 3600.0
-MOST_BYTES = 500 * 1024  # RFC 9309, 2.5: what a crawler has to read at least
+MOST_BYTES = 500 * 1024  # RFC 9309, 2.5: what a crawler has to read at least; what follows is passed over
 _NAME = "LLM-Relay"
 _HELD = 30
 """Bytes of memory for each character of a long list of rules, as measured."""
@@ -67,7 +67,7 @@ class Robots:
     async def _ask(self, site: httpx.URL) -> Rules | None:
         """RFC 9309, 2.3.1: where there is none, all is allowed; where it cannot be had, nothing is. None in an outage."""
         try:
-            got = await get(self._transport, site, "text/plain", MOST_BYTES)
+            got = await get(self._transport, site, "text/plain", MOST_BYTES, cuts=True)
         except Refused:  # then so is the page, and that is what is to be told
             raise
         except NotGot:
@@ -76,4 +76,10 @@ class Robots:
             return None
         if not 200 <= got.status < 300:
             return Rules(_ALL) if 400 <= got.status < 500 else None
-        return await asyncio.to_thread(Rules, got.body.decode("utf-8-sig", "replace"))
+        return await asyncio.to_thread(_read, got.body)
+
+
+def _read(body: bytes) -> Rules:
+    if len(body) == MOST_BYTES:  # a rule that breaks off would be another one
+        body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+    return Rules(body.decode("utf-8-sig", "replace"))

@@ -15,6 +15,8 @@ from app.core.places import read_place
         ("10.0.0.0/8", "", "10.0.0.0/8", None),
         ("10.0.0.0/8:8080", "", "10.0.0.0/8", 8080),
         ("fd00::/8", "", "fd00::/8", None),
+        ("::ffff:10.0.0.0/104", "", "10.0.0.0/8", None),
+        ("[::ffff:10.0.0.7]:8080", "", "10.0.0.7/32", 8080),
         ("[fd00::7]", "", "fd00::7/128", None),
         ("[fd00::7]:443", "", "fd00::7/128", 443),
     ],
@@ -34,7 +36,9 @@ def test_what_is_no_place_is_refused_with_words(text: str) -> None:
         read_place(text)
 
 
-@pytest.mark.parametrize("text", ["10.0.0.7/8", "10.0.0.7/8:8080", "fd00::7/8", "[fd00::7/8]:443"])
+@pytest.mark.parametrize(
+    "text", ["10.0.0.7/8", "10.0.0.7/8:8080", "fd00::7/8", "[fd00::7/8]:443", "::ffff:10.0.0.7/104"]
+)
 def test_address_with_a_mask_that_opens_more_than_it_seems_to_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is an address within"):
         read_place(text)

@@ -69,6 +69,10 @@ HOSTILE = [
     "http://[ff02::1]:PORT/",
     "http://[2001:db8::1]:PORT/",
     "http://[3fff::1]:PORT/",
+    "http://[3ffe::1]:PORT/",
+    "http://[2606:2800:21f:cb07:0:5efe:127.0.0.1]:PORT/",
+    "http://[2606:2800:21f:cb07:200:5efe:10.0.0.1]:PORT/",
+    "http://[2606:2800:21f:cb07:0:5efe:a9fe:a9fe]/latest/meta-data/",
     "http://[100::1]:PORT/",
     "http://[5f00::1]:PORT/",
     "http://[v1.127.0.0.1]:PORT/",
@@ -307,6 +311,8 @@ async def test_ports_that_serve_no_pages_are_closed(port: int, connects: list[An
         ("10.0.0.0/8", "any.example", "10.0.0.7", 80),
         ("10.0.0.7:8080", "10.0.0.7", "10.0.0.7", 8080),
         ("10.0.0.0/8", "mapped.example", "::ffff:10.0.0.7", 80),
+        ("::ffff:10.0.0.0/104", "any.example", "10.0.0.7", 80),
+        ("[::ffff:10.0.0.7]:8080", "mapped.example", "::ffff:10.0.0.7", 8080),
         ("[fd00::7]:8080", "any.example", "fd00::7", 8080),
         ("fd00::/8", "any.example", "fd00::7", 443),
         ("pages.example:8443", "pages.example", "93.184.215.14", 8443),
@@ -329,6 +335,8 @@ async def test_what_the_operator_opened_is_open(opened: str, host: str, address:
         ("10.0.0.0/8", "any.example", "192.168.0.1", 80),
         ("10.0.0.0/8", "any.example", "10.0.0.7", 8080),
         ("10.0.0.7:8080", "10.0.0.7", "10.0.0.7", 80),
+        ("::ffff:10.0.0.0/104", "any.example", "192.168.0.1", 80),
+        ("::ffc0:0:0/90", "any.example", "10.0.0.7", 80),
     ],
 )
 async def test_nothing_else_is_open(opened: str, host: str, address: str, port: int) -> None:
@@ -338,7 +346,15 @@ async def test_nothing_else_is_open(opened: str, host: str, address: str, port: 
         await guard.addresses(host, port)
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::5db8:d70e"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "93.184.215.14",
+        "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
+        "64:ff9b::5db8:d70e",
+        "2606:2800:21f:cb07:0:5efe:5db8:d70e",
+    ],
+)
 async def test_public_addresses_are_open(address: str) -> None:
     assert [str(each) for each in await Guard(resolve=_tells(address)).addresses("public.example", 443)] == [address]
 

@@ -237,6 +237,8 @@ async def test_redirect_to_where_we_must_not_go_is_refused(
     assert not sentinel.came
 
 
+# So many more, and the first 500 KiB end behind the slash of "Disallow: /secret".
+ROOM = (500 << 10) - len("User-agent: *\n\nDisallow: /")
 ROBOTS = answer("User-agent: *\nDisallow: /private\n\nUser-agent: llm-relay\nDisallow: /secret\nAllow: /", "text/plain")
 
 
@@ -306,7 +308,11 @@ async def test_robots_txt_is_obeyed_for_a_page_that_a_user_had_read_before() -> 
         (answer("none", status=403), True),
         (answer("broken", status=503), False),
         (b"no http at all\r\n\r\n", False),
-        (answer(b"#" * (600 << 10), "text/plain"), False),
+        (answer(b"#" * (600 << 10), "text/plain"), True),
+        (answer(b"User-agent: *\nDisallow: /\n" + b"#" * (600 << 10), "text/plain"), False),
+        (answer(gzip.compress(b"#" * (600 << 10)), "text/plain", "Content-Encoding: gzip"), True),
+        (answer(b"User-agent: *\n" + b"#" * ROOM + b"\nDisallow: /secret", "text/plain"), True),
+        (answer(b"User-agent: *\n" + b"#" * (600 << 10) + b"\nDisallow: /", "text/plain"), True),
         (answer("User-agent: *\r\nDisallow:", "text/plain"), True),
         (answer("\ufeffUser-agent: *\r\nDisallow: /", "text/plain"), False),
     ],
