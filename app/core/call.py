@@ -134,6 +134,7 @@ class Trace:
         used: by the target, where it was asked and no reply came of it.
         way: the smart models that it came through up to now.
         notes: what stages on that way could not do, in a few words each.
+        gaps: what is lacking from what they did do.
         helpers: how many calls were made for it.
         session: how the client calls the conversation that it belongs to, where it says so in a header.
     """
@@ -155,6 +156,7 @@ class Trace:
     used: Usage | None = None
     way: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
     helpers: int = 0
     session: str | None = None
 

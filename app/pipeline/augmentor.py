@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from app.core.book import Entry
 from app.core.call import Call
@@ -34,6 +34,7 @@ FAILED = "failed"
 
 MOST_SOURCES = 2048
 """Bytes of the header: proxies have some 4,000 for all headers of a response."""
+_MOST_HOST = 100  # characters in a record
 # What separates addresses is a space, which none of them holds; all else that an address may hold stays as it is.
 _IN_URLS = "!#$%&'()*+,/:;=?@[]~"
 
@@ -115,6 +116,7 @@ class SmartAugmentor:
         gathered = await self._gatherer.gather(call, augmentor, decision, deadline)
         for failure in gathered.failures:
             self._note_failure(call, "augmentor", augmentor.name, failure)
+        _note_gaps(call, augmentor, gathered)
         context = await self._write(call, augmentor, gathered)
         if context is None:
             return _Ready(led, FAILED)
@@ -215,6 +217,20 @@ def _told(reply: Reply, ready: _Ready) -> Reply:
     if written := write_sources(ready.sources):
         reply.headers.append((SOURCES.encode(), written.encode("ascii")))
     return reply
+
+
+def _note_gaps(call: Call, augmentor: Augmentor, gathered: Gathered) -> None:
+    """The record says which pages are lacking, by their hosts: what follows may hold a secret. Why they are is in the log."""
+    for host in dict.fromkeys(map(_host_of, gathered.lost)):
+        call.trace.gaps += (f"augmentor {augmentor.name}: page not read ({host})",)
+
+
+def _host_of(url: str) -> str:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return host[:_MOST_HOST] if host and host.isprintable() else "no address"
 
 
 def _done(gathered: Gathered) -> str:

@@ -149,7 +149,9 @@ class Metering:
             trace.cache_hit,
             priced.cost,
             priced.version,
-            _redacted((*trace.notes, *trace.warnings)) if trace.warnings or trace.notes else (),
+            _redacted((*trace.notes, *trace.gaps, *trace.warnings))
+            if trace.warnings or trace.notes or trace.gaps
+            else (),
             trace.failures,
             trace.holds,
             trace.traceparent,

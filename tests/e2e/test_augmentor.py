@@ -424,6 +424,16 @@ def test_pages_that_fail_leave_what_the_search_found(bench: Bench) -> None:
     assert row["warnings"] == "augmentor web: no page could be read"
 
 
+def test_record_names_the_host_of_a_page_that_fails_where_another_is_there(bench: Bench) -> None:
+    linked, gone = bench.web.url("/Linked/A"), bench.web.url("/gone?key=secret")
+
+    response = bench.ask(text=f"{linked} {gone}", model="dead")
+
+    assert told(response) == (200, "scrape", [linked])
+    warnings = bench.gateway.row_of(response.headers["x-request-id"])["warnings"]
+    assert warnings == "augmentor dead: search failed,augmentor dead: page not read (127.0.0.1)"
+
+
 # (ad)
 @EACH_WAY
 @EACH_SURFACE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core.call import Call
+from app.core.call import Call, Trace
 from app.core.web import Context, Page, PageFailure, SearchFailed, SearchNotSetUp, SearchResult, Source, Wanted
 from app.dialects.conversation import last_user_text, read_chat
 from app.dialects.insertion import with_message
@@ -116,6 +116,15 @@ async def test_why_a_page_failed_reaches_nobody_but_the_log(bench: Bench) -> Non
     assert headers == {"x-relay-augmented": "failed"}
     assert bench.notes == ["search found nothing", "no page could be read"]
     assert bench.counts == {"total_requests": 1}
+
+
+async def test_record_says_of_which_hosts_pages_are_lacking_where_others_are_there(bench: Bench) -> None:
+    urls = "https://ok.example/1 https://bad.example/path?key=secret https://bad.example:8443/2"
+
+    await bench.ask(f"Read {urls}", max_scrape_urls=5, call={"trace": (trace := Trace())})
+
+    assert trace.gaps == ("augmentor web: page not read (bad.example)",)
+    assert (trace.notes, bench.notes) == ((), [])
 
 
 async def test_fault_of_ours_leaves_the_call_as_it_was(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,11 +23,13 @@ class Gathered:
 
     Attributes:
         failures: what could not be had, in a few words each.
+        lost: the addresses of pages that could not be read where others could.
     """
 
     results: Sequence[SearchResult] = ()
     pages: Sequence[Page] = ()
     failures: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class Gatherer:
@@ -69,13 +71,14 @@ class Gatherer:
     async def _fetch(self, call: Call, wanted: Sequence[Wanted], deadline: float) -> Gathered:
         if not wanted:
             return Gathered()
-        pages = []
+        pages, lost = [], []
         for each in await self._pages.fetch(wanted, deadline):
             if isinstance(each, PageFailure):
                 log.info("%s: a page %s", call.id, each.why)  # without its address, which may hold a secret
+                lost.append(each.asked)
             else:
                 pages.append(each)
-        return Gathered(pages=pages, failures=() if pages else ("no page could be read",))
+        return Gathered(pages=pages, lost=tuple(lost)) if pages else Gathered(failures=("no page could be read",))
 
 
 def _both(*parts: Gathered) -> Gathered:
@@ -83,4 +86,5 @@ def _both(*parts: Gathered) -> Gathered:
         [result for part in parts for result in part.results],
         [page for part in parts for page in part.pages],
         tuple(failure for part in parts for failure in part.failures),
+        tuple(url for part in parts for url in part.lost),
     )
