@@ -1,6 +1,7 @@
 """The way to the alert webhook: guarded, opened by WEB_ALLOW, or by the operator's proxy."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from app.providers.transport import Transport
 from app.providers.webhook import webhook_sender
 from app.settings import Settings
 from app.webhook_way import WebhookWay
-from tests.providers.transport.servers import OK, always, serve
+from tests.providers.transport.servers import OK, Peer, always, serve
 
 
 @pytest.fixture
@@ -38,6 +39,25 @@ async def test_private_address_is_refused_with_the_setting_that_opens_it(transpo
 
     assert why == "it leads to a loopback address, which WEB_ALLOW can open"
     assert server.connections == 0
+
+
+@pytest.mark.timeout(20)
+async def test_receiver_whose_answer_never_ends_is_given_up(transport: Transport) -> None:
+    async def trickle(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        with contextlib.suppress(OSError):
+            while True:
+                await peer.send(b"x", pause_s=0.02)
+
+    async with serve(trickle) as server:
+        place = read_place(f"127.0.0.1:{server.port}")
+        way = WebhookWay(Settings(alert_webhook_url=server.url, web_allow=(place,)), transport)
+
+        why = await webhook_sender(way.transport, server.url, timeout_s=0.5)(b"{}", {})
+
+        await way.aclose()
+    assert why == "no answer within 0.5 s"
 
 
 @pytest.mark.parametrize("opened", ["127.0.0.1", "127.0.0.0/8", "127.0.0.1:PORT"])
