@@ -119,6 +119,11 @@ class Message:
     parts: tuple[Part, ...]
     name: str | None = None
 
+    @property
+    def text(self) -> str:
+        """All text of it, a line between its parts."""
+        return "\n".join([part.text for part in self.parts if isinstance(part, Text)])
+
 
 @frozen
 class Tool:

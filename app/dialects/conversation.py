@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Message, Text
+from app.core.chat import ChatRequest, Message
 from app.core.errors import RelayError, UpstreamInvalid
 from app.core.events import Completion, Failed, fold, unfold
 from app.core.jsonio import InvalidJson, Json, dumps, loads
@@ -30,7 +30,7 @@ def read_chat(call: Call) -> ChatRequest | None:
 def last_user_text(request: ChatRequest) -> str:
     """The text of the last message of the user that has any, in the turn that is to be answered; empty where there is none."""
     index = last_user_index(request.messages)
-    return "" if index is None else text_of(request.messages[index])
+    return "" if index is None else request.messages[index].text
 
 
 def last_user_index(messages: Sequence[Message]) -> int | None:
@@ -39,16 +39,11 @@ def last_user_index(messages: Sequence[Message]) -> int | None:
     for index in range(len(messages) - 1, -1, -1):
         if messages[index].role == "user":
             is_turn = True
-            if text_of(messages[index]).strip():
+            if messages[index].text.strip():
                 return index
         elif messages[index].role == "assistant" and is_turn:
             return None
     return None
-
-
-def text_of(message: Message) -> str:
-    """All text of a message, a line between its parts."""
-    return "\n".join(part.text for part in message.parts if isinstance(part, Text))
 
 
 def write_answer(call: Call, completion: Completion) -> Reply:

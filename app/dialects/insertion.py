@@ -11,7 +11,7 @@ from app.core.call import Call
 from app.core.chat import ChatRequest, Message, Role, Text, ToolResult
 from app.core.errors import RelayError
 from app.core.jsonio import Json, dumps
-from app.dialects.conversation import last_user_index, text_of
+from app.dialects.conversation import last_user_index
 from app.dialects.dialect import Dialect
 from app.dialects.registry import DIALECTS
 
@@ -28,7 +28,7 @@ def with_message(call: Call, request: ChatRequest, text: str, role: Role) -> Cal
     if index is None:
         return call
     if dialect.client_only and dialect.form_of is None:
-        prompt = f"{text}\n\n{text_of(request.messages[index])}"
+        prompt = f"{text}\n\n{request.messages[index].text}"
         return _with_payload(call, {**call.payload, "prompt": prompt})
     writer = DIALECTS[dialect.form_of] if dialect.form_of else dialect
     said = Message(role, (Text(text),))
@@ -39,7 +39,7 @@ def with_message(call: Call, request: ChatRequest, text: str, role: Role) -> Cal
 
 def _among_turns(call: Call, request: ChatRequest, index: int, said: Message, writer: Dialect) -> Payload | None:
     """With the turns as they came; None where they are no list, or where the message does not belong among them."""
-    last = Message("user", (Text(text_of(request.messages[index])),))
+    last = Message("user", (Text(request.messages[index].text),))
     alone, both = _write(call, writer, last), _write(call, writer, said, last)
     changed = [key for key in both if both[key] != alone.get(key)]
     key = changed[0] if len(changed) == 1 else ""
@@ -66,7 +66,7 @@ def _turn_of(payload: Payload, key: str, turns: Sequence[Json], last: Message, d
         if index is not None:
             read = messages[index]
             has_result = any(isinstance(part, ToolResult) for part in read.parts)
-            return at if text_of(read) == text_of(last) and not has_result else None
+            return at if read.text == last.text and not has_result else None
     return None
 
 

@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -94,7 +94,7 @@ class Checker:
         except RelayError as exc:
             log.info("%s: the cache %s could not be checked: %s", call.id, cache.name, exc.message)
         else:
-            await self._compare(call, entry, found, _question(request), completion)
+            await self._compare(call, entry, found, request.messages[-1].text.strip(), completion)
 
     async def _compare(self, call: Call, entry: Entry, found: Found, asked: str, completion: Completion) -> None:
         cache, stored = cache_of(entry), pair_id(entry.id, found.entry.question)
@@ -146,11 +146,6 @@ def _with_data(task: str, data: Mapping[str, str]) -> str:
     mark = secrets.token_hex(8)
     blocks = (_BLOCK.format(mark=mark, title=title, text=_cut(text)) for title, text in data.items())
     return task + _AS_DATA + "".join(blocks)
-
-
-def _question(request: ChatRequest) -> str:
-    parts: Sequence[object] = request.messages[-1].parts
-    return "\n".join(part.text for part in parts if isinstance(part, Text)).strip()
 
 
 def _called(completion: Completion) -> list[tuple[str, str]]:

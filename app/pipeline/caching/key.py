@@ -68,7 +68,7 @@ def key_of(
         if any(isinstance(part, ToolResult | ToolCall) for message in before for part in message.parts):
             return None  # the question is about what the tools gave, and that is not looked at
         before = tuple(message for message in before if message.role == "system")
-    question = _text_of(asked)
+    question = asked.text.strip()
     if not question:
         return None
     if not cache.match_system_prompt:
@@ -91,7 +91,7 @@ def key_of(
 
 def said_lately(request: ChatRequest) -> list[str]:
     """The last words of the user, and those before that they may go on from: `and Berlin?` may ask for weather, as of Paris."""
-    said = [_text_of(message) for message in request.messages if message.role == "user"][-_LATELY:]
+    said = [message.text.strip() for message in request.messages if message.role == "user"][-_LATELY:]
     return [*(text[-_SHORT:] for text in said[:-1]), *said[-1:]]
 
 
@@ -105,10 +105,6 @@ def cache_of(entry: Entry) -> Cache:
 def pair_id(cache_id: str, question: str) -> str:
     """Names a question of a cache, whoever asked it: what is wrong for one is wrong for all."""
     return _digest([cache_id, question])[:32]
-
-
-def _text_of(message: Message) -> str:
-    return "\n".join(part.text for part in message.parts if isinstance(part, Text)).strip()
 
 
 def _tenant(call: Call, cache: Cache) -> Any:

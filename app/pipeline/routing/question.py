@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.core.call import Call
-from app.core.chat import ChatRequest, Image, Message, Text, ToolResult
+from app.core.chat import ChatRequest, Image, Message, ToolResult
 from app.core.frozen import frozen
 from app.core.ports import Estimate, EstimateCall
 from app.core.usage import Usage
@@ -72,16 +72,11 @@ def ask_of(request: ChatRequest) -> Question:
     return Question(
         Estimate(0, request.max_tokens),
         request,
-        texts=tuple(text for message in messages if message.role == "user" and (text := text_of(message)).strip()),
+        texts=tuple(text for message in messages if message.role == "user" and (text := message.text).strip()),
         messages=len(messages),
         images=any(_has_image(message) for message in messages),
         tools=bool(request.tools),
     )
-
-
-def text_of(message: Message) -> str:
-    """All text of a message, a line between its parts."""
-    return "\n".join([part.text for part in message.parts if isinstance(part, Text)])
 
 
 def _has_image(message: Message) -> bool:
