@@ -26,6 +26,7 @@ from app.provider_desk import ProviderDesk
 from app.smart.cache_desk import CacheDesk
 from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer
+from app.smart.search_setup import look_at_searches
 
 
 def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
@@ -42,6 +43,7 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
         parts.settings.default_model,
         refresh=parts.smart.live.refresh,
         settled=parts.registry.settled,
+        lacks=look_at_searches(parts.settings, parts.registry).lacks,
     )
     return [
         usage_router(authorise, Reports(parts.database), Requests(parts.database)),

@@ -261,6 +261,7 @@ async def _examine_smart_models(
     from app.providers.registry import Registry
     from app.providers.transport import open_transport
     from app.smart.desk import SmartDesk
+    from app.smart.search_setup import look_at_searches
     from app.store.db import open_database
 
     if catalog is None:  # nor can they be read
@@ -274,14 +275,15 @@ async def _examine_smart_models(
     try:
         overrides = catalog.overrides(load_overrides(settings.overrides_path))
         registry = Registry(config, settings.secret, transport, overrides)
-        desk = SmartDesk(database, registry, settings.default_model, refresh=nothing, settled=nothing)
+        lacks = look_at_searches(settings, registry).lacks
+        desk = SmartDesk(database, registry, settings.default_model, refresh=nothing, settled=nothing, lacks=lacks)
         if not (stored := await desk.list_all()):
             return []
         if not offline:
             await registry.discover()
         broken = [
             Finding(Verdict.NOTE, f"{each.kind} {each.model.name}", str(fault))
-            for each, faults in await desk.find_broken()
+            for each, faults in [*await desk.find_broken(), *await desk.find_lacking()]
             if each.model.enabled
             for fault in faults
         ]

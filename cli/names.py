@@ -87,7 +87,7 @@ def _add(
     kind: Kind, name: str, given: Mapping[str, Any], *, offline: bool, as_json: bool, env_file: Path | None
 ) -> None:
     async def make(desk: "SmartDesk") -> View:
-        return _view(await desk.add(kind, {**given, "name": name}))
+        return await _warned(desk, await desk.add(kind, {**given, "name": name}))
 
     view = _on_desk_by_option(kind, env_file, make, offline=offline)
     _tell("Added", view, as_json=as_json)
@@ -100,10 +100,17 @@ def _modify(
         fail("Nothing to change: give an option, or a --file.")
 
     async def change(desk: "SmartDesk") -> View:
-        return _view(await desk.change(kind, name, given))
+        return await _warned(desk, await desk.change(kind, name, given))
 
     view = _on_desk_by_option(kind, env_file, change, offline=offline)
     _tell("Changed", view, as_json=as_json)
+
+
+async def _warned(desk: "SmartDesk", stored: "Stored") -> View:
+    """What it is now; standard error is told what it lacks."""
+    for fault in await desk.warnings_of(stored.model):
+        typer.echo(f"warning: {by_option(str(fault), stored.kind)}", err=True)
+    return _view(stored)
 
 
 def _on_desk_by_option(kind: Kind, env_file: Path | None, work: Any, *, offline: bool) -> View:

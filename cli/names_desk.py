@@ -35,9 +35,11 @@ def on_desk(env_file: Path | None, work: "Callable[[SmartDesk], Awaitable[T]]", 
 def desk_of(directory: Directory) -> "SmartDesk":
     """The desk."""
     from app.smart.desk import SmartDesk
+    from app.smart.search_setup import look_at_searches
 
     async def nothing() -> None:
         """No server here to be told, and no list on its way."""
 
-    default_model = directory.settings.default_model
-    return SmartDesk(directory.db, directory.registry, default_model, refresh=nothing, settled=nothing)
+    settings, registry = directory.settings, directory.registry
+    lacks = look_at_searches(settings, registry).lacks
+    return SmartDesk(directory.db, registry, settings.default_model, refresh=nothing, settled=nothing, lacks=lacks)

@@ -10,7 +10,10 @@ from cli.names_desk import on_desk
 from cli.output import counted, fail, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.smart.desk import SmartDesk
+    from collections.abc import Sequence
+
+    from app.smart.checks import Fault
+    from app.smart.desk import SmartDesk, Stored
     from app.smart.exchange import Plan
 
 Source = Annotated[
@@ -79,26 +82,31 @@ def validate(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Tell what is wrong with them, or with a file; nothing is changed. Exit status 1 where something is."""
+    """Tell what is wrong with them, or with a file, and what they lack; nothing is changed. Exit status 1 where something is wrong."""
     document = None if file is None else read_document(file)
 
-    async def look(desk: "SmartDesk") -> list[str]:
+    async def look(desk: "SmartDesk") -> tuple[list[str], list[str]]:
         if file is None:
-            found = await desk.find_broken()
-            return [f"{each.kind} {each.model.name}: {fault}" for each, faults in found for fault in faults]
+            return _lines(await desk.find_broken()), _lines(await desk.find_lacking())
         from app.smart.exchange import plan_import
 
-        return list((await plan_import(desk, document or {}, replace=replace)).warnings)
+        plan = await plan_import(desk, document or {}, replace=replace)
+        return list(plan.warnings), list(plan.lacking)
 
-    lines = on_desk(env_file, look, offline=offline)
+    faults, warnings = on_desk(env_file, look, offline=offline)
     if as_json:
-        show_json({"valid": not lines, "faults": lines})
-    elif not lines:
-        typer.echo("All in order.")
-    if lines:
-        if not as_json:
-            typer.echo("\n".join(lines), err=True)
+        show_json({"valid": not faults, "faults": faults, "warnings": warnings})
+    else:
+        for line in [*faults, *(f"warning: {line}" for line in warnings)]:
+            typer.echo(line, err=True)
+        if not faults:
+            typer.echo("Nothing is wrong." if warnings else "All in order.")
+    if faults:
         raise typer.Exit(1)
+
+
+def _lines(found: "Sequence[tuple[Stored, list[Fault]]]") -> list[str]:
+    return [f"{each.kind} {each.model.name}: {fault}" for each, faults in found for fault in faults]
 
 
 def _confirms(file: str) -> bool:
@@ -115,7 +123,7 @@ def _view(plan: "Plan") -> dict[str, Any]:
         ],
         "deleted": [{"kind": each.kind, "name": each.model.name} for each in plan.deleted],
         "unchanged": plan.unchanged,
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *plan.lacking],
     }
 
 
@@ -129,5 +137,5 @@ def _show(plan: "Plan") -> None:
     if rows:
         show_table(["", "kind", "name", "fields"], rows, below=[3])
     typer.echo(f"{len(rows)} to change, {plan.unchanged} as they are.")
-    for line in plan.warnings:
+    for line in view["warnings"]:
         typer.echo(f"warning: {line}", err=True)

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from app.core.book import LONGEST_WAY, Book, Entry, is_pattern, targets_of
 from app.core.call import Step
 from app.core.naming import normalise
-from app.core.smart import Cache, Router, SmartModel
+from app.core.smart import Augmentor, Cache, Router, SmartModel
 from app.providers.registry import Registry
+from app.smart.search_setup import Lacks
 
 LOCAL = "local"
 _LOCAL_MODULES = ("onnxruntime", "tokenizers")
@@ -41,12 +42,14 @@ class Surroundings:
         others: the other smart models.
         token_ids: of all tokens.
         default_model: None where none is set.
+        lacks: what is not set up that the searches of an augmentor need.
     """
 
     registry: Registry
     others: Sequence[SmartModel]
     token_ids: Collection[str]
     default_model: str | None
+    lacks: Lacks
 
 
 def find_faults(model: SmartModel, around: Surroundings) -> list[Fault]:
@@ -58,6 +61,13 @@ def find_faults(model: SmartModel, around: Surroundings) -> list[Fault]:
         *_unknown_tokens(model, around),
         *_circles(model, around),
     ]
+
+
+def find_warnings(model: SmartModel, around: Surroundings) -> list[Fault]:
+    """What `model` lacks there and can do without, if not well."""
+    if isinstance(model, Augmentor) and model.mode != "never" and (why := around.lacks(model)) is not None:
+        return [Fault("search_provider", f"nothing can be searched for: {why}")]
+    return []
 
 
 def has_local_embedder() -> bool:

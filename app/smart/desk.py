@@ -5,11 +5,12 @@ from typing import Any
 
 from app.core.naming import normalise
 from app.core.redaction import redact
-from app.core.smart import Kind, SmartModel, definition_of
+from app.core.smart import Augmentor, Kind, SmartModel, definition_of
 from app.providers.registry import Registry
-from app.smart.checks import Fault, Surroundings, find_faults
+from app.smart.checks import Fault, Surroundings, find_faults, find_warnings
 from app.smart.conflict import Conflict, NameTaken, find_conflict
 from app.smart.definition import InvalidName, check_object, read_definition
+from app.smart.search_setup import Lacks
 from app.store.db import Database
 from app.store.smart_models import NameExists, StoredSmartModel, put_smart_models, read_smart_models
 from app.store.tokens import list_tokens
@@ -22,6 +23,10 @@ class NoSuchName(LookupError):
     """There is none of that id or name; the message is a sentence."""
 
 
+def _nothing(_augmentor: Augmentor) -> None:
+    return None
+
+
 class SmartDesk:
     """All functions raise `DatabaseUnavailable`.
 
@@ -29,6 +34,7 @@ class SmartDesk:
         default_model: the setting; None where there is none.
         refresh: has what was written take effect here; other workers look by themselves.
         settled: returns when providers have told which models they have, or have had their time.
+        lacks: what is not set up that the searches of an augmentor need.
     """
 
     def __init__(
@@ -39,12 +45,14 @@ class SmartDesk:
         *,
         refresh: Callable[[], Awaitable[None]],
         settled: Callable[[], Awaitable[None]],
+        lacks: Lacks = _nothing,
     ) -> None:
         self.db = db
         self.registry = registry
         self._default_model = default_model
         self.refresh = refresh
         self.settled = settled
+        self._lacks = lacks
 
     async def list_all(self, kind: Kind | None = None, owner_tag: str | None = None) -> list[Stored]:
         """All of them, or those of one kind or with that owner tag, by kinds and names."""
@@ -129,10 +137,20 @@ class SmartDesk:
                 found.append((each, faults))
         return found
 
+    async def warnings_of(self, model: SmartModel) -> list[Fault]:
+        """What it lacks and can do without, if not well."""
+        return find_warnings(model, await self.look_around([]))
+
+    async def find_lacking(self) -> list[tuple[Stored, list[Fault]]]:
+        """Those of them that lack something which they can do without, if not well."""
+        around = await self.look_around([])
+        found = ((each, find_warnings(each.model, around)) for each in await self.list_all())
+        return [(each, warnings) for each, warnings in found if warnings]
+
     async def look_around(self, others: Sequence[SmartModel]) -> Surroundings:
         """What definitions are held against."""
         token_ids = {token.id for token in await list_tokens(self.db)}
-        return Surroundings(self.registry, others, token_ids, self._default_model)
+        return Surroundings(self.registry, others, token_ids, self._default_model, self._lacks)
 
     def check_name(self, model: SmartModel, others: Sequence[SmartModel]) -> None:
         """Raise `NameTaken` where something else is called as `model` is."""

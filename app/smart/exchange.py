@@ -35,6 +35,7 @@ class Plan:
     Attributes:
         unchanged: how many are there already just so.
         warnings: what is wrong with those that come, and may come right elsewhere: a line each.
+        lacking: what those that come lack and can do without, if not well: a line each.
     """
 
     added: tuple[SmartModel, ...]
@@ -42,6 +43,7 @@ class Plan:
     deleted: tuple[Stored, ...]
     unchanged: int
     warnings: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -80,7 +82,8 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
         desk.check_name(model, [each for each in everything if each is not model])
     new = [*added, *(change.model for change in changed)]
     warnings = await _check(desk, new, everything)
-    return Plan(tuple(added), tuple(changed), deleted, len(wanted) - len(new), tuple(warnings))
+    lacking = [f"{each.kind} {each.name}: {fault}" for each in new for fault in await desk.warnings_of(each)]
+    return Plan(tuple(added), tuple(changed), deleted, len(wanted) - len(new), tuple(warnings), tuple(lacking))
 
 
 async def apply_import(desk: SmartDesk, plan: Plan) -> None:

@@ -14,11 +14,8 @@ from app.core.web import SEARCH, Asked, Found, SearchNotSetUp, SearchResult
 from app.pipeline.asking import Asker, Asking
 from app.pipeline.searching import Searcher
 from app.settings import Settings
+from app.smart.search_setup import AGENT, CHAT, SearchSetup
 from app.web.search import Parallel, Perplexity, SearXNG
-
-# Perplexity's Agent API has replaced its chat completions, which still answer some. The first one that is there is asked.
-_AGENT, _CHAT = "perplexity-agent/perplexity/sonar", "perplexity/sonar"
-_PARALLEL_KEYS = ("PARALLELAI_API_KEY", "PARALLEL_API_KEY")
 
 
 class Searches:
@@ -31,7 +28,7 @@ class Searches:
     def __init__(
         self, settings: Settings, transport: httpx.AsyncBaseTransport, asker: Asker, searcher: Searcher
     ) -> None:
-        self._settings = settings
+        self._setup = SearchSetup(settings, asker.knows)
         self._transport = transport
         self._asker = asker
         self._searcher = searcher
@@ -40,15 +37,10 @@ class Searches:
             "parallel": self._by_parallel,
             "perplexity": self._by_perplexity,
         }
-        self._lacks: Mapping[Provider, Callable[[Augmentor], str | None]] = {
-            "searxng": self._lacks_url,
-            "parallel": self._lacks_key,
-            "perplexity": self._lacks_entry,
-        }
 
     def lacks(self, augmentor: Augmentor) -> str | None:
-        """What is not there that its searches need, as a sentence without its stop that names the setting; None where all is."""
-        return self._lacks[augmentor.search_provider](augmentor)
+        """See `SearchSetup`."""
+        return self._setup.lacks(augmentor)
 
     async def search(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Sequence[SearchResult]:
         """The results for `query`.
@@ -61,13 +53,13 @@ class Searches:
         return (await self._ways[augmentor.search_provider](call, augmentor, query, deadline)).results
 
     async def _by_searxng(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
-        provider = SearXNG(self._transport, augmentor.search_provider_url or self._settings.searxng_url or "")
+        provider = SearXNG(self._transport, self._setup.searxng_url(augmentor) or "")
         most = augmentor.max_search_results
         return await self._searcher.search(call, "searxng", provider, query, most, deadline)
 
     async def _by_parallel(self, call: Call, augmentor: Augmentor, query: str, deadline: float) -> Found:
         url = augmentor.search_provider_url
-        provider = Parallel(self._transport, self._parallel_key, *([url] if url else []))
+        provider = Parallel(self._transport, self._setup.parallel_key, *([url] if url else []))
         most = augmentor.max_search_results
         return await self._searcher.search(call, "parallel", provider, query, most, deadline)
 
@@ -77,21 +69,6 @@ class Searches:
 
         return await Perplexity(ask).search(query, augmentor.max_search_results, deadline)
 
-    def _lacks_url(self, augmentor: Augmentor) -> str | None:
-        there = augmentor.search_provider_url or self._settings.searxng_url
-        return None if there else "SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor"
-
-    def _lacks_key(self, _augmentor: Augmentor) -> str | None:
-        return None if self._parallel_key() else f"Parallel has no API key: set {' or '.join(_PARALLEL_KEYS)}"
-
-    def _lacks_entry(self, _augmentor: Augmentor) -> str | None:
-        there = self._asker.knows(_AGENT) or self._asker.knows(_CHAT)
-        return None if there else f"Perplexity has no entry with a key in config.json that has {_AGENT} or {_CHAT}"
-
-    def _parallel_key(self) -> str | None:
-        key = self._settings.secret(_PARALLEL_KEYS)
-        return key.split(",")[0].strip() if key else None
-
 
 async def _ask_perplexity(asker: Asker, call: Call, query: str, deadline: float) -> Asked:
     """The reply to a question, by the Agent API or else by chat completions, with its sources as these have them.
@@ -100,12 +77,12 @@ async def _ask_perplexity(asker: Asker, call: Call, query: str, deadline: float)
         RelayError: there is none.
     """
     try:
-        asked: dict[str, Json] = {"model": _AGENT, "input": query, "tools": [{"type": "web_search"}]}
+        asked: dict[str, Json] = {"model": AGENT, "input": query, "tools": [{"type": "web_search"}]}
         reply = await _ask(asker, call, "responses", "responses", asked, deadline)
         return Asked(_with_sources(reply.reply), reply.usage)
     except UnknownModel:
         messages: list[Json] = [{"role": "user", "content": query}]
-        return await _ask(asker, call, "chat", "openai", {"model": _CHAT, "messages": messages}, deadline)
+        return await _ask(asker, call, "chat", "openai", {"model": CHAT, "messages": messages}, deadline)
 
 
 async def _ask(

@@ -450,3 +450,20 @@ async def test_smart_models_that_lead_nowhere_are_noted(tmp_path: Path, database
     assert report.of("alias lost")[0] == "note"
     assert "target: there is no model 'one/gone'" in report.of("alias lost")[1]
     assert {"alias found", "alias off"}.isdisjoint(one["subject"] for one in json.loads(report.text))
+
+
+async def test_augmentor_whose_searches_are_not_set_up_is_noted(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "supported_models": ["a"]})
+    await put_smart_models(database, [make_smart("augmentor", "web", target_model="one/a", designator_model="one/a")])
+    environ = {"DATABASE_URL": database_url}
+
+    without = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", **environ)
+    environ["SEARXNG_URL"] = "http://127.0.0.1:9"
+    with_one = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", **environ)
+
+    verdict, words = without.of("augmentor web")
+    assert (without.code, verdict) == (0, "note")
+    assert words.startswith("search_provider: nothing can be searched for: SearXNG has no address: set SEARXNG_URL")
+    assert "augmentor web" not in with_one.text

@@ -26,7 +26,7 @@ def relay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Relay:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RELAY_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("RELAY_ENV_FILE", "")
-    for name in ("DATABASE_URL", "RELAY_CONFIG", "DEFAULT_MODEL"):
+    for name in ("DATABASE_URL", "RELAY_CONFIG", "DEFAULT_MODEL", "SEARXNG_URL"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, status: int = 0, stdin: str | None = None) -> Result:
@@ -226,3 +226,38 @@ def test_way_of_a_call_is_told_to_its_price(relay: Relay) -> None:
     lost = relay("names", "explain", "nothing").stdout
     assert lost.startswith("nothing\n  error: The model 'nothing' does not exist here.")
     assert "Say which" in relay("names", "explain", status=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("provider", "lacking"),
+    [
+        ("searxng", "SearXNG has no address: set SEARXNG_URL"),
+        ("parallel", "Parallel has no API key: set PARALLELAI_API_KEY"),
+        ("perplexity", "Perplexity has no entry with a key in config.json"),
+    ],
+)
+def test_augmentor_whose_searches_are_not_set_up_is_a_warning(relay: Relay, provider: str, lacking: str) -> None:
+    web = (*("names", "add", "augmentor", "web", "--target", "acme/small"), *("--designator", "acme/picker"))
+    added = relay(*web, "--search-provider", provider)
+    changed = relay("names", "modify", "augmentor", "web", "--max-search-results", "3")
+    looked_at = relay("names", "validate")
+    told = json.loads(relay("names", "validate", "--json").stdout)
+    relay("names", "export", "names.yaml")
+    relay("names", "delete", "web")
+    file = relay("names", "validate", "names.yaml")
+
+    for result in (added, changed):
+        assert result.stderr.startswith("warning: --search-provider: nothing can be searched for: ")
+        assert lacking in result.stderr
+    assert looked_at.stderr == file.stderr
+    assert looked_at.stderr.startswith("warning: augmentor web: search_provider: ")
+    assert (looked_at.stdout, told["valid"], told["faults"]) == ("Nothing is wrong.\n", True, [])
+    assert [lacking in line for line in told["warnings"]] == [True]
+
+
+def test_augmentor_whose_searches_are_set_up_is_no_warning(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARXNG_URL", "http://searx.example")
+    web = (*("names", "add", "augmentor", "web", "--target", "acme/small"), *("--designator", "acme/picker"))
+
+    assert relay(*web).stderr == ""
+    assert relay("names", "validate").stdout == "All in order.\n"

@@ -147,7 +147,7 @@ def show_plan(plan: Plan) -> Imported:
         ],
         deleted=[NameShown(kind=each.kind, name=each.model.name) for each in plan.deleted],
         unchanged=plan.unchanged,
-        warnings=list(plan.warnings),
+        warnings=[*plan.warnings, *plan.lacking],
     )
 
 

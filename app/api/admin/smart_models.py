@@ -65,6 +65,7 @@ class Validity(BaseModel):
 
     valid: bool
     faults: list[str] = Field(description="What is wrong: the field, and what would mend it.")
+    warnings: list[str] = Field(description="What it lacks and can do without, if not well.")
     conflicts_with: ConflictShown | None = None
 
 
@@ -182,13 +183,13 @@ async def _validity(desk: SmartDesk, kind: Kind, written: Any, key: str | None) 
     with refusing_names():
         before = None if key is None else await desk.show(key, kind)
     try:
-        await desk.validate(kind, written, before)
+        model = await desk.validate(kind, written, before)
     except NameTaken as exc:
         conflict = ConflictShown(kind=exc.conflict.kind, name=exc.conflict.name)
-        return Validity(valid=False, faults=[str(exc)], conflicts_with=conflict)
+        return Validity(valid=False, faults=[str(exc)], warnings=[], conflicts_with=conflict)
     except InvalidName as exc:
-        return Validity(valid=False, faults=str(exc).splitlines())
-    return Validity(valid=True, faults=[])
+        return Validity(valid=False, faults=str(exc).splitlines(), warnings=[])
+    return Validity(valid=True, faults=[], warnings=list(map(str, await desk.warnings_of(model))))
 
 
 def _as_written(model: type[BaseModel]) -> Any:

@@ -153,7 +153,7 @@ def test_validation_writes_nothing_and_may_take_the_place_of_one(admin: httpx.Cl
 
     assert admin.post(f"{API}/aliases/validate", json=body).json()["valid"] is False
     replacing = admin.post(f"{API}/aliases/validate", params={"replaces": added["id"]}, json=body)
-    assert replacing.json() == {"valid": True, "faults": [], "conflicts_with": None}
+    assert replacing.json() == {"valid": True, "faults": [], "warnings": [], "conflicts_with": None}
 
 
 def test_export_and_import_carry_all_of_it_around(admin: httpx.Client) -> None:
@@ -168,7 +168,8 @@ def test_export_and_import_carry_all_of_it_around(admin: httpx.Client) -> None:
     assert admin.get(f"{API}/names/export").json() == {}
     back = admin.post(f"{API}/names/import", json=exported).json()
 
-    assert (len(back["added"]), back["changed"], back["warnings"]) == (5, [], [])
+    assert (len(back["added"]), back["changed"]) == (5, [])
+    assert ["SEARXNG_URL" in warning for warning in back["warnings"]] == [True]
     assert admin.get(f"{API}/names/export").json() == exported
     exported["aliases"][0]["target"] = "acme/gone"
     changed = admin.post(f"{API}/names/import", json=exported).json()
@@ -220,3 +221,16 @@ def test_document_tells_of_every_field(gateway: Gateway) -> None:
         assert "required" not in changed
     assert "Candidate" in document["components"]["schemas"]
     assert "designator" in json.dumps(document["components"]["schemas"]["Candidate"])
+
+
+def test_augmentor_whose_searches_are_not_set_up_is_told_of_and_can_be(admin: httpx.Client) -> None:
+    body = {"name": "web", **LEAST["augmentors"]}
+
+    told = admin.post(f"{API}/augmentors/validate", json=body).json()
+    imported = admin.post(f"{API}/names/import", params={"dry_run": True}, json={"augmentors": [body]}).json()
+
+    words = "search_provider: nothing can be searched for: SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor"
+    assert told == {"valid": True, "faults": [], "warnings": [words], "conflicts_with": None}
+    assert imported["warnings"] == [f"augmentor web: {words}"]
+    for fields in ({"mode": "never"}, {"search_provider_url": "http://searx.example"}):
+        assert admin.post(f"{API}/augmentors/validate", json=body | fields).json()["warnings"] == []
