@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from app.store.tokens import StoredToken
 
 
+_REMOVE = "A newer version may read it; else remove it: llm-relay names delete NAME"
+
+
 class Verdict(StrEnum):
     """What a finding means for the operator."""
 
@@ -277,8 +280,14 @@ async def _examine_smart_models(
         registry = Registry(config, settings.secret, transport, overrides)
         lacks = look_at_searches(settings, registry).lacks
         desk = SmartDesk(database, registry, settings.default_model, refresh=nothing, settled=nothing, lacks=lacks)
+        unreadable = [
+            Finding(
+                Verdict.ERROR, f"{each.kind} {each.name}", f"cannot be read, and does nothing: {each.why}. {_REMOVE}"
+            )
+            for each in await desk.list_unreadable()
+        ]
         if not (stored := await desk.list_all()):
-            return []
+            return unreadable
         if not offline:
             await registry.discover()
         broken = [
@@ -287,7 +296,7 @@ async def _examine_smart_models(
             if each.model.enabled
             for fault in faults
         ]
-        return [Finding(Verdict.OK, "smart models", f"{len(stored)} defined"), *broken]
+        return [Finding(Verdict.OK, "smart models", f"{len(stored)} defined"), *unreadable, *broken]
     except (InvalidConfig, InvalidSettings):
         return []  # told of where it was looked at
     finally:

@@ -17,7 +17,7 @@ from cli.names_train import train
 from cli.output import fail, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.smart.desk import SmartDesk, Stored
+    from app.smart.desk import SmartDesk, Stored, Unreadable
 
 View = dict[str, Any]
 
@@ -47,7 +47,8 @@ def list_all(
         fail(f"There is no kind {kind!r}; there are {', '.join(CLASSES)}.")
 
     async def read(desk: "SmartDesk") -> list[View]:
-        return [_view(each) for each in await desk.list_all(kind, owner_tag)]
+        readable = [_view(each) for each in await desk.list_all(kind, owner_tag)]
+        return [*readable, *map(_view_unreadable, await desk.list_unreadable(kind, owner_tag))]
 
     views = on_desk(env_file, read)
     if as_json:
@@ -73,8 +74,10 @@ def delete(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> Non
     """Remove one of them."""
 
     async def remove(desk: "SmartDesk") -> View:
-        found = await desk.show(name)
-        return _view(await desk.delete(found.kind, found.id))
+        from app.smart.desk import Unreadable
+
+        gone = await desk.delete(None, name)
+        return _view_unreadable(gone) if isinstance(gone, Unreadable) else _view(gone)
 
     view = on_desk(env_file, remove)
     if as_json:
@@ -155,11 +158,17 @@ def _view(stored: "Stored") -> View:
     }
 
 
+def _view_unreadable(row: "Unreadable") -> View:
+    return {"id": row.id, "kind": row.kind, "name": row.name, "unreadable": row.why}
+
+
 def _number(value: Any) -> Any:
     return value if isinstance(value, int) else str(value)
 
 
 def _line(view: View) -> list[str]:
+    if "unreadable" in view:
+        return [view["name"], view["kind"], "-", f"unreadable: {view['unreadable']}", "-", "-"]
     return [
         view["name"],
         view["kind"],

@@ -87,7 +87,10 @@ def validate(
 
     async def look(desk: "SmartDesk") -> tuple[list[str], list[str]]:
         if file is None:
-            return _lines(await desk.find_broken()), _lines(await desk.find_lacking())
+            unreadable = [
+                f"{each.kind} {each.name}: cannot be read: {each.why}" for each in await desk.list_unreadable()
+            ]
+            return [*unreadable, *_lines(await desk.find_broken())], _lines(await desk.find_lacking())
         from app.smart.exchange import plan_import
 
         plan = await plan_import(desk, document or {}, replace=replace)

@@ -21,7 +21,7 @@ from app.smart.embedding import Embedders
 from app.smart.feedback import CacheFeedback
 from app.smart.stats import Stats
 from app.store.db import Database, DatabaseUnavailable
-from app.store.smart_models import read_smart_models
+from app.store.smart_models import read_smart_models, read_unreadable_smart_models
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,11 @@ class Caches:
             for each in await read_smart_models(self._database, "cache")
             if isinstance(each.model, Cache)
         }
+        # One that this version cannot read may be read by the next one.
+        unreadable = tuple(f"{each.id}-" for each in await read_unreadable_smart_models(self._database, "cache"))
         for collection in set(await self.store.collections()) - kept:
+            if collection.startswith(unreadable):
+                continue
             log.info("what a cache kept that is gone, or has another embedder now, is removed: %s", collection)
             await self.store.drop(collection)
 

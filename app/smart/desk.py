@@ -1,6 +1,7 @@
 """Smart models for those who manage them: which there are, and how one is added, changed and removed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.naming import normalise
@@ -12,11 +13,33 @@ from app.smart.conflict import Conflict, NameTaken, find_conflict
 from app.smart.definition import InvalidName, check_object, read_definition
 from app.smart.search_setup import Lacks
 from app.store.db import Database
-from app.store.smart_models import NameExists, StoredSmartModel, put_smart_models, read_smart_models
+from app.store.smart_models import (
+    NameExists,
+    StoredSmartModel,
+    UnreadableSmartModel,
+    delete_smart_model,
+    put_smart_models,
+    read_smart_models,
+    read_unreadable_smart_models,
+)
 from app.store.tokens import list_tokens
 
 Stored = StoredSmartModel
 """A smart model, with what the database knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A smart model of the database that this version cannot read, and that does nothing.
+
+    Attributes:
+        why: what is at fault, in words.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    why: str
 
 
 class NoSuchName(LookupError):
@@ -72,7 +95,17 @@ class SmartDesk:
         for each in found:
             if each.model.name == normalise(key):
                 return each
+        if (unreadable := await self._find_unreadable(key, kind)) is not None:
+            raise NoSuchName(redact(f"The {unreadable.kind} {unreadable.name!r} cannot be read: {unreadable.why}."))
         raise NoSuchName(redact(f"There is no {kind or 'smart model'} {key!r}."))
+
+    async def list_unreadable(self, kind: Kind | None = None, owner_tag: str | None = None) -> list[Unreadable]:
+        """Those that cannot be read; for arguments and order see `list_all`."""
+        return [
+            Unreadable(each.id, each.kind, each.name, _why_unreadable(each))
+            for each in await read_unreadable_smart_models(self.db, kind)
+            if owner_tag is None or owner_tag in _list(each.definition.get("owner_tags"))
+        ]
 
     async def add(self, kind: Kind, definition: Mapping[str, Any]) -> Stored:
         """Make one.
@@ -100,14 +133,20 @@ class SmartDesk:
         await self._put(model, changed={before.id: model})
         return await self.show(before.id, kind)
 
-    async def delete(self, kind: Kind, key: str) -> Stored:
-        """Remove one, and give what it was.
+    async def delete(self, kind: Kind | None, key: str) -> Stored | Unreadable:
+        """Remove one, and give what it was. What cannot be read can be removed all the same.
 
         Raises:
             NoSuchName: there is none of that kind.
         """
-        gone = await self.show(key, kind)
-        await put_smart_models(self.db, [], deleted=[gone])
+        gone: Stored | Unreadable
+        try:
+            gone = await self.show(key, kind)
+        except NoSuchName:
+            if (unreadable := await self._find_unreadable(key, kind)) is None:
+                raise
+            gone = unreadable
+        await delete_smart_model(self.db, gone.kind, gone.id)
         await self.refresh()
         return gone
 
@@ -157,6 +196,11 @@ class SmartDesk:
         if (conflict := find_conflict(model.name, model.kind, others, self.registry)) is not None:
             raise NameTaken(conflict)
 
+    async def _find_unreadable(self, key: str, kind: Kind | None) -> Unreadable | None:
+        found = await self.list_unreadable(kind)
+        by_name = (each for each in found if normalise(each.name) == normalise(key))
+        return next((each for each in found if each.id == key), None) or next(by_name, None)
+
     async def _put(
         self, model: SmartModel, added: Sequence[SmartModel] = (), changed: Mapping[str, SmartModel] | None = None
     ) -> None:
@@ -171,6 +215,18 @@ def refuse(faults: Sequence[Fault]) -> None:
     """Raise `InvalidName` where there are any."""
     if faults:
         raise InvalidName("\n".join(map(str, faults)), param=faults[0].field)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _why_unreadable(row: UnreadableSmartModel) -> str:
+    try:
+        read_definition(row.kind, row.definition)
+    except InvalidName as exc:
+        return "; ".join(str(exc).splitlines())
+    return "it was changed just now"
 
 
 def _is_same(one: Stored, other: Stored) -> bool:

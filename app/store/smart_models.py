@@ -64,13 +64,36 @@ class StoredSmartModel:
         return self.model.kind
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableSmartModel:
+    """A row that this version cannot read, as one of a newer version or written by hand.
+
+    Attributes:
+        definition: what it has where a definition would be.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    definition: Mapping[str, Any]
+
+
 async def read_smart_models(db: Database, kind: Kind | None = None) -> list[StoredSmartModel]:
     """All of them, or those of one kind, by their names. What this version cannot read is left out, and the log says so."""
+    return [each for each in await _read(db, kind) if isinstance(each, StoredSmartModel)]
+
+
+async def read_unreadable_smart_models(db: Database, kind: Kind | None = None) -> list[UnreadableSmartModel]:
+    """Those that are left out, by their names."""
+    return [each for each in await _read(db, kind) if isinstance(each, UnreadableSmartModel)]
+
+
+async def _read(db: Database, kind: Kind | None) -> list[StoredSmartModel | UnreadableSmartModel]:
     async with db.read() as connection:
-        found: list[StoredSmartModel] = []
+        found: list[StoredSmartModel | UnreadableSmartModel] = []
         for each in KINDS if kind is None else (kind,):
             rows = await connection.execute(select(TABLES[each]).order_by(TABLES[each].c.name))
-            found += [stored for row in rows if (stored := _stored(each, row)) is not None]
+            found += [_stored(each, row) for row in rows]
         return found
 
 
@@ -130,7 +153,7 @@ async def add_to_stats(db: Database, kind: Kind, counts: Mapping[str, Mapping[st
             await connection.execute(update(table).filter_by(id=key).values(values))
 
 
-def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | None:
+def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | UnreadableSmartModel:
     values = dict(row._mapping)
     stats = {name: values.pop(name) for name in STATS.get(kind, ())}
     if "cost_saved" in stats:
@@ -142,5 +165,5 @@ def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | None:
     except ValidationError as exc:  # as of another version, or written by hand: no reason to do without all others
         places = ", ".join(".".join(map(str, fault["loc"])) or "it" for fault in exc.errors(include_url=False))
         log.error("The %s %r (id %s) cannot be read, and is left out; at fault: %s", kind, values["name"], key, places)
-        return None
+        return UnreadableSmartModel(key, kind, str(values["name"]), values)
     return StoredSmartModel(key, model, created_at, updated_at, stats, learned)

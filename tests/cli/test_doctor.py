@@ -19,6 +19,7 @@ from app.store.db import Database
 from app.store.smart_models import put_smart_models
 from app.store.tokens import change_token
 from cli.__main__ import app
+from tests.e2e.smart_models import spoil_smart_model
 from tests.providers.transport.servers import Peer, Script, always, serve
 from tests.smart import make_smart
 
@@ -467,3 +468,18 @@ async def test_augmentor_whose_searches_are_not_set_up_is_noted(
     assert (without.code, verdict) == (0, "note")
     assert words.startswith("search_provider: nothing can be searched for: SearXNG has no address: set SEARXNG_URL")
     assert "augmentor web" not in with_one.text
+
+
+async def test_smart_model_that_cannot_be_read_is_an_error(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "supported_models": ["a"]})
+    await put_smart_models(database, [make_smart("alias", "odd", target="one/a")])
+    spoil_smart_model(database_url, "alias", "odd")
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=database_url)
+
+    verdict, words = report.of("alias odd")
+    assert (report.code, verdict) == (1, "error")
+    assert words.startswith("cannot be read, and does nothing: fallback: must be ")
+    assert "llm-relay names delete" in words

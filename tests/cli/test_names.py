@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cli.__main__ import app
+from tests.e2e.smart_models import spoil_smart_model
 
 Relay = Callable[..., Result]
 
@@ -261,3 +262,20 @@ def test_augmentor_whose_searches_are_set_up_is_no_warning(relay: Relay, monkeyp
 
     assert relay(*web).stderr == ""
     assert relay("names", "validate").stdout == "All in order.\n"
+
+
+def test_what_this_version_cannot_read_is_listed_and_deleted(relay: Relay, tmp_path: Path) -> None:
+    relay("names", "add", "alias", "fine", "--target", "acme/small")
+    relay("names", "add", "alias", "odd", "--target", "acme/small")
+    spoil_smart_model(f"sqlite:///{tmp_path}/data/relay.db", "alias", "odd")
+
+    listed = relay("names", "list").stdout
+    fine, odd = json.loads(relay("names", "list", "--json").stdout)
+    validated = relay("names", "validate", status=1)
+    deleted = relay("names", "delete", "Odd")
+
+    assert "unreadable: fallback: must be 'error' or 'default'" in listed
+    assert (fine["name"], set(odd)) == ("fine", {"id", "kind", "name", "unreadable"})
+    assert validated.stderr.splitlines()[-1].startswith("alias odd: cannot be read: fallback: must be ")
+    assert deleted.stdout == "Deleted the alias odd.\n"
+    assert [each["name"] for each in json.loads(relay("names", "list", "--json").stdout)] == ["fine"]

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from app.core.smart import SmartModel
+from sqlalchemy import update
+
+from app.core.smart import Kind, SmartModel
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
-from app.store.smart_models import StoredSmartModel, put_smart_models, read_smart_models
+from app.store.smart_models import TABLES, StoredSmartModel, put_smart_models, read_smart_models
 from tests.e2e.gateway import Gateway
 
 T = TypeVar("T")
@@ -26,6 +28,16 @@ def stored_smart_models(gateway: Gateway | str) -> dict[str, StoredSmartModel]:
     """All that there are, by their names."""
     found = _in_database(gateway, lambda database: read_smart_models(database))
     return {each.model.name: each for each in found}
+
+
+def spoil_smart_model(gateway: Gateway | str, kind: Kind, name: str) -> None:
+    """Write what no version of now knows into a row."""
+
+    async def write(database: Database) -> None:
+        async with database.begin() as connection:
+            await connection.execute(update(TABLES[kind]).filter_by(name=name).values(fallback="of tomorrow"))
+
+    _in_database(gateway, write)
 
 
 def stats_of(gateway: Gateway | str, name: str) -> dict[str, Any]:

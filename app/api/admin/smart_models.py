@@ -94,6 +94,14 @@ class _Shown(BaseModel):
     updated_at: ShownMoment
 
 
+class UnreadableShown(BaseModel):
+    """One that this version cannot read: it does nothing, and can be removed by its id."""
+
+    id: str
+    name: str
+    why: str
+
+
 class _Key(StringConvertor):
     """An id or a name in a path, but not what stands there for something else."""
 
@@ -106,13 +114,21 @@ def smart_models_router(authorise: Authorise, desk: SmartDesk, kind: Kind) -> AP
     register_url_convertor("smart_key", _Key())
     router = APIRouter(prefix=f"/admin/api/{plural}", tags=["smart models"], dependencies=[Depends(authorise)])
     shown = _shown_class(kind)
-    page = create_model(f"{kind.capitalize()}List", __doc__="By their names.", **{plural: (list[shown], ...)})  # type: ignore[call-overload,valid-type] # its field is called as the kind
+    fields: Any = {plural: (list[shown], ...), "unreadable": (list[UnreadableShown], ...)}  # type: ignore[valid-type] # made here
+    page = create_model(f"{kind.capitalize()}List", __doc__="By their names.", **fields)
     definition, changes = _as_written(CLASSES[kind]), _as_written(_changes_class(kind))
 
     async def list_all(
         owner_tag: Annotated[str | None, Query(description="Only those with this owner tag.")] = None,
     ) -> Any:
-        return {plural: [show_smart_model(each) for each in await desk.list_all(kind, owner_tag)]}
+        unreadable = [
+            UnreadableShown(id=each.id, name=each.name, why=each.why)
+            for each in await desk.list_unreadable(kind, owner_tag)
+        ]
+        return {
+            plural: [show_smart_model(each) for each in await desk.list_all(kind, owner_tag)],
+            "unreadable": unreadable,
+        }
 
     async def add(written: Any) -> Any:
         with refusing_names():

@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from app.auth.tokens import id_of
+from app.smart.definition import PLURALS
 from tests.api.admin.test_admin_api import client_of
 from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.smart_models import spoil_smart_model
 
 API = "/admin/api"
 CONFIG = {
@@ -67,8 +69,8 @@ def test_each_kind_is_added_listed_changed_and_removed(admin: httpx.Client, kind
     assert added["created_at"].endswith("Z")
     assert {**added, **LEAST[kind], "name": "fast"}.items() >= {"description": "Quick.", "enabled": True}.items()
 
-    assert admin.get(f"{API}/{kind}").json() == {kind: [added]}
-    assert admin.get(f"{API}/{kind}", params={"owner_tag": "team:b"}).json() == {kind: []}
+    assert admin.get(f"{API}/{kind}").json() == {kind: [added], "unreadable": []}
+    assert admin.get(f"{API}/{kind}", params={"owner_tag": "team:b"}).json() == {kind: [], "unreadable": []}
     assert admin.get(path).json() == admin.get(f"{API}/{kind}/FAST").json() == added
     patched = admin.patch(path, json={"tags": ["x"]}).json()
     assert (patched["tags"], patched["description"]) == (["x"], "Quick.")
@@ -148,7 +150,7 @@ def test_definition_that_cannot_be_is_refused_in_words(
 def test_validation_writes_nothing_and_may_take_the_place_of_one(admin: httpx.Client) -> None:
     body = {"name": "fast", "target": "acme/large"}
     assert admin.post(f"{API}/aliases/validate", json=body).json()["valid"] is True
-    assert admin.get(f"{API}/aliases").json() == {"aliases": []}
+    assert admin.get(f"{API}/aliases").json() == {"aliases": [], "unreadable": []}
     added = add(admin, "aliases", "fast")
 
     assert admin.post(f"{API}/aliases/validate", json=body).json()["valid"] is False
@@ -234,3 +236,23 @@ def test_augmentor_whose_searches_are_not_set_up_is_told_of_and_can_be(admin: ht
     assert imported["warnings"] == [f"augmentor web: {words}"]
     for fields in ({"mode": "never"}, {"search_provider_url": "http://searx.example"}):
         assert admin.post(f"{API}/augmentors/validate", json=body | fields).json()["warnings"] == []
+
+
+@KINDS
+def test_what_this_version_cannot_read_is_listed_and_removed(admin: httpx.Client, gateway: Gateway, kind: str) -> None:
+    added = add(admin, kind, "Odd")
+    spoil_smart_model(gateway, next(each for each in PLURALS if PLURALS[each] == kind), "odd")
+    path = f"{API}/{kind}/{added['id']}"
+
+    listed = admin.get(f"{API}/{kind}").json()
+    shown = admin.get(path)
+    removed = admin.delete(path)
+
+    (unreadable,) = listed["unreadable"]
+    assert (listed[kind], unreadable["id"], unreadable["name"]) == ([], added["id"], "odd")
+    assert unreadable["why"].startswith("fallback: must be ")
+    assert (shown.status_code, shown.json()["error"]["code"]) == (404, "name_not_found")
+    assert "cannot be read: fallback: " in shown.json()["error"]["message"]
+    assert removed.status_code == 204
+    assert admin.get(f"{API}/{kind}").json() == {kind: [], "unreadable": []}
+    assert admin.delete(path).status_code == 404
