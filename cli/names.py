@@ -191,7 +191,13 @@ def _show(view: View, *, as_json: bool) -> None:
         show_json(view)
         return
     flat = {key: value for key, value in view.items() if key not in ("leads_to", "stats")} | view.get("stats", {})
-    show_fields({key.replace("_", " "): _word(value) for key, value in flat.items()})
+    show_fields({key.replace("_", " "): _words(value) for key, value in flat.items()})
+
+
+def _words(value: Any) -> str | list[str]:
+    """Several where each has several parts."""
+    several = isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    return [_word(each) for each in value] if several else _word(value)
 
 
 def _word(value: Any) -> str:

@@ -8,7 +8,7 @@ import typer
 from cli.database import Directory, on_directory
 from cli.name_files import read_document
 from cli.name_options import AsJson, EnvFile, Offline
-from cli.output import fail, show_json
+from cli.output import fail, show_json, show_line
 
 if TYPE_CHECKING:
     from app.smart.explain import Way
@@ -100,7 +100,8 @@ def _show(view: dict[str, Any], depth: int) -> None:
         lines.append(f"{_INDENT}{each['target']}, {_price(each)}")
     if view["error"]:
         lines.append(f"{_INDENT}error: {view['error']}")
-    typer.echo("\n".join(_INDENT * depth + line for line in lines))
+    for line in lines:
+        show_line(_INDENT * depth + line, len(_INDENT) * (depth + 3))
     for number, each in enumerate(view["leads_to"]):
         if number:
             typer.echo(f"{_INDENT * (depth + 1)}or")

@@ -1,7 +1,9 @@
 """How commands speak: a table on a terminal, aligned text into a pipe, one JSON document where asked."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNBOUNDED = 10_000
+_GAP = "  "
 
 
 def show_json(document: Json) -> None:
@@ -47,14 +50,36 @@ def show_table(
             f"{cell:>{width}}" if index in right else f"{cell:<{width}}"
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
-        typer.echo("  ".join(cells).rstrip())
+        typer.echo(_GAP.join(cells).rstrip())
 
 
-def show_fields(fields: Mapping[str, str]) -> None:
-    """Names and values, one a line."""
+def show_fields(fields: Mapping[str, str | Sequence[str]]) -> None:
+    """Names and values, one a line; on a terminal what is too long for that goes on below, and so does each of several values."""
     width = max(len(name) for name in fields)
     for name, value in fields.items():
-        typer.echo(f"{name:<{width}}  {value}".rstrip())
+        parts = [value] if isinstance(value, str) else value
+        if not _is_terminal():
+            parts = ["; ".join(parts)]
+        for number, part in enumerate(parts or [""]):
+            show_line(f"{'' if number else name:<{width}}  {part}".rstrip(), width + len(_GAP))
+
+
+def show_line(line: str, indent: int) -> None:
+    """A line; on a terminal that is too narrow for it, it goes on below, that far to the right. No word is broken."""
+    room = shutil.get_terminal_size().columns
+    if not _is_terminal() or len(line) <= room:
+        typer.echo(line)
+        return
+    begun = len(line) - len(line.lstrip())
+    lines = textwrap.wrap(
+        line.lstrip(),
+        room,
+        initial_indent=line[:begun],
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    typer.echo("\n".join(lines))
 
 
 def counted(number: int, noun: str) -> str:

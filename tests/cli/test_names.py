@@ -1,6 +1,7 @@
 """`llm-relay names`, on the database that a server uses."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,45 @@ def test_what_this_version_cannot_read_is_listed_and_deleted(relay: Relay, tmp_p
     assert validated.stderr.splitlines()[-1].startswith("alias odd: cannot be read: fallback: must be ")
     assert deleted.stdout == "Deleted the alias odd.\n"
     assert [each["name"] for each in json.loads(relay("names", "list", "--json").stdout)] == ["fine"]
+
+
+def words_of(text: str) -> set[str]:
+    return {word.rstrip(":;") for word in re.findall(r"[\w/:;-]+", text)}
+
+
+@pytest.mark.parametrize(
+    "command", [("list",), ("show", "auto"), ("explain", "auto", "--offline"), ("import", "names.yaml", "--dry-run")]
+)
+def test_nothing_is_wider_than_the_terminal_and_nothing_is_left_out(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    note = "what asks for little thought, such as a greeting, a translation or a summary"
+    relay(*ROUTER, "--candidate", f"acme/picker={note}", "--owner-tags", "team:one,team:two", "--description", note)
+    relay("names", "add", "alias", "odd", "--target", "acme/small")
+    spoil_smart_model(f"sqlite:///{tmp_path}/data/relay.db", "alias", "odd")
+    relay("names", "export", "names.yaml")
+    Path("names.yaml").write_text(Path("names.yaml").read_text().replace("name: auto", f"name: {'a-long-name-' * 3}b"))
+    piped = relay("names", *command).stdout
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = relay("names", *command).stdout
+
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    titles = {"leads", "to", "tags", "owner", "-"}  # of columns that are below, or have nothing
+    assert words_of(piped) - words_of(shown) <= titles
+
+
+def test_each_candidate_of_a_router_has_a_line_of_its_own_on_a_terminal(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay(*ROUTER)
+    monkeypatch.setattr("cli.output._is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = relay("names", "show", "auto").stdout.splitlines()
+
+    at = next(index for index, line in enumerate(lines) if line.startswith("candidates "))
+    assert lines[at].split(maxsplit=1)[1] == "model acme/small, notes quick, and = cheap"
+    assert lines[at + 1].strip() == "model acme/large"
+    assert lines[at + 1].index("model") == lines[at].index("model")
