@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,8 @@ import typer
 from app.config import Config, InvalidConfig, ProviderConfig, load_config
 from app.settings import InvalidSettings, Settings, load_settings
 from cli.address import try_address
+from cli.doctor_services import examine_embedder, examine_services
+from cli.findings import Finding, Verdict
 
 if TYPE_CHECKING:
     import httpx
@@ -26,25 +27,8 @@ if TYPE_CHECKING:
 _REMOVE = "A newer version may read it; else remove it: llm-relay names delete NAME"
 
 
-class Verdict(StrEnum):
-    """What a finding means for the operator."""
-
-    OK = "ok"
-    NOTE = "note"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    verdict: Verdict
-    subject: str
-    words: str
-
-
 def doctor(
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask providers.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask neither providers nor services.")] = False,
     config: Annotated[Path | None, typer.Option(help="The file of providers. [RELAY_CONFIG]")] = None,
     env_file: Annotated[Path | None, typer.Option(help="A file of settings to read in place of ./.env.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,
@@ -83,7 +67,8 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     findings += _examine_overrides(settings, whole)
     findings += _examine_prices(whole)
     findings += await _examine_providers(settings, whole, catalog, offline=offline)
-    return findings + await _examine_smart_models(settings, whole, catalog, offline=offline)
+    findings += await _examine_smart_models(settings, whole, catalog, offline=offline)
+    return findings if offline else findings + await examine_services(settings)
 
 
 async def _read_catalog(settings: Settings) -> "Catalog | None":
@@ -287,7 +272,7 @@ async def _examine_smart_models(
             for each in await desk.list_unreadable()
         ]
         if not (stored := await desk.list_all()):
-            return unreadable
+            return [*unreadable, *await examine_embedder(settings, ())]
         if not offline:
             await registry.discover()
         broken = [
@@ -296,7 +281,8 @@ async def _examine_smart_models(
             if each.model.enabled
             for fault in faults
         ]
-        return [Finding(Verdict.OK, "smart models", f"{len(stored)} defined"), *unreadable, *broken]
+        embedder = await examine_embedder(settings, [each.model for each in stored])
+        return [Finding(Verdict.OK, "smart models", f"{len(stored)} defined"), *unreadable, *broken, *embedder]
     except (InvalidConfig, InvalidSettings):
         return []  # told of where it was looked at
     finally:

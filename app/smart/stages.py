@@ -161,19 +161,21 @@ def _noter(count_failure: CountFailure) -> NoteFailure:
     return note_failure
 
 
-def _open_store(settings: Settings) -> CacheStore:
-    server = (
-        ChromaServer(
-            settings.chroma_url,
-            settings.chroma_token,
-            settings.chroma_tenant,
-            settings.chroma_database,
-            settings.ca_file,
-        )
-        if settings.chroma_url
-        else None
+def chroma_server(settings: Settings) -> ChromaServer | None:
+    """Where semantic caches keep their entries; None for a file."""
+    if not settings.chroma_url:
+        return None
+    return ChromaServer(
+        settings.chroma_url,
+        settings.chroma_token,
+        settings.chroma_tenant,
+        settings.chroma_database,
+        settings.ca_file,
     )
-    return open_cache_store(settings.data_dir, server, settings.chroma_collection_prefix)
+
+
+def _open_store(settings: Settings) -> CacheStore:
+    return open_cache_store(settings.data_dir, chroma_server(settings), settings.chroma_collection_prefix)
 
 
 async def _open_local(folder: Path | None) -> Opened:

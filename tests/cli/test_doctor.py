@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from app.store.db import Database
 from app.store.smart_models import put_smart_models
 from app.store.tokens import change_token
 from cli.__main__ import app
+from tests.chroma_server import running_chroma
 from tests.e2e.smart_models import spoil_smart_model
 from tests.providers.transport.servers import Peer, Script, always, serve
 from tests.smart import make_smart
@@ -483,3 +485,111 @@ async def test_smart_model_that_cannot_be_read_is_an_error(
     assert (report.code, verdict) == (1, "error")
     assert words.startswith("cannot be read, and does nothing: fallback: must be ")
     assert "llm-relay names delete" in words
+
+
+# Services beside the providers.
+
+
+def closed_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def test_searxng_that_answers_with_json_is_in_order(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    async with serve(answering("200 OK", '{"results": []}')) as server:
+        report = await asyncio.to_thread(doctor, tmp_path, "--json", SEARXNG_URL=server.url)
+        offline = await asyncio.to_thread(doctor, tmp_path, "--json", "--offline", SEARXNG_URL=server.url)
+
+    assert (report.code, report.of("SearXNG")) == (0, ("ok", "answers, with JSON"))
+    assert "SearXNG" not in offline.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answering("403 Forbidden", "no"), "SearXNG gives no JSON: add 'json' to search.formats of its settings.yml"),
+        (answering("200 OK", "<html>"), "SearXNG answered with what is no JSON object"),
+    ],
+)
+async def test_searxng_that_gives_no_json_is_an_error(tmp_path: Path, answer: Script, words: str) -> None:
+    write_config(tmp_path)
+    async with serve(answer) as server:
+        report = await asyncio.to_thread(doctor, tmp_path, "--json", SEARXNG_URL=server.url)
+
+    assert (report.code, report.of("SearXNG")) == (1, ("error", f"{words}. Setting: SEARXNG_URL"))
+
+
+def test_chroma_that_answers_is_told_with_its_version(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    with running_chroma(tmp_path / "chroma") as server:
+        report = doctor(tmp_path, "--json", CHROMA_URL=server.url, CHROMA_TOKEN=KEY)
+        other = doctor(tmp_path, "--json", CHROMA_URL=server.url, CHROMA_DATABASE="nowhere")
+
+    verdict, words = report.of("Chroma")
+    assert (report.code, verdict) == (0, "ok")
+    assert re.fullmatch(r"answers, and lets the gateway in; version \d+\.\d+.*", words)
+    assert (other.code, other.of("Chroma")[0]) == (1, "error")
+    assert other.of("Chroma")[1].endswith("Setting: CHROMA_TOKEN, CHROMA_TENANT or CHROMA_DATABASE")
+
+
+def test_services_that_are_away_are_errors(tmp_path: Path) -> None:
+    write_config(tmp_path)
+    url = f"http://127.0.0.1:{closed_port()}"
+
+    report = doctor(tmp_path, "--json", CHROMA_URL=url.replace("//", f"//user:{KEY}@"), SEARXNG_URL=url)
+
+    assert report.code == 1
+    assert report.of("Chroma") == (
+        "error",
+        "Chroma cannot be reached. Semantic caches keep nothing. Setting: CHROMA_URL",
+    )
+    assert report.of("SearXNG") == ("error", "SearXNG did not answer (ConnectError). Setting: SEARXNG_URL")
+
+
+async def test_chroma_that_refuses_the_token_is_an_error(tmp_path: Path) -> None:
+    """A proxy before Chroma, as Chroma itself checks no tokens any more."""
+    write_config(tmp_path)
+
+    async def script(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            is_open = b"/version" in head.split(b"\r\n", 1)[0]
+            status, body = (
+                (b"200 OK", b'"1.5.9"')
+                if is_open
+                else (b"401 Unauthorized", b'{"error": "AuthError", "message": "no"}')
+            )
+            await peer.send(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+    async with serve(script) as server:
+        report = await asyncio.to_thread(doctor, tmp_path, "--json", CHROMA_URL=server.url, CHROMA_TOKEN=KEY)
+
+    verdict, words = report.of("Chroma")
+    assert (report.code, verdict) == (1, "error")
+    assert words.endswith("Setting: CHROMA_TOKEN, CHROMA_TENANT or CHROMA_DATABASE")
+
+
+async def test_local_embedder_is_loaded_where_a_cache_has_it(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    pytest.importorskip("onnxruntime")
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9", "supported_models": ["a"]})
+    environ = {"DATABASE_URL": database_url}
+    without = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", **environ)
+    await put_smart_models(database, [make_smart("cache", "faq", target_model="one/a", embedder="local")])
+
+    with_one = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", **environ)
+    empty = await asyncio.to_thread(
+        doctor, tmp_path, "--offline", "--json", LOCAL_EMBEDDER_DIR=str(tmp_path), **environ
+    )
+
+    assert "local embedder" not in without.text
+    assert (with_one.code, with_one.of("local embedder")[0]) == (0, "ok")
+    assert with_one.of("local embedder")[1].startswith("loads; ")
+    verdict, words = empty.of("local embedder")
+    assert (empty.code, verdict) == (1, "error")
+    assert words.startswith("cannot be used: the local embedder's folder has no model.onnx")
+    assert words.endswith("Setting: LOCAL_EMBEDDER_DIR")
