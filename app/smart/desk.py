@@ -222,6 +222,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _why_unreadable(row: UnreadableSmartModel) -> str:
+    if not row.definition:
+        return "a column of it holds what is no JSON"
     try:
         read_definition(row.kind, row.definition)
     except InvalidName as exc:

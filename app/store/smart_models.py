@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.money import from_pico_usd
 from app.core.smart import CLASSES, KINDS, Kind, SmartModel, definition_of
@@ -69,7 +70,7 @@ class UnreadableSmartModel:
     """A row that this version cannot read, as one of a newer version or written by hand.
 
     Attributes:
-        definition: what it has where a definition would be.
+        definition: what it has where a definition would be; empty where a column of it is no JSON.
     """
 
     id: str
@@ -92,9 +93,26 @@ async def _read(db: Database, kind: Kind | None) -> list[StoredSmartModel | Unre
     async with db.read() as connection:
         found: list[StoredSmartModel | UnreadableSmartModel] = []
         for each in KINDS if kind is None else (kind,):
-            rows = await connection.execute(select(TABLES[each]).order_by(TABLES[each].c.name))
-            found += [_stored(each, row) for row in rows]
+            try:
+                rows = await connection.execute(select(TABLES[each]).order_by(TABLES[each].c.name))
+                found += [_stored(each, row) for row in rows]
+            except ValueError:  # SQLite takes for JSON whatever somebody writes there
+                found += await _read_singly(connection, each)
         return found
+
+
+async def _read_singly(connection: AsyncConnection, kind: Kind) -> list[StoredSmartModel | UnreadableSmartModel]:
+    table = TABLES[kind]
+    found: list[StoredSmartModel | UnreadableSmartModel] = []
+    for key, name in (await connection.execute(select(table.c.id, table.c.name).order_by(table.c.name))).all():
+        try:
+            row = (await connection.execute(select(table).filter_by(id=key))).first()
+        except ValueError:
+            log.error("The %s %r (id %s) cannot be read, and is left out: it holds what is no JSON", kind, name, key)
+            found.append(UnreadableSmartModel(key, kind, name, {}))
+        else:
+            found += [] if row is None else [_stored(kind, row)]
+    return found
 
 
 async def read_smart_models_newer_than(db: Database, revision: int) -> tuple[int, list[StoredSmartModel]] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,9 +19,10 @@ from app.smart.definition import InvalidName
 from app.smart.desk import NoSuchName, SmartDesk
 from app.smart.exchange import apply_import, export_names, plan_import
 from app.smart.live import LiveBook
-from app.store.db import Database
+from app.store.db import Database, open_database
 from app.store.revisions import bump_revision
-from app.store.smart_models import add_to_stats, put_smart_models
+from app.store.schema import upgrade
+from app.store.smart_models import SUBJECT, add_to_stats, put_smart_models
 from app.store.tokens import StoredToken, insert_tokens
 from tests.smart import CANDIDATES, make_smart
 
@@ -417,3 +419,24 @@ async def test_import_that_cannot_be_names_each_place(desk: SmartDesk, document:
     for line in words:
         assert line in str(refused.value)
     assert await desk.list_all() == []
+
+
+async def test_row_that_holds_no_json_keeps_no_other_from_being_read(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/relay.db")  # PostgreSQL takes no such row
+    await upgrade(database)
+    live = LiveBook(database)
+    desk = SmartDesk(database, registry_of(), None, refresh=live.refresh, settled=at_once)
+    await desk.add("alias", {"name": "fine", "target": "acme/small"})
+    await desk.add("alias", {"name": "odd", "target": "acme/small"})
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE aliases SET tags = '[a' WHERE name = 'odd'"))
+        await bump_revision(connection, SUBJECT)
+
+    await live.refresh()
+
+    assert (live.book.has("fine"), live.book.has("odd")) == (True, False)
+    (odd,) = await desk.list_unreadable()
+    assert (odd.kind, odd.name, odd.why) == ("alias", "odd", "a column of it holds what is no JSON")
+    await desk.delete("alias", "odd")
+    assert await desk.list_unreadable() == []
+    await database.aclose()
