@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.pipeline.augmenting.decision import read_decision
-from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.gateway import Gateway
 from tests.e2e.smart_models import add_smart_models
 from tests.real_model import MODEL, missing, running_model
 from tests.smart import make_smart
@@ -31,13 +31,14 @@ def relay(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # It would babble on for as long as it may, which is a minute here.
     local = {"base_url": f"{model_url}/v1", "payload_extra_parameters": {"max_tokens": 16}}
     folder, config = tmp_path_factory.mktemp("augmentor-real"), {"local": local}
-    with running_gateway(folder, config) as running:
-        model = f"local/{MODEL}"
-        add_smart_models(
-            running,
-            make_smart("augmentor", "web", target_model=model, designator_model=model, time_budget_ms=120_000),
-        )
-        yield running
+    gateway = Gateway(folder, config)
+    model = f"local/{MODEL}"
+    add_smart_models(
+        gateway, make_smart("augmentor", "web", target_model=model, designator_model=model, time_budget_ms=120_000)
+    )
+    gateway.start()
+    yield gateway
+    gateway.stop()
 
 
 def post(url: str, token: str, **body: Any) -> httpx.Response:
@@ -55,7 +56,6 @@ def post(url: str, token: str, **body: Any) -> httpx.Response:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_babble_of_a_designator_means_direct(relay: Gateway, question: str) -> None:
     ask: Any = {"messages": [{"role": "user", "content": question}], "max_tokens": 8}
-    wait_for(relay)
 
     response = post(relay.base_url, relay.token, model="web", **ask)
 
@@ -83,16 +83,3 @@ def test_what_the_real_model_says_to_anything_is_no_decision(model_url: str) -> 
     words = [each["choices"][0]["message"]["content"] for each in said]
     assert all(words)
     assert [read_decision(each, "x") for each in words] == [None] * len(QUESTIONS)
-
-
-def wait_for(relay: Gateway) -> None:
-    """Until the gateway knows the augmentor."""
-    for _ in range(200):
-        listed = httpx.get(
-            f"{relay.base_url}/v1/models",
-            headers={"authorization": f"Bearer {relay.token}"},
-            timeout=10,
-            trust_env=False,
-        )
-        if "web" in [model["id"] for model in listed.json()["data"]]:
-            return

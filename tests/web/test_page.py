@@ -5,20 +5,44 @@ import gzip
 import time
 import tracemalloc
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from app import __version__
 from app.core.web import Page, PageFailure, Wanted
 from app.web.page import MOST_BYTES, MOST_OF_A_HOST, Pages
+from app.web.readers import Readers
 from tests.providers.transport.servers import Peer
 from tests.web.conftest import Sentinel
 from tests.web.pdfs import make_pdf
 from tests.web.sites import Route, answer, never, pages_of, redirect, running_site
 from tests.web.test_parse import ARTICLE, STORY
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FAR_S = 30.0
+
+
+class Lasting(Readers):
+    """Processes that the pages of one test leave to those of the next: each takes half a second to start."""
+
+    async def aclose(self) -> None:
+        """Nothing, until `end`."""
+
+    async def end(self) -> None:
+        await super().aclose()
+
+
+@pytest_asyncio.fixture(autouse=True, scope="module", loop_scope="module")
+async def _readers() -> AsyncIterator[None]:
+    lasting = Lasting()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.web.page.Readers", lambda: lasting)
+        yield
+    await lasting.end()
 
 
 async def fetch(pages: Pages, *urls: str, by_user: bool = False, seconds: float = FAR_S) -> list[Any]:
