@@ -54,7 +54,7 @@ def config(provider: StandIn) -> dict[str, Any]:
     return {"acme": {"base_url": f"{provider.base_url}/v1", "supported_models": ["m"], **ONE_ATTEMPT}}
 
 
-@pytest.fixture(scope="module", params=[1, 4], ids=["1-worker", "4-workers"])
+@pytest.fixture(scope="module", params=[1, 2], ids=["1-worker", "2-workers"])
 def gateway(
     request: pytest.FixtureRequest, provider: StandIn, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:

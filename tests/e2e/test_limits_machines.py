@@ -75,7 +75,7 @@ def running(folder: Path, provider: StandIn, url: str, workers: int) -> Iterator
 def gateways(provider: StandIn, url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
     with contextlib.ExitStack() as stack:
         yield [
-            stack.enter_context(running(tmp_path_factory.mktemp(name), provider, url, workers=4))
+            stack.enter_context(running(tmp_path_factory.mktemp(name), provider, url, workers=2))
             for name in ("one", "two")
         ]
 

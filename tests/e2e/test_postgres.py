@@ -35,7 +35,7 @@ from tests.postgres import PASSWORD, Postgres
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("postgres")]
 
-WORKERS = 4
+WORKERS = 2
 CLIENTS = 64
 # The promise; a machine that is busy with other tests may take some more.
 WITHDRAWN_S = 2.0

@@ -31,6 +31,7 @@ PIECES = 15
 PAUSE_S = 0.1
 ROOT = Path(__file__).parents[2]
 
+several = pytest.mark.parametrize("workers", [2])
 both_sizes = pytest.mark.parametrize("workers", [1, 2], ids=["1-worker", "2-workers"])
 
 
@@ -99,8 +100,9 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@both_sizes
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
+@pytest.mark.parametrize(
+    ("workers", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT)], ids=["1-worker-sigterm", "2-workers-sigint"]
+)
 async def test_streams_come_to_their_ends_when_it_is_told_to_stop(gateway: Gateway, number: signal.Signals) -> None:
     streams = await begin_streams(gateway, STREAMS)
 
@@ -115,7 +117,7 @@ async def test_streams_come_to_their_ends_when_it_is_told_to_stop(gateway: Gatew
     assert [row["outcome"] for row in gateway.rows()] == ["ok"] * STREAMS
 
 
-@pytest.mark.parametrize("workers", [2], ids=["2-workers"])
+@several
 async def test_interrupt_of_the_whole_process_group_lets_streams_end_too(gateway: Gateway) -> None:
     streams = await begin_streams(gateway, STREAMS)
 
@@ -129,7 +131,7 @@ async def test_interrupt_of_the_whole_process_group_lets_streams_end_too(gateway
     assert "Traceback" not in gateway.output()
 
 
-@both_sizes
+@several
 async def test_connection_that_is_kept_open_without_a_call_does_not_delay_the_stop(gateway: Gateway) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.get(f"{gateway.base_url}/healthz")
@@ -140,7 +142,7 @@ async def test_connection_that_is_kept_open_without_a_call_does_not_delay_the_st
     assert asyncio.get_running_loop().time() - begun < 5
 
 
-@both_sizes
+@several
 async def test_calls_that_came_before_the_stop_are_all_in_the_database(gateway: Gateway) -> None:
     headers = {"authorization": f"Bearer {gateway.token}"}
     async with httpx.AsyncClient(timeout=WAIT_S, trust_env=False, headers=headers) as client:
