@@ -87,8 +87,8 @@ def _serve(port: int) -> None:
     params.n_ctx = 2048
     params.n_parallel = 2
     params.n_threads_http = 4
-    params.cpuparams.n_threads = 2
-    params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = 1
+    params.cpuparams_batch.n_threads = 1
     params.cpuparams.poll = params.cpuparams_batch.poll = 0  # spinning threads starve each other on a busy machine
     params.ui = False
     params.warmup = False
