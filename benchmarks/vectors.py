@@ -1,8 +1,8 @@
 """What looking up in the embedded store of semantic caches costs: `python -m benchmarks.vectors [ENTRIES…]`.
 
 Prints, for each number of entries in one space: p50 and p99 of a look-up as the event loop sees it, of an exact one, how long
-the loop was blocked at most meanwhile (and while nothing was done, which is the machine's own noise), the CPU time of a
-look-up, the first look-up of a process, and how often the true nearest was among what was found. At last the same with the
+the loop was blocked at most meanwhile, and how much of that it worked itself (and while nothing was done, which is the machine's
+own noise), the CPU time of a look-up, the first look-up of a process, and how often the true nearest was among what was found. At last the same with the
 local embedder, as a cache's stage does it: a question is put into its canonical form, embedded, looked up, and held against the
 eight nearest.
 """
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -101,11 +102,11 @@ async def measure(count: int, shape: str, folder: Path) -> None:
     store = EmbeddedCacheStore(path)
     await store.warm()
     wanted = make_wanted(vectors, _LOOK_UPS)
-    async with _watched() as blocks_s:
+    async with _watched() as blocks:
         started = time.perf_counter()
         await store.nearest(_COLLECTION, "s" * 64, wanted[0].tobytes())
         first_s = time.perf_counter() - started
-    first_block_s = max(blocks_s)
+    first_blocks = blocks
     found: list[str] = []
 
     async def look_up(each: int) -> None:
@@ -127,14 +128,14 @@ async def measure(count: int, shape: str, folder: Path) -> None:
         await finder.find(_CALL, Lookup(_ENTRY, _CACHE, key, ChatRequest(()), _COLLECTION))
 
     await ask(0)
-    async with _watched() as idle_s:
+    async with _watched() as idle:
         await asyncio.sleep(2)
-    async with _watched() as blocks_s:
+    async with _watched() as blocks:
         started = time.process_time()
         semantic = await _time(look_up)
         cpu_s = (time.process_time() - started) / _LOOK_UPS
         exact = await _time(get)
-    async with _watched() as asking_s:
+    async with _watched() as asking:
         asked = await _time(ask)
     embedder.close()
     await store.aclose()
@@ -144,9 +145,9 @@ async def measure(count: int, shape: str, folder: Path) -> None:
     print(
         f"{count:>7} {shape:<9} nearest p50 {semantic[0]:6.2f} p99 {semantic[1]:6.2f}   exact p50 {exact[0]:5.2f} p99 {exact[1]:5.2f}"
         f"   CPU {cpu_s * 1e3:5.2f}"
-        f"   loop blocked {max(blocks_s) * 1e3:5.2f} (idle {max(idle_s) * 1e3:5.2f})   first {first_s * 1e3:6.1f} (blocked {first_block_s * 1e3:5.2f})"
+        f"   loop blocked {blocks} (idle {idle})   first {first_s * 1e3:6.1f} (blocked {first_blocks})"
         f"   put {put_s * 1e3:5.2f} ms   nearest of {len(near)} with cosine >= {_NEAR} found: {hits / max(len(near), 1):.2%}"
-        f"   with the local embedder p50 {asked[0]:6.2f} p99 {asked[1]:6.2f} (blocked {max(asking_s) * 1e3:5.2f})"
+        f"   with the local embedder p50 {asked[0]:6.2f} p99 {asked[1]:6.2f} (blocked {asking})"
     )
 
 
@@ -192,20 +193,32 @@ async def _time(do: Callable[[int], Awaitable[None]]) -> tuple[float, float]:
     return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
 
 
+@dataclass
+class _Late:
+    """Ticks of the loop: how late each was, and the CPU time that its thread took meanwhile; in seconds."""
+
+    wall_s: list[float] = field(default_factory=lambda: [0.0])
+    work_s: list[float] = field(default_factory=lambda: [0.0])
+
+    def __str__(self) -> str:
+        return f"{max(self.wall_s) * 1e3:.2f}, working {max(self.work_s) * 1e3:.2f}"
+
+
 @asynccontextmanager
-async def _watched() -> "AsyncIterator[list[float]]":
-    """How much later than it asked for a task of the loop came on, each time."""
-    late_s = [0.0]
+async def _watched() -> "AsyncIterator[_Late]":
+    """How much later than it asked for a task of the loop came on, each time, and how much of that the loop worked itself."""
+    late = _Late()
 
     async def watch() -> None:
         while True:
-            before = time.perf_counter()
+            before, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(_TICK_S)
-            late_s.append(time.perf_counter() - before - _TICK_S)
+            late.wall_s.append(time.perf_counter() - before - _TICK_S)
+            late.work_s.append(time.thread_time() - worked)
 
     task = asyncio.create_task(watch())
     try:
-        yield late_s
+        yield late
     finally:
         task.cancel()
 
