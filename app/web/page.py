@@ -61,8 +61,8 @@ class Pages:
             idle_s=_IDLE_S,
             dial=Guard(allowed, resolve).dial,
         )
-        self._robots = Robots(self._transport)
         self._readers = readers or Readers()
+        self._robots = Robots(self._transport, self._readers)
         self._kept: Kept[Page] = Kept(ttl_s, lambda page: len(page.text))
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
 
@@ -103,8 +103,9 @@ class Pages:
         may = None if wanted.by_user else self._robots.check
         key = str(url)
         if (held := self._kept.get(key)) is not None:
-            for place in {url, read_url(held.url)} if may is not None else ():
-                await self._robots.check(place)
+            if may is not None:
+                await may(url)
+                await may(read_url(held.url))
             return replace(held, asked=wanted.url)
         got = await get(self._transport, url, _ACCEPT, MOST_BYTES, may)
         if not 200 <= got.status < 300:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from app.core.jsonio import Json, dumps, loads
 from app.web.parse import Unreadable, parse
+from app.web.robots_file import allows
 
 LENGTHS = struct.Struct("!II")
 """Before each message: the bytes of a JSON object and those of a body behind it."""
@@ -46,6 +47,8 @@ def _answer(asked: dict[str, Json], body: bytes) -> dict[str, Json]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + _MOST_CPU_S)
     try:
+        if asked["kind"] == "robots":
+            return {"allows": allows(body, asked["url"])}
         return parse(asked["kind"], body, asked["charset"], asked["url"])
     except Unreadable as exc:
         return {"why": str(exc)}

@@ -33,7 +33,7 @@ class Readers:
         self._timer: asyncio.TimerHandle | None = None
 
     async def read(self, kind: str, body: bytes, charset: str | None, url: str) -> Read:
-        """The text of a page that is `html`, `text` or `pdf`.
+        """The text of a page that is `html`, `text` or `pdf`; of `robots`, whether that list of rules `allows` the address.
 
         Raises:
             Unreadable: with words.

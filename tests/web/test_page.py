@@ -291,6 +291,17 @@ async def test_robots_txt_is_asked_for_once_for_many_pages() -> None:
     assert site.asked.count("/robots.txt") == 1
 
 
+async def test_robots_txt_that_is_made_to_take_long_closes_its_site() -> None:
+    lines = [f"User-agent: b{number}" for number in range(2000)] + [f"Disallow: /{number}" for number in range(2000)]
+    routes = {"/robots.txt": answer("\n".join(lines), "text/plain"), "/a": answer("<p>words</p>")}
+    async with running_site(routes) as site, pages_of(site, readers=Readers(parse_s=0.5)) as pages:
+        for _ in range(2):
+            [failure] = await fetch(pages, site.url("/a"), seconds=10)
+            assert "not for robots" in failure.why
+
+    assert site.asked == ["/robots.txt"]
+
+
 async def test_robots_txt_is_obeyed_behind_a_redirect() -> None:
     routes = {"/robots.txt": ROBOTS, "/open": redirect("/secret"), "/secret": answer("<p>secret</p>")}
     async with running_site(routes) as site, pages_of(site) as pages:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.web.robots import Rules
+from app.web.robots_file import allows
 
 EVERY = "User-agent: *\n"
 
 
 def may(text: str, path: str) -> bool:
-    return Rules(text).allow(f"https://site.example{path}")
+    return allows(text.encode(), f"https://site.example{path}")
 
 
 @pytest.mark.parametrize(
