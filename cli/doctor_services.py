@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cli.findings import Finding, Verdict
@@ -32,9 +33,10 @@ async def examine_embedder(settings: "Settings", models: "Iterable[SmartModel]")
     from app.embedders.local import open_local
     from app.smart.checks import LOCAL, has_local_embedder
 
-    is_used = any(isinstance(each, Cache) and each.enabled and each.embedder == LOCAL for each in models)
-    if not has_local_embedder():  # what is to be done is told of each cache that has it
-        is_used = False
+    # Where it is not installed, what is to be done is told of each cache that has it.
+    is_used = has_local_embedder() and any(
+        isinstance(each, Cache) and each.enabled and each.embedder == LOCAL for each in models
+    )
     if not (is_used or settings.local_embedder_dir):
         return []
     subject = "local embedder"
@@ -72,7 +74,9 @@ async def _ask_chroma(settings: "Settings") -> Finding:
     except TimeoutError:
         return Finding(Verdict.ERROR, "Chroma", f"Its client was not loaded within {_IMPORT_S:g} s.")
     finally:
-        await link.aclose()
+        with suppress(TimeoutError):  # it may wait for the import that took too long
+            async with asyncio.timeout(_ANSWER_S):
+                await link.aclose()
     return Finding(Verdict.OK, "Chroma", f"answers, and lets the gateway in; version {version}")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.smart.checks import Fault
-    from app.smart.desk import SmartDesk, Stored
+    from app.smart.desk import SmartDesk, Stored, Unreadable
     from app.smart.exchange import Plan
 
 Source = Annotated[
@@ -31,13 +31,16 @@ def export(
 ) -> None:
     """Write all of them into a file, which changes only where they do: sorted, without ids, times and counts."""
 
-    async def read(desk: "SmartDesk") -> dict[str, Any]:
+    async def read(desk: "SmartDesk") -> "tuple[dict[str, Any], list[Unreadable]]":
         from app.smart.exchange import export_names
 
-        return dict(export_names(await desk.list_all(owner_tag=owner_tag)))
+        stored, unreadable = await desk.list_all(owner_tag=owner_tag), await desk.list_unreadable(owner_tag=owner_tag)
+        return dict(export_names(stored)), unreadable
 
-    document = on_desk(env_file, read)
+    document, unreadable = on_desk(env_file, read)
     write_document(file, document)
+    for each in unreadable:
+        typer.echo(f"Left out: the {each.kind} {each.name!r}, which cannot be read: {each.why}.", err=True)
     if file != STANDARD:
         typer.echo(f"Wrote {counted(sum(map(len, document.values())), 'name')} to {file}.")
 

@@ -412,6 +412,9 @@ def test_settings_of_the_web_are_read() -> None:
     ("changes", "words"),
     [
         ({"SEARXNG_URL": "searxng:8080"}, "http://HOST:PORT"),
+        ({"SEARXNG_URL": "http://se..arx"}, "http://HOST:PORT"),
+        ({"SEARXNG_URL": "http://se\x7farx"}, "http://HOST:PORT"),
+        ({"SEARXNG_URL": "http://se arx"}, "http://HOST:PORT"),
         ({"SEARXNG_URL": "http://searxng/?q="}, "http://HOST:PORT"),
         ({"WEB_ALLOW": "http://wiki.example"}, "WEB_ALLOW"),
         ({"WEB_ALLOW": "wiki.example,*"}, "WEB_ALLOW: '*' is no host"),

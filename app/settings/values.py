@@ -127,10 +127,16 @@ def read_origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def is_address(url: str) -> bool:
     """It names a server to send to, without a user."""
+    if not url.isprintable() or " " in url:
+        return False
     try:
         parts = urlsplit(url)
+        host = parts.hostname or ""
         return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+            parts.scheme in ("http", "https")
+            and all(host.removesuffix(".").split("."))
+            and "@" not in parts.netloc
+            and parts.port != 0
         )
     except ValueError:
         return False

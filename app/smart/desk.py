@@ -228,7 +228,7 @@ def _why_unreadable(row: UnreadableSmartModel) -> str:
         read_definition(row.kind, row.definition)
     except InvalidName as exc:
         return "; ".join(str(exc).splitlines())
-    return "it was changed just now"
+    return "a time, or what it has counted, is no number that can be"
 
 
 def _is_same(one: Stored, other: Stored) -> bool:

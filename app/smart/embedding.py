@@ -18,6 +18,7 @@ from app.core.smart import Cache
 from app.pipeline.asking import Asker
 
 LOCAL = "local"
+LOADED_S = 1.0
 
 
 class Opened(Embedder, Protocol):
@@ -74,9 +75,8 @@ class Embedders:
         """Close the embedder that runs here, also where it is just being loaded; whoever wants one then is told so."""
         if (opening := self._opening) is None:
             return
-        await asyncio.wait([opening])
-        if not opening.cancelled() and opening.exception() is None:
-            opening.result().close()
+        await asyncio.wait([opening], timeout=LOADED_S)
+        opening.add_done_callback(_close)  # perhaps later: records wait behind this to be written
 
     async def _local(self) -> Opened:
         """Loaded once, also where several wait for it, and also where they wait no longer."""
@@ -88,6 +88,11 @@ class Embedders:
     def _forget_failure(self, opening: "asyncio.Task[Opened]") -> None:
         if opening.cancelled() or opening.exception() is not None:
             self._opening = None
+
+
+def _close(opening: "asyncio.Task[Opened]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def collection_of(cache_id: str, cache: Cache, local_dir: Path | None) -> str:

@@ -9,7 +9,7 @@ from app.core.jsonio import Json
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
 from app.smart.definition import PLURALS, InvalidName, read_definition, written
-from app.smart.desk import SmartDesk, Stored
+from app.smart.desk import SmartDesk, Stored, Unreadable
 from app.store.smart_models import NameExists, put_smart_models
 
 Key = tuple[Kind, str]
@@ -69,6 +69,7 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
     stored = await desk.list_all()
     there: dict[Key, Stored] = {(each.kind, each.model.name): each for each in stored}
     await desk.settled()
+    _refuse_unreadable(wanted, await desk.list_unreadable())
     deleted = tuple(each for key, each in there.items() if replace and key not in wanted)
     staying = [each.model for key, each in there.items() if key not in wanted and each not in deleted]
     added = [model for key, model in wanted.items() if key not in there]
@@ -84,6 +85,17 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
     warnings = await _check(desk, new, everything)
     lacking = [f"{each.kind} {each.name}: {fault}" for each in new for fault in await desk.warnings_of(each)]
     return Plan(tuple(added), tuple(changed), deleted, len(wanted) - len(new), tuple(warnings), tuple(lacking))
+
+
+def _refuse_unreadable(wanted: Mapping[Key, SmartModel], unreadable: Sequence[Unreadable]) -> None:
+    """A name that has a row nobody can read cannot be taken, and what that row says not be changed."""
+    faults = [
+        f"{PLURALS[each.kind]}: {each.name!r} stands in the database and cannot be read ({each.why}); remove that first"
+        for each in unreadable
+        if (each.kind, each.name) in wanted
+    ]
+    if faults:
+        raise InvalidName("\n".join(faults))
 
 
 async def apply_import(desk: SmartDesk, plan: Plan) -> None:

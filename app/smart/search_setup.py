@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from app.core.smart import Augmentor
 from app.core.smart import SearchProvider as Provider
 from app.providers.registry import Registry
-from app.settings import Settings
+from app.settings import InvalidSettings, Settings
 
 Lacks = Callable[[Augmentor], str | None]
 """What is not there that an augmentor's searches need, as a sentence without its stop that names the setting; None where all is."""
@@ -49,7 +49,11 @@ class SearchSetup:
         return None if there else "SearXNG has no address: set SEARXNG_URL, or search_provider_url of the augmentor"
 
     def _lacks_key(self, _augmentor: Augmentor) -> str | None:
-        return None if self.parallel_key() else f"Parallel has no API key: set {' or '.join(_PARALLEL_KEYS)}"
+        try:
+            there = self.parallel_key()
+        except InvalidSettings as exc:  # a file that holds it was there at the start
+            return str(exc).removesuffix(".")
+        return None if there else f"Parallel has no API key: set {' or '.join(_PARALLEL_KEYS)}"
 
     def _lacks_entry(self, _augmentor: Augmentor) -> str | None:
         there = self._knows(AGENT) or self._knows(CHAT)

@@ -174,14 +174,16 @@ async def add_to_stats(db: Database, kind: Kind, counts: Mapping[str, Mapping[st
 def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | UnreadableSmartModel:
     values = dict(row._mapping)
     stats = {name: values.pop(name) for name in STATS.get(kind, ())}
-    if "cost_saved" in stats:
-        stats["cost_saved"] = from_pico_usd(stats["cost_saved"])
     key, learned = values.pop("id"), values.pop("learned", None)
-    created_at, updated_at = from_ms(values.pop("created_at")), from_ms(values.pop("updated_at"))
+    times = values.pop("created_at"), values.pop("updated_at")
     try:
+        if "cost_saved" in stats:
+            stats["cost_saved"] = from_pico_usd(stats["cost_saved"])
         model = CLASSES[kind].model_validate(values)
+        return StoredSmartModel(key, model, from_ms(times[0]), from_ms(times[1]), stats, learned)
     except ValidationError as exc:  # as of another version, or written by hand: no reason to do without all others
-        places = ", ".join(".".join(map(str, fault["loc"])) or "it" for fault in exc.errors(include_url=False))
-        log.error("The %s %r (id %s) cannot be read, and is left out; at fault: %s", kind, values["name"], key, places)
-        return UnreadableSmartModel(key, kind, str(values["name"]), values)
-    return StoredSmartModel(key, model, created_at, updated_at, stats, learned)
+        why = ", ".join(".".join(map(str, fault["loc"])) or "it" for fault in exc.errors(include_url=False))
+    except (ValueError, TypeError, ArithmeticError, OSError):
+        why = "a time, or what it has counted"
+    log.error("The %s %r (id %s) cannot be read, and is left out; at fault: %s", kind, values["name"], key, why)
+    return UnreadableSmartModel(key, kind, str(values["name"]), values)

@@ -282,6 +282,20 @@ def test_what_this_version_cannot_read_is_listed_and_deleted(relay: Relay, tmp_p
     assert [each["name"] for each in json.loads(relay("names", "list", "--json").stdout)] == ["fine"]
 
 
+def test_what_this_version_cannot_read_is_neither_exported_in_silence_nor_written_over(
+    relay: Relay, tmp_path: Path
+) -> None:
+    relay("names", "add", "alias", "odd", "--target", "acme/small")
+    relay("names", "export", "names.yaml")
+    spoil_smart_model(f"sqlite:///{tmp_path}/data/relay.db", "alias", "odd")
+
+    exported = relay("names", "export", "again.yaml")
+    refused = relay("names", "import", "names.yaml", "--yes", status=1)
+
+    assert exported.stderr.startswith("Left out: the alias 'odd', which cannot be read: fallback: ")
+    assert "aliases: 'odd' stands in the database and cannot be read" in refused.stderr
+
+
 def words_of(text: str) -> set[str]:
     return {word.rstrip(":;") for word in re.findall(r"[\w/:;-]+", text)}
 

@@ -435,6 +435,13 @@ async def test_row_that_holds_no_json_keeps_no_other_from_being_read(tmp_path: P
     await live.refresh()
 
     assert (live.book.has("fine"), live.book.has("odd")) == (True, False)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE aliases SET tags = '[]', created_at = 'x' WHERE name = 'odd'"))
+    assert [each.why for each in await desk.list_unreadable()] == [
+        "a time, or what it has counted, is no number that can be"
+    ]
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE aliases SET tags = '[a' WHERE name = 'odd'"))
     (odd,) = await desk.list_unreadable()
     assert (odd.kind, odd.name, odd.why) == ("alias", "odd", "a column of it holds what is no JSON")
     await desk.delete("alias", "odd")

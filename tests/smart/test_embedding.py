@@ -10,6 +10,7 @@ import pytest
 
 from app.core.errors import CacheUnavailable
 from app.embedders.local import LocalEmbedder, open_local
+from app.smart import embedding
 from app.smart.caches import Caches
 from app.smart.embedding import Embedders
 from app.store.db import Database
@@ -62,6 +63,19 @@ async def test_embedder_that_is_being_loaded_is_closed_when_it_is_there() -> Non
     await _end(_threads())
     await asyncio.wait([wanting])
     assert isinstance(wanting.exception(), CacheUnavailable | None)
+
+
+async def test_stop_does_not_wait_for_an_embedder_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "LOADED_S", 0.01)
+    embedders = Embedders(NOBODY, lambda _folder: asyncio.Event().wait())  # type: ignore[arg-type,return-value]
+    waiting = asyncio.create_task(embedders.local(["Hi"]))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await embedders.aclose()
+
+    assert not waiting.done()
+    waiting.cancel()
 
 
 async def test_embedder_that_nobody_wanted_is_not_loaded_to_be_closed() -> None:

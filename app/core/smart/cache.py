@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from app.core.smart.model import MOST_MS, MOST_TOKENS, Model, Percent, SmartModel
+from app.core.smart.model import MOST_MS, MOST_TOKENS, AnyPercent, Model, Percent, SmartModel
 
 Share = Literal["user", "tag", "everyone"]
 
@@ -27,8 +27,8 @@ class Cache(SmartModel):
     max_error: Percent | None = Field(
         default=None, description="In place of the threshold: at most so many percent of the hits may be wrong."
     )
-    recheck_percent: float = Field(
-        default=1.0, ge=0, le=100, description="Of hits, how many are asked again in the background and compared."
+    recheck_percent: AnyPercent = Field(
+        default=1.0, description="Of hits, how many are asked again in the background and compared."
     )
     judge_model: Model | None = Field(
         default=None, description="Decides where the cosine lies between both thresholds."

@@ -42,8 +42,10 @@ def _read_percent(value: Any) -> Any:
 
 Model = Annotated[str, AfterValidator(_checked_model)]
 TagTuple = Annotated[tuple[str, ...], AfterValidator(_checked_tags)]
-Percent = Annotated[float, BeforeValidator(_read_percent), Field(gt=0, le=100)]
+AnyPercent = Annotated[float, BeforeValidator(_read_percent), Field(ge=0, le=100)]
 """Of a hundred: `1` and `1%` are the same."""
+Percent = Annotated[AnyPercent, Field(gt=0)]
+"""The same, and more than none."""
 
 
 class SmartModel(BaseModel):
