@@ -14,6 +14,7 @@ from app.settings.files import (
     shipped_config,
     with_env_file,
 )
+from app.settings.monitors import MonitorSettings, read_monitors
 from app.settings.services import (
     check_proxies,
     has_collector,
@@ -39,7 +40,7 @@ from app.settings.values import (
     read_secret,
 )
 
-__all__ = ["InvalidSettings", "Settings", "load_settings", "shipped_config"]
+__all__ = ["InvalidSettings", "MonitorSettings", "Settings", "load_settings", "shipped_config"]
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS = ("auto", "json", "console")
@@ -77,6 +78,7 @@ class Settings:
             file in `data_dir`.
         chroma_tenant, chroma_database, chroma_collection_prefix: where they lie there, and how the names of their collections begin.
         has_collector: OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector.
+        monitors: those of monitors.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
         environ: the environment with `.env` behind it; provider keys are read from here by `secret`.
     """
@@ -120,6 +122,7 @@ class Settings:
     chroma_database: str = "default_database"
     chroma_collection_prefix: str = "llmrelay_"
     has_collector: bool = False
+    monitors: MonitorSettings = field(default_factory=MonitorSettings)
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -188,6 +191,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         chroma_database=read_chroma_name(env, "CHROMA_DATABASE", "default_database"),
         chroma_collection_prefix=read_chroma_prefix(env, "CHROMA_COLLECTION_PREFIX", "llmrelay_"),
         has_collector=has_collector(env),
+        monitors=read_monitors(env),
         ca_file=read_authority(env, "CA_FILE"),
         environ=env,
     )

@@ -6,13 +6,13 @@ from app.core.smart import Augmentor
 from app.core.smart import SearchProvider as Provider
 from app.providers.registry import Registry
 from app.settings import InvalidSettings, Settings
+from app.settings.monitors import PARALLEL_KEYS
 
 Lacks = Callable[[Augmentor], str | None]
 """What is not there that an augmentor's searches need, as a sentence without its stop that names the setting; None where all is."""
 
 # Perplexity's Agent API has replaced its chat completions, which still answer some. The first one that is there is asked.
 AGENT, CHAT = "perplexity-agent/perplexity/sonar", "perplexity/sonar"
-_PARALLEL_KEYS = ("PARALLELAI_API_KEY", "PARALLEL_API_KEY")
 
 
 class SearchSetup:
@@ -41,7 +41,7 @@ class SearchSetup:
 
     def parallel_key(self) -> str | None:
         """What Parallel is signed with."""
-        key = self._settings.secret(_PARALLEL_KEYS)
+        key = self._settings.secret(PARALLEL_KEYS)
         return key.split(",")[0].strip() if key else None
 
     def _lacks_url(self, augmentor: Augmentor) -> str | None:
@@ -53,7 +53,7 @@ class SearchSetup:
             there = self.parallel_key()
         except InvalidSettings as exc:  # a file that holds it was there at the start
             return str(exc).removesuffix(".")
-        return None if there else f"Parallel has no API key: set {' or '.join(_PARALLEL_KEYS)}"
+        return None if there else f"Parallel has no API key: set {' or '.join(PARALLEL_KEYS)}"
 
     def _lacks_entry(self, _augmentor: Augmentor) -> str | None:
         there = self._knows(AGENT) or self._knows(CHAT)

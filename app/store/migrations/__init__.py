@@ -1,6 +1,6 @@
 """How the schema came to be, step by step, as Alembic revisions."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision. It is said here so that a start can see that a database is current without importing Alembic."""
 
 COPYING = "copying"

@@ -11,6 +11,7 @@ from app.store.tables.base import METADATA
 from app.store.tables.calls import CLIENT_HOSTS, REQUEST_BODIES, REQUEST_LOGS
 from app.store.tables.catalog import CUSTOM_PROVIDERS, MODEL_PRICES, MODELS
 from app.store.tables.limits import LIMIT_HOLDS, LIMIT_USES, LIMIT_WORKERS, USERS
+from app.store.tables.monitors import MONITOR_DELIVERIES, MONITOR_EVENTS, MONITOR_WEBHOOKS, MONITORS
 from app.store.tables.smart_models import (
     ALIASES,
     REDIRECTS,
@@ -38,6 +39,10 @@ __all__ = [
     "METADATA",
     "MODELS",
     "MODEL_PRICES",
+    "MONITORS",
+    "MONITOR_DELIVERIES",
+    "MONITOR_EVENTS",
+    "MONITOR_WEBHOOKS",
     "QUOTA_DAYS",
     "QUOTA_LEASES",
     "REDIRECTS",
