@@ -26,7 +26,7 @@ ALLOWED = {
     "app.store": ["app.core"],
     "app.auth": ["app.core", "app.store"],
     "app.metering": ["app.core", "app.store", "app.faults", "app.__version__"],
-    "app.monitors": ["app.core", "app.store", "app.providers.transport"],
+    "app.monitors": ["app.core", "app.store", "app.providers.transport", "app.__version__"],
     "app.web": ["app.core", "app.providers.http1.dial", "app.providers.transport", "app.__version__"],
     "app.likeness": ["app.core"],
     "app.embedders": ["app.core"],

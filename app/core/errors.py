@@ -144,11 +144,13 @@ class UpstreamFailure(RelayError):
 
     Attributes:
         may_pass: the same provider may well answer a moment later.
+        in_doubt: what was asked for may have been done all the same. Told of monitors only; a completion can be asked for twice.
     """
 
     status = 502
     type = "upstream_error"
     may_pass = True
+    in_doubt = False
 
 
 class UpstreamError(UpstreamFailure):

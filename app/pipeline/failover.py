@@ -7,8 +7,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 
 from app.core.call import Call, Choice, Route, Target, Trace
@@ -24,6 +22,7 @@ from app.core.errors import (
 from app.core.ports import Handler, OpenRescue
 from app.core.record import Failure
 from app.core.reply import End, Outcome, Reply
+from app.core.retry_after import read_retry_after_s
 from app.pipeline.board import Board, Ticket
 from app.pipeline.failures import breaker_opened, broken_stream, failure_of
 from app.pipeline.rescue import rescued
@@ -135,7 +134,7 @@ class Failover:
 
     def _pause_s(self, failure: UpstreamFailure, target: Target, bound_s: float) -> float:
         """How long to wait before the same target is asked again; infinity where it says: longer than we wait."""
-        told = _retry_after_s(failure.retry_after) if isinstance(failure, UpstreamError) else None
+        told = read_retry_after_s(failure.retry_after) if isinstance(failure, UpstreamError) else None
         if told is None:
             return random.uniform(0, bound_s)
         self._board.limited(target, told)
@@ -234,23 +233,6 @@ def _is_targets_fault(failure: UpstreamFailure) -> bool:
 def _is_passing(failure: UpstreamFailure) -> bool:
     """Whether the same target may answer a moment later."""
     return failure.status in _PASSING if isinstance(failure, UpstreamError) else failure.may_pass
-
-
-def _retry_after_s(text: str | None) -> float | None:
-    """`Retry-After` in seconds, from either of its forms (RFC 9110, 10.2.3)."""
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        pass
-    else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    try:
-        at = parsedate_to_datetime(text)
-        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-    except (ValueError, OverflowError, TypeError):
-        return None
 
 
 def _fits(pause_s: float, deadline: float | None) -> bool:
