@@ -26,6 +26,7 @@ from app.dialects.estimate import estimate
 from app.logs import set_up_logging
 from app.metering.prices import Prices
 from app.meters import Meters, open_meters
+from app.monitor_service import MonitorService, open_monitors
 from app.overrides import load_overrides
 from app.parts import Parts
 from app.pipeline.board import Board
@@ -104,6 +105,8 @@ def create_app(
         meters.metrics.count_smart_failure,
     )
 
+    monitors = open_monitors(settings, database, transport)
+
     def apply(new: Files) -> None:
         nonlocal files
         config = catalog.config(new.config)
@@ -150,11 +153,12 @@ def create_app(
                 prices.run,
                 reloader.run,
                 *smart.loops,
+                *monitors.loops,
             )
             async with running(*loops, look_up_bundled):
                 yield
         finally:
-            await _stop(smart, meters, quota, database)
+            await _stop(monitors, smart, meters, quota, database)
             await meters.aclose()
             await transport.aclose()
 
@@ -168,6 +172,7 @@ def create_app(
         smart,
         board,
         meters,
+        monitors,
         catalog,
         read_config=lambda: files.config,
     )
@@ -182,9 +187,10 @@ def _calm_the_collector() -> None:
     gc.enable()  # whoever starts it may have switched it off
 
 
-async def _stop(smart: SmartModels, meters: Meters, quota: Quota, database: Database) -> None:
+async def _stop(monitors: MonitorService, smart: SmartModels, meters: Meters, quota: Quota, database: Database) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
+            await monitors.aclose()
             await smart.aclose()
             await meters.writer.aclose()
             await meters.ledger.aclose()

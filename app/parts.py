@@ -8,6 +8,7 @@ from app.auth.guard import Guard
 from app.catalog import Catalog
 from app.config import Config
 from app.meters import Meters
+from app.monitor_service import MonitorService
 from app.pipeline.board import Board
 from app.pipeline.limits import Limits
 from app.providers.registry import Registry
@@ -29,5 +30,6 @@ class Parts:
     smart: SmartModels
     board: Board
     meters: Meters
+    monitors: MonitorService
     catalog: Catalog
     read_config: Callable[[], Config]

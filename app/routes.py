@@ -19,12 +19,14 @@ from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_rou
 from app.api.health import health_router
 from app.api.listing import identifier
 from app.api.metrics import metrics_router
+from app.api.monitors import monitor_routes
 from app.api.ollama import ollama_router
 from app.api.openai import models_router
 from app.api.openapi import describe
 from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import SURFACES
 from app.core.errors import RelayError
+from app.core.ports import Handler
 from app.dialects.receipt import open_receipt
 from app.dialects.rescue import open_rescue
 from app.parts import Parts
@@ -59,7 +61,7 @@ def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str
         parts.registry, meters.writer, parts.board, open_rescue, meters.prices, parts.limits, open_receipt, names=names
     )
 
-    def relay(surface: Surface) -> RelayRoute:
+    def relay(surface: Surface, handler: Handler = handler) -> RelayRoute:
         route = RelayRoute(
             surface,
             guard=parts.guard,
@@ -80,6 +82,7 @@ def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
     app.router.routes += gemini_routes(relay)
+    app.router.routes += monitor_routes(relay, parts.monitors.desk, meters.writer, parts.limits)
     return calls_by_path
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "providers": "cli.providers:app",
     "models": "cli.models:app",
     "names": "cli.names:app",
+    "monitors": "cli.monitors:app",
     "usage": "cli.usage:app",
     "requests": "cli.requests:app",
     "alerts": "cli.alerts:alerts",

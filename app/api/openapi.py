@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.api.openapi_calls import CALLS
+from app.api.openapi_monitors import MONITOR_PATHS, MONITOR_SCHEMAS
 from app.dialects.opening import MAX_NAME_LENGTH
 
 
@@ -167,10 +168,10 @@ def describe(app: FastAPI, describe_admin: Callable[[], dict[str, Any]]) -> dict
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         document["info"]["version"] = __version__
-        document["paths"] |= {"/v1/chat/completions": _CHAT, **CALLS}
+        document["paths"] |= {"/v1/chat/completions": _CHAT, **CALLS, **MONITOR_PATHS}
         components = document.setdefault("components", {})
         admin = describe_admin()
-        components.setdefault("schemas", {}).update({**admin["components"]["schemas"], **_SCHEMAS})
+        components.setdefault("schemas", {}).update({**admin["components"]["schemas"], **_SCHEMAS, **MONITOR_SCHEMAS})
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
             for operation in operations.values():

@@ -51,6 +51,7 @@ class Surface:
         rename: gives the request another model's name.
         reply: the gateway's own answer to a request that asks a model for nothing, by its request id; None for all others. The
             model has to be one that the caller may use.
+        needs_token: it is not there for callers without one, whatever the operator allows these.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Surface:
     free: bool = False
     rename: Rename = rename_body
     reply: Callable[[Asked, str], bytes | None] | None = None
+    needs_token: bool = False
 
 
 class RelayRoute:
@@ -101,6 +103,7 @@ class RelayRoute:
         self._note_refusal = note_refusal
         self._is_traced = is_traced
         self._ids = _count_ids()
+        self._needs_token = surface.needs_token
 
     @property
     def under_way(self) -> int:
@@ -117,7 +120,8 @@ class RelayRoute:
         admission = collected = None
         try:
             authorization = read_authorization(headers, scope["query_string"])
-            principal = await self._guard.identify(authorization, address, headers=headers)
+            anonymously = None if self._needs_token else headers
+            principal = await self._guard.identify(authorization, address, headers=anonymously)
             body = await read_body(
                 receive,
                 encoding=headers.get(b"content-encoding", b"").strip().lower(),

@@ -1,0 +1,137 @@
+"""`/v1/monitors`: users' own monitors. Each request is a call: it takes a unit of quota and leaves a record."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qs
+
+from starlette.routing import Route
+
+from app.api.pump import Voice
+from app.api.relay import RelayRoute, Scope, Surface
+from app.core.call import Call, Target
+from app.core.errors import InvalidRequest
+from app.core.jsonio import Json, dumps
+from app.core.ports import Handler, Priced, Recorder
+from app.core.principal import Principal
+from app.core.reply import JSON_TYPE, Reply
+from app.core.usage import Usage
+from app.dialects.dialect import Asked
+from app.dialects.opening import open_body
+from app.dialects.registry import DIALECTS
+from app.monitors.asked import read_asked
+from app.monitors.desk import MonitorDesk
+from app.monitors.telling import told_created, told_events, told_monitor
+from app.pipeline.limits import Limits
+from app.pipeline.metering import Metering
+from app.pipeline.stage import chain
+
+PROVIDER = "monitors"
+"""The provider of these calls in records."""
+MOST_EVENTS, USUAL_EVENTS = 100, 20
+
+OpenRoute = Callable[[Surface, Handler], RelayRoute]
+Answer = tuple[int, Json]
+Run = Callable[[Principal, Mapping[str, Json]], Awaitable[Answer]]
+
+_OPENAI = DIALECTS["openai"]
+_VOICE = Voice(_OPENAI.write_error, _OPENAI.write_error_event)
+
+
+class _Free:
+    """Nothing here costs anything; Parallel's runs have no call of their own."""
+
+    def price(self, target: Target, usage: Usage, at: float) -> Priced:
+        return Priced(Decimal(0), None)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One of them.
+
+    Attributes:
+        name: for records.
+        path: with `{monitor_id}` and `{delivery_id}` where they are in it.
+        run: gives the status and the body; of what the path, the query and the body say.
+    """
+
+    name: str
+    method: str
+    path: str
+    run: Run
+    has_body: bool = False
+
+
+def monitor_routes(open_route: OpenRoute, desk: MonitorDesk, recorder: Recorder, limits: Limits) -> list[Route]:
+    """All of them."""
+    return [_route(operation, open_route, recorder, limits) for operation in _operations(desk)]
+
+
+def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
+    async def answer(call: Call) -> Reply:
+        call.trace.target = Target(PROVIDER, operation.name)
+        await limits.admit(call)
+        status, value = await operation.run(call.principal, call.payload)
+        return Reply(status, JSON_TYPE, dumps(value))
+
+    surface = Surface("monitors", "openai", lambda body, scope: _read(operation, body, scope), _VOICE, needs_token=True)
+    route = open_route(surface, chain([Metering(recorder, _Free())], answer))
+    return Route(operation.path, route, methods=[operation.method])
+
+
+def _read(operation: Operation, body: bytes, scope: Scope) -> Asked:
+    payload: dict[str, Json] = {}
+    if operation.has_body:
+        body, payload = open_body(body)
+    else:
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        payload = {name: values[-1] for name, values in query.items()} | dict(scope["path_params"])
+    return Asked(body, payload, "monitors", False, True)
+
+
+def _operations(desk: MonitorDesk) -> list[Operation]:
+    async def create(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        asked = read_asked(payload)
+        return 200, told_created(await desk.create(principal.username, asked, token_id=principal.token_id))
+
+    async def list_all(principal: Principal, _payload: Mapping[str, Json]) -> Answer:
+        return 200, {"monitors": [told_monitor(each) for each in await desk.list_all(principal.username)]}
+
+    async def show(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        return 200, told_monitor(await desk.show(principal.username, _id(payload)))
+
+    async def cancel(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        monitor = await desk.cancel(principal.username, _id(payload))
+        return 202 if monitor.status == "cancelling" else 200, told_monitor(monitor)
+
+    async def trigger(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        return 202, told_monitor(await desk.trigger(principal.username, _id(payload)))
+
+    async def events(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        most = _limit(payload)
+        monitor = await desk.show(principal.username, _id(payload))
+        groups = await desk.events(principal.username, monitor.id, most)
+        return 200, {"event_groups": [told_events(each, monitor.handle) for each in groups]}
+
+    one = "/v1/monitors/{monitor_id}"
+    return [
+        Operation("create", "POST", "/v1/monitors/create", create, has_body=True),
+        Operation("list", "GET", "/v1/monitors", list_all),
+        Operation("get", "GET", one, show),
+        Operation("cancel", "DELETE", one, cancel),
+        Operation("trigger", "POST", f"{one}/trigger", trigger),
+        Operation("events", "GET", f"{one}/events", events),
+    ]
+
+
+def _id(payload: Mapping[str, Json]) -> str:
+    return str(payload["monitor_id"])
+
+
+def _limit(payload: Mapping[str, Json]) -> int:
+    text = payload.get("limit")
+    if text is None:
+        return USUAL_EVENTS
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_EVENTS:
+        raise InvalidRequest(f"'limit' must be a number from 1 to {MOST_EVENTS}.", param="limit")
+    return int(text)

@@ -1,0 +1,66 @@
+"""All of monitors, wired together: what users and commands ask of them, and what runs beside."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+from app.monitors.desk import MonitorDesk
+from app.monitors.ending import Ending
+from app.monitors.expiry import Expiry
+from app.monitors.parallel import ParallelMonitors
+from app.monitors.reconciling import Reconciler
+from app.settings import InvalidSettings, Settings
+from app.settings.monitors import PARALLEL_KEYS
+from app.store.db import Database
+
+Loop = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorService:
+    """The parts of it."""
+
+    desk: MonitorDesk
+    expiry: Expiry
+    reconciler: Reconciler
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """What runs for as long as the gateway does."""
+        return (self.expiry.run, self.reconciler.run)
+
+    async def aclose(self) -> None:
+        """End what has been begun."""
+        await self.desk.aclose()
+
+
+def open_monitors(settings: Settings, database: Database, transport: httpx.AsyncBaseTransport) -> MonitorService:
+    """Makes it; nothing is asked yet.
+
+    Args:
+        transport: that of calls to providers, by which Parallel is asked; it is not closed.
+    """
+    own = settings.monitors
+
+    def key() -> str | None:
+        try:
+            found = settings.secret(PARALLEL_KEYS)
+        except InvalidSettings:  # a file that holds it was there at the start
+            return None
+        return found.split(",")[0].strip() if found else None
+
+    remote = ParallelMonitors(transport, key, own.base_url)
+    ending = Ending(database, remote)
+    desk = MonitorDesk(
+        database,
+        remote,
+        ending,
+        webhook_url=own.webhook_url,
+        per_user=own.per_user,
+        lifetime_hours=own.lifetime_hours,
+        check_forward_url=lambda _url: None,
+        new_secret=lambda: "",
+    )
+    reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=lambda: bool(key()))
+    return MonitorService(desk, Expiry(database, ending), reconciler)

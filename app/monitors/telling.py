@@ -1,0 +1,71 @@
+"""How monitors and what they found are told: as JSON, by the API and by commands."""
+
+from app.core.jsonio import Json
+from app.core.moments import write_moment
+from app.monitors.asked import cadence_of, hours_of
+from app.monitors.desk import Created
+from app.store.monitor_events import EventGroup
+from app.store.monitors import Monitor
+from app.store.times import MS_PER_HOUR, from_ms
+
+
+def told_monitor(monitor: Monitor) -> dict[str, Json]:
+    """One monitor; never what its messages are signed with."""
+    return {
+        "monitor_id": monitor.handle,
+        "username": monitor.username,
+        "query": monitor.query,
+        "cadence": cadence_of(monitor.frequency),
+        "frequency": monitor.frequency,
+        "processor": monitor.processor,
+        "status": monitor.status,
+        "reason": monitor.reason,
+        "created_at": _moment(monitor.created_at),
+        "expires_at": _moment(monitor.expires_at),
+        "cancelled_at": _moment(monitor.cancelled_at),
+        "last_run_at": _moment(monitor.last_run_at),
+        "last_error": monitor.last_error,
+        "forward_url": monitor.forward_url,
+    }
+
+
+def told_created(created: Created) -> dict[str, Json]:
+    """A new monitor; the only time that its forward secret is told."""
+    monitor = created.monitor
+    told = told_monitor(monitor) | {
+        "webhook_url": created.webhook_url,
+        "message": _words_of(created),
+        "replaced": [each.handle for each, _ in created.replaced],
+    }
+    return told | {"forward_secret": monitor.forward_secret} if monitor.forward_secret else told
+
+
+def told_events(group: EventGroup, handle: str) -> dict[str, Json]:
+    """An event group of the monitor that its user calls `handle`."""
+    return {
+        "event_group_id": group.id,
+        "monitor_id": handle,
+        "state": group.state,
+        "received_at": _moment(group.received_at),
+        "fetched_at": _moment(group.fetched_at),
+        "delivered_at": _moment(group.processed_at),
+        "attempts": group.attempts,
+        "last_error": group.last_error,
+        "events": [dict(each) for each in group.events],
+    }
+
+
+def _words_of(created: Created) -> str:
+    monitor = created.monitor
+    until = from_ms(monitor.expires_at)
+    words = f"Watching until {until:%Y-%m-%d %H:%M} UTC. Ask the model 'speed' for updates."
+    if hours_of(monitor.frequency) * MS_PER_HOUR >= monitor.expires_at - monitor.created_at:
+        words += " It runs once now; it is ended before its next run (setting MONITOR_LIFETIME_HOURS)."
+    for each, why in created.replaced:
+        words += f" It takes the place of {each.handle}"
+        words += f", which Parallel has not cancelled yet and will be asked for again ({why})." if why else "."
+    return words
+
+
+def _moment(ms: int | None) -> str | None:
+    return None if ms is None else write_moment(from_ms(ms))

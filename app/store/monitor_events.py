@@ -1,0 +1,51 @@
+"""Queries on event groups, as their owners see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.jsonio import loads
+from app.store.db import Database
+
+_COLUMNS = "event_group_id, monitor_id, username, received_at, fetched_at, processed_at, gave_up_at, attempts, last_error, events"
+_OF_MONITOR = (
+    f"SELECT {_COLUMNS} FROM monitor_events WHERE monitor_id = :monitor_id"  # noqa: S608 - our words
+    " ORDER BY received_at DESC, event_group_id LIMIT :most"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """One row; see `app.store.tables.monitors.MonitorEventRow`. `events` is as `app.core.updates` writes them."""
+
+    id: str
+    monitor_id: str
+    username: str
+    received_at: int
+    fetched_at: int | None
+    processed_at: int | None
+    gave_up_at: int | None
+    attempts: int
+    last_error: str | None
+    events: Sequence[Mapping[str, Any]]
+
+    @property
+    def state(self) -> str:
+        """`waiting` for Parallel to give it, `pending` (nobody was told yet), `delivered`, or `given_up`."""
+        if self.processed_at is not None:
+            return "delivered"
+        if self.fetched_at is not None:
+            return "pending"
+        return "given_up" if self.gave_up_at is not None else "waiting"
+
+
+async def list_event_groups(db: Database, monitor_id: str, most: int) -> list[EventGroup]:
+    """The last ones of a monitor, the newest first."""
+    values = {"monitor_id": monitor_id, "most": most}
+    rows = await db.transact(lambda statements: statements.rows(_OF_MONITOR, values), writes=False)
+    return [EventGroup(*(*row[:-1], _decoded(row[-1]))) for row in rows]
+
+
+def _decoded(events: object) -> Any:
+    """JSON comes as text from SQLite, and decoded from PostgreSQL's driver."""
+    return loads(events) if isinstance(events, str | bytes) else events or []

@@ -1,0 +1,230 @@
+"""`llm-relay monitors`: users' watches on the web at Parallel, in the database that the server uses."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from cli.database import with_settings
+from cli.output import fail, show_json, show_table, to_the_second
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.monitor_service import MonitorService
+    from app.store.db import Database
+    from app.store.monitors import Monitor
+
+T = TypeVar("T")
+
+app = typer.Typer(help="Watch the web for users, through Parallel AI.", no_args_is_help=True, add_completion=False)
+
+Handle = Annotated[str, typer.Argument(metavar="MONITOR", help="As the list names it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
+
+
+@app.command()
+def create(
+    username: Annotated[str, typer.Option(help="Whose it is to be.")],
+    query: Annotated[str, typer.Option(help="What is watched, in words.")],
+    cadence: Annotated[str | None, typer.Option(help="hourly, daily or weekly.")] = None,
+    frequency: Annotated[str | None, typer.Option(help="In its place: from 1h to 30d.")] = None,
+    processor: Annotated[str | None, typer.Option(help="lite or base.")] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option("--webhook-url", help="Where Parallel is to report to. [MONITOR_WEBHOOK_URL]")
+    ] = None,
+    event_types: Annotated[
+        str | None, typer.Option("--event-types", help="What it is to report, with commas between; all if not given.")
+    ] = None,
+    metadata_json: Annotated[
+        str | None, typer.Option("--metadata-json", help="An object of texts, which comes back with each report.")
+    ] = None,
+    forward_url: Annotated[
+        str | None, typer.Option("--forward-url", help="Where what it finds is passed on to, signed.")
+    ] = None,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Create a monitor; where the user has as many as are allowed, it takes the place of the oldest."""
+    from app.monitors.telling import told_created
+
+    wanted = {
+        "query": query,
+        "cadence": cadence,
+        "frequency": frequency,
+        "processor": processor,
+        "forward_url": forward_url,
+        "metadata": _parse(metadata_json),
+    }
+
+    async def work(service: "MonitorService", db: "Database") -> dict[str, Any]:
+        from app.monitors.asked import read_asked, read_event_types
+        from app.monitors.remote import EVENT_TYPES
+        from app.store.tokens import list_tokens
+
+        asked = read_asked({name: value for name, value in wanted.items() if value is not None})
+        types = read_event_types(event_types.split(",")) if event_types is not None else EVENT_TYPES
+        if username not in {token.username for token in await list_tokens(db)}:
+            raise ValueError(f"There is no user {username!r} with a token; 'llm-relay users list' shows all.")
+        return told_created(await service.desk.create(username, asked, webhook_url=webhook_url, event_types=types))
+
+    told = _run(env_file, work)
+    if as_json:
+        show_json(told)
+        return
+    typer.echo(f"{told['monitor_id']}  {told['status']}\n{told['message']}")
+    if secret := told.get("forward_secret"):
+        typer.echo(f"What is passed on is signed with this secret, which is shown only now:\n{secret}")
+
+
+@app.command("list")
+def list_all(
+    username: Annotated[str | None, typer.Option(help="Of this user only.")] = None,
+    active: Annotated[bool, typer.Option("--active", help="Without those that have ended.")] = False,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show monitors, the newest first."""
+    from app.monitors.telling import told_monitor
+
+    async def work(service: "MonitorService", _db: "Database") -> "list[Monitor]":
+        found = await service.desk.list_all(username)
+        return [each for each in found if not active or each.status in ("active", "creating", "cancelling")]
+
+    told = [told_monitor(each) for each in _run(env_file, work)]
+    if as_json:
+        show_json({"monitors": [*told]})
+    elif told:
+        columns = ["monitor", "user", "status", "every", "until (UTC)", "query"]
+        show_table(columns, [_row(each) for each in told], below=(5, 4), folds=0)
+    else:
+        typer.echo("There is no monitor: llm-relay monitors create --username NAME --query '…' --cadence daily")
+
+
+@app.command()
+def events(
+    monitor: Handle,
+    limit: Annotated[int, typer.Option(help="How many event groups.", min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show what a monitor found, the newest first, and what became of it."""
+    from app.monitors.telling import told_events
+
+    async def work(service: "MonitorService", _db: "Database") -> list[dict[str, Any]]:
+        found = await service.desk.show(None, monitor)
+        return [told_events(each, found.handle) for each in await service.desk.events(None, found.id, limit)]
+
+    told = _run(env_file, work)
+    if as_json:
+        show_json({"event_groups": [*told]})
+    elif told:
+        for group in told:
+            _show_group(group)
+    else:
+        typer.echo("It has found nothing yet.")
+
+
+@app.command()
+def cancel(monitor: Handle, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """End a monitor. What it found stays."""
+    from app.monitors.telling import told_monitor
+
+    async def work(service: "MonitorService", _db: "Database") -> "Monitor":
+        return await service.desk.cancel(None, monitor)
+
+    told = told_monitor(_run(env_file, work))
+    if as_json:
+        show_json(told)
+    elif told["status"] == "cancelling":
+        typer.echo(f"{told['monitor_id']} is being cancelled; Parallel will be asked again. {told['last_error'] or ''}")
+    else:
+        typer.echo(f"{told['monitor_id']} is {told['status']}.")
+
+
+@app.command()
+def trigger(monitor: Handle, env_file: EnvFile = None) -> None:
+    """Have a monitor run now, beside its usual runs."""
+
+    async def work(service: "MonitorService", _db: "Database") -> "Monitor":
+        return await service.desk.trigger(None, monitor)
+
+    typer.echo(f"{_run(env_file, work).handle} runs now.")
+
+
+@app.command()
+def reconcile(as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Bring the monitors here and those at Parallel together; a running server does it hourly."""
+    done = _run(env_file, lambda service, _db: service.reconciler.reconcile())
+    told = {"closed": done.closed, "cancelled": done.cancelled, "failed": done.failed, "given_up": done.given_up}
+    if as_json:
+        show_json(told)
+    elif not any(told.values()):
+        typer.echo("Both sides agree.")
+    else:
+        _show_each("not active at Parallel any more, closed here", done.closed)
+        _show_each("active at Parallel but not here, cancelled there", done.cancelled)
+        _show_each("never came to be", done.given_up)
+        for parallel_id, why in done.failed.items():
+            typer.echo(f"{parallel_id}: active at Parallel but not here, and cannot be cancelled: {why}")
+    if done.failed:
+        raise typer.Exit(1)
+
+
+def _run(env_file: Path | None, work: "Callable[[MonitorService, Database], Awaitable[T]]") -> T:
+    """Do `work` with monitors as the server has them; what fails is told, with status 1."""
+    from app.settings import Settings
+
+    async def do(db: "Database", settings: Settings) -> T:
+        from app.monitor_service import open_monitors
+        from app.providers.transport import open_transport
+
+        ca_file = str(settings.ca_file) if settings.ca_file else None
+        transport = open_transport(ca_file=ca_file, environ=settings.environ)
+        service = open_monitors(settings, db, transport)
+        try:
+            return await work(service, db)
+        finally:
+            await service.aclose()
+            await transport.aclose()
+
+    return with_settings(env_file, do)
+
+
+def _parse(metadata_json: str | None) -> Any:
+    if metadata_json is None:
+        return None
+    try:
+        return json.loads(metadata_json)
+    except ValueError:
+        fail('--metadata-json is no JSON: write an object of texts, such as \'{"team": "a"}\'.')
+
+
+def _row(told: dict[str, Any]) -> list[str]:
+    names = ("monitor_id", "username", "status", "frequency", "expires_at", "query")
+    row = [str(told[name]) for name in names]
+    row[4] = to_the_second(row[4])
+    row[5] = " ".join(_printable(row[5]).split())
+    return row
+
+
+def _show_group(group: dict[str, Any]) -> None:
+    error = f": {group['last_error']}" if group["last_error"] and group["state"] != "delivered" else ""
+    typer.echo(f"{to_the_second(group['received_at'])}  {group['event_group_id']}  {group['state']}{error}")
+    for each in group["events"]:
+        typer.echo(f"  {each['date'] or ''}  {_printable(each['text'])}".rstrip())
+        for source in each["sources"]:
+            typer.echo(f"    {_printable(source)}")
+
+
+def _show_each(words: str, handles: Sequence[str]) -> None:
+    for handle in handles:
+        typer.echo(f"{handle}: {words}")
+
+
+def _printable(text: str) -> str:
+    """Without what a web page could tell a terminal to do."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
