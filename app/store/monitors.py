@@ -1,5 +1,7 @@
 """Queries on monitors: each is a row from before it is created at Parallel until long after it has ended."""
 
+import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
@@ -12,7 +14,8 @@ from app.store.statements import Statements
 Status = Literal["creating", "active", "cancelling", "cancelled", "failed"]
 Reason = Literal["user", "replaced", "expired", "gone", "failed"]
 
-_TRIES = 5
+_TRIES = 20
+_LONGEST_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ async def activate(db: Database, monitor: Monitor, parallel_id: str, *, most: in
         try:
             return await db.transact(work)
         except IntegrityError:  # somebody else took that slot in the meantime; on a file nobody can
-            continue
+            await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))
     return await db.transact(work)
 
 
