@@ -11,7 +11,6 @@ from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.reconciling import Reconciler
 from app.settings import InvalidSettings, Settings
-from app.settings.monitors import PARALLEL_KEYS
 from app.store.db import Database
 
 Loop = Callable[[], Awaitable[None]]
@@ -45,10 +44,9 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
 
     def key() -> str | None:
         try:
-            found = settings.secret(PARALLEL_KEYS)
+            return settings.parallel_key()
         except InvalidSettings:  # a file that holds it was there at the start
             return None
-        return found.split(",")[0].strip() if found else None
 
     remote = ParallelMonitors(transport, key, own.base_url)
     ending = Ending(database, remote)

@@ -13,6 +13,7 @@ import typer
 from app.config import Config, InvalidConfig, ProviderConfig, load_config
 from app.settings import InvalidSettings, Settings, load_settings
 from cli.address import try_address
+from cli.doctor_monitors import examine_monitors
 from cli.doctor_services import examine_embedder, examine_services
 from cli.findings import Finding, Verdict
 
@@ -68,6 +69,7 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     findings += _examine_prices(whole)
     findings += await _examine_providers(settings, whole, catalog, offline=offline)
     findings += await _examine_smart_models(settings, whole, catalog, offline=offline)
+    findings += await examine_monitors(settings, offline=offline)
     return findings if offline else findings + await examine_services(settings)
 
 

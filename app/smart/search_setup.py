@@ -41,8 +41,7 @@ class SearchSetup:
 
     def parallel_key(self) -> str | None:
         """What Parallel is signed with."""
-        key = self._settings.secret(PARALLEL_KEYS)
-        return key.split(",")[0].strip() if key else None
+        return self._settings.parallel_key()
 
     def _lacks_url(self, augmentor: Augmentor) -> str | None:
         there = self.searxng_url(augmentor)
