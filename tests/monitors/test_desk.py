@@ -1,0 +1,462 @@
+"""Users' monitors against a Parallel that is there, away, slow or forgetful: exactly one is active, whatever fails on the way."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from app.core.errors import InvalidRequest, RelayError, Unavailable, UpstreamError
+from app.monitors.asked import AskedMonitor
+from app.monitors.desk import Created, MonitorDesk, MonitorNotActive, NoSuchMonitor
+from app.monitors.ending import Ending
+from app.monitors.expiry import Expiry
+from app.monitors.parallel import ParallelMonitors
+from app.monitors.reconciling import GRACE_MS, Reconciler
+from app.store.db import Database, DatabaseUnavailable
+from app.store.monitors import Monitor, add_monitor, find_monitor, list_monitors
+from app.store.times import MS_PER_HOUR
+from tests.parallel_server import Fault, ParallelServer
+
+WEBHOOK_URL = "https://relay.example/webhooks/parallel-monitor"
+ASKED = AskedMonitor("releases of Python", "1d")
+
+
+class Clock:
+    """Milliseconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ending(database: Database, remote: ParallelMonitors, clock: Clock) -> Ending:
+    return Ending(database, remote, clock)
+
+
+def refuse(_url: str) -> None:
+    raise InvalidRequest("no", param="forward_url")
+
+
+def wait_until_asked(parallel: ParallelServer) -> None:
+    until = time.monotonic() + 10
+    while not parallel.asked("create"):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def open_desk(database: Database, remote: ParallelMonitors, clock: Clock, **changes: object) -> MonitorDesk:
+    options: dict[str, object] = {
+        "webhook_url": WEBHOOK_URL,
+        "per_user": 1,
+        "lifetime_hours": 24,
+        "check_forward_url": lambda _url: None,
+        "new_secret": lambda: "whsec_new",
+        "clock": clock,
+    }
+    return MonitorDesk(database, remote, Ending(database, remote, clock), **(options | changes))  # type: ignore[arg-type] # of a test
+
+
+@pytest.fixture
+def desk(database: Database, remote: ParallelMonitors, clock: Clock) -> MonitorDesk:
+    return open_desk(database, remote, clock)
+
+
+@pytest.fixture
+def expiry(database: Database, ending: Ending, clock: Clock) -> Expiry:
+    return Expiry(database, ending, clock=clock)
+
+
+@pytest.fixture
+def reconciler(database: Database, remote: ParallelMonitors, ending: Ending, clock: Clock) -> Reconciler:
+    return Reconciler(database, remote, ending, WEBHOOK_URL, clock=clock)
+
+
+async def statuses(database: Database) -> Counter[str]:
+    return Counter(each.status for each in await list_monitors(database, None, 1000))
+
+
+async def test_creation_is_asked_for_as_v1_has_it(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    schema = {"type": "object", "properties": {"version": {"type": "string"}}}
+    asked = AskedMonitor("releases of Python", "6h", "base", schema, {"team": "a"})
+
+    created = await desk.create("ana", asked, token_id="tok00001")
+
+    [request] = parallel.asked("create")
+    assert request.body == {
+        "type": "event_stream",
+        "frequency": "6h",
+        "processor": "base",
+        "settings": {"query": "releases of Python", "output_schema": {"type": "json", "json_schema": schema}},
+        "webhook": {
+            "url": WEBHOOK_URL,
+            "event_types": [
+                "monitor.event.detected",
+                "monitor.execution.completed",
+                "monitor.execution.failed",
+            ],
+        },
+        "metadata": {"team": "a", "llm_relay": created.monitor.id, "username": "ana"},
+    }
+    assert parallel.active == [created.monitor.parallel_id]
+
+
+async def test_created_one_is_kept_with_all_that_is_known(desk: MonitorDesk, clock: Clock) -> None:
+    created = await desk.create("ana", ASKED, token_id="tok00001")
+
+    [kept] = await desk.list_all("ana")
+    assert kept.parallel_id == created.monitor.parallel_id
+    assert (kept.status, kept.slot, kept.token_id) == ("active", 1, "tok00001")
+    assert (kept.created_at, kept.expires_at) == (clock.now, clock.now + 24 * MS_PER_HOUR)
+
+
+async def test_second_creation_leaves_exactly_one_active(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer
+) -> None:
+    first = await desk.create("ana", ASKED)
+    second = await desk.create("ana", ASKED)
+
+    assert parallel.active == [second.monitor.parallel_id]
+    assert [(each.id, why) for each, why in second.replaced] == [(first.monitor.id, None)]
+    assert await statuses(database) == {"active": 1, "cancelled": 1}
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=503), Fault(status=422), Fault(closed=True), Fault(status=500)], ids=str
+)
+async def test_creation_that_fails_at_parallel_leaves_the_first_active(
+    fault: Fault, desk: MonitorDesk, database: Database, parallel: ParallelServer
+) -> None:
+    first = await desk.create("ana", ASKED)
+    parallel.order(fault, "create", times=100)
+
+    with pytest.raises(RelayError):
+        await desk.create("ana", ASKED)
+
+    assert parallel.active == [first.monitor.parallel_id]
+    assert await statuses(database) == {"active": 1, "failed": 1}
+    [failed] = [each for each in await desk.list_all("ana") if each.status == "failed"]
+    assert failed.last_error
+
+
+async def test_error_of_parallel_has_its_words_and_their_reference(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    parallel.order(Fault(status=422), "create")
+
+    with pytest.raises(UpstreamError, match="ref_id") as caught:
+        await desk.create("ana", ASKED)
+
+    assert caught.value.status == 422
+
+
+async def test_creation_whose_answer_is_lost_is_found_again(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer
+) -> None:
+    parallel.order(Fault(lost=True), "create")
+
+    created = await desk.create("ana", ASKED)
+
+    assert parallel.active == [created.monitor.parallel_id]
+    assert len(parallel.monitors) == 1
+    assert await statuses(database) == {"active": 1}
+
+
+async def test_creation_whose_answer_is_lost_for_good_is_cancelled_by_the_reconciler(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler
+) -> None:
+    first = await desk.create("ana", ASKED)
+    parallel.order(Fault(lost=True), "create")
+    parallel.order(Fault(status=503), "list", times=100)
+    with pytest.raises(RelayError):
+        await desk.create("ana", ASKED)
+    parallel.heal()
+    assert len(parallel.active) == 2
+
+    done = await reconciler.reconcile()
+
+    assert parallel.active == [first.monitor.parallel_id]
+    assert len(done.cancelled) == 1
+    assert await statuses(database) == {"active": 1, "failed": 1}
+
+
+async def test_old_one_that_cannot_be_cancelled_is_told_and_tried_again(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+) -> None:
+    first = await desk.create("ana", ASKED)
+    parallel.order(Fault(status=503), "cancel", times=100)
+
+    second = await desk.create("ana", ASKED)
+
+    [(old, why)] = second.replaced
+    assert old.id == first.monitor.id
+    assert why is not None
+    assert "503" in why
+    assert await statuses(database) == {"active": 1, "cancelling": 1}
+    parallel.heal()
+    clock.now += 120_000
+    assert await expiry.look()
+    assert parallel.active == [second.monitor.parallel_id]
+    assert await statuses(database) == {"active": 1, "cancelled": 1}
+
+
+async def test_client_that_leaves_gets_no_half_monitor(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer
+) -> None:
+    parallel.order(Fault(delay_s=0.2), "create")
+    asking = asyncio.create_task(desk.create("ana", ASKED))
+    await asyncio.to_thread(wait_until_asked, parallel)
+    asking.cancel("the client left")
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await desk.aclose()
+
+    assert await statuses(database) == {"active": 1}
+    assert len(parallel.active) == 1
+
+
+async def test_many_at_once_leave_exactly_one(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry
+) -> None:
+    made = await asyncio.gather(*(desk.create("ana", ASKED) for _ in range(8)))
+
+    assert len({each.monitor.id for each in made}) == 8
+    assert (await statuses(database))["active"] == 1
+    await expiry.look()
+    assert len(parallel.active) == 1
+
+
+async def test_database_that_cannot_keep_it_leaves_the_first_active(
+    database: Database,
+    remote: ParallelMonitors,
+    clock: Clock,
+    parallel: ParallelServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = open_desk(database, remote, clock)
+    first = await desk.create("ana", ASKED)
+
+    async def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("The database is locked by another process.")
+
+    monkeypatch.setattr("app.monitors.desk.activate", fail)
+    with pytest.raises(DatabaseUnavailable):
+        await desk.create("ana", ASKED)
+
+    assert parallel.active == [first.monitor.parallel_id]
+    assert await statuses(database) == {"active": 1, "failed": 1}
+
+
+async def test_killed_between_creation_and_record(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    first = await desk.create("ana", ASKED)
+    lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
+    await add_monitor(database, lost)
+    parallel.add(metadata={"llm_relay": lost.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
+
+    assert (await reconciler.reconcile()).cancelled == []  # it may still be on its way
+    clock.now += GRACE_MS + 1
+    done = await reconciler.reconcile()
+
+    assert parallel.active == [first.monitor.parallel_id]
+    assert len(done.cancelled) == 1
+    assert await statuses(database) == {"active": 1, "cancelled": 1}
+
+
+async def test_killed_before_creation(database: Database, reconciler: Reconciler, clock: Clock) -> None:
+    lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
+    await add_monitor(database, lost)
+    clock.now += GRACE_MS + 1
+
+    assert (await reconciler.reconcile()).given_up == ["mon_lost"]
+    assert await statuses(database) == {"failed": 1}
+
+
+async def test_reconciler_closes_what_parallel_does_not_know(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    gone, ended, stays = [await desk.create(name, ASKED) for name in ("ana", "ben", "cy")]
+    parallel.remove(_id(gone))
+    await desk._remote.cancel(_id(ended))
+    clock.now += 1
+
+    done = await reconciler.reconcile()
+
+    assert sorted(done.closed) == sorted([_id(gone), _id(ended)])
+    assert parallel.active == [_id(stays)]
+    closed = await find_monitor(database, _id(gone))
+    assert closed is not None
+    assert (closed.status, closed.reason) == ("cancelled", "gone")
+
+
+async def test_reconciler_cancels_ours_and_leaves_others_alone(
+    parallel: ParallelServer, reconciler: Reconciler
+) -> None:
+    ours = parallel.add(metadata={"llm_relay": "mon_of_a_lost_database"}, webhook={"url": WEBHOOK_URL})
+    others = [
+        parallel.add(),
+        parallel.add(metadata={"username": "ana"}, webhook={"url": WEBHOOK_URL}),
+        parallel.add(metadata={"llm_relay": "mon_of_another"}, webhook={"url": "https://other.example/hook"}),
+    ]
+
+    done = await reconciler.reconcile()
+
+    assert done.cancelled == [ours["monitor_id"]]
+    assert sorted(parallel.active) == sorted(each["monitor_id"] for each in others)
+
+
+async def test_reconciler_closes_nothing_where_parallel_does_not_answer(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    await desk.create("ana", ASKED)
+    clock.now += 1
+    parallel.order(Fault(status=500), "list", times=100)
+
+    with pytest.raises(RelayError):
+        await reconciler.reconcile()
+
+    assert await statuses(database) == {"active": 1}
+
+
+async def test_monitors_are_ended_after_their_lifetime(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+) -> None:
+    await desk.create("ana", ASKED)
+    clock.now += 24 * MS_PER_HOUR - 1
+    await expiry.look()
+    assert await statuses(database) == {"active": 1}
+
+    clock.now += 1
+    await expiry.look()
+
+    assert parallel.active == []
+    [ended] = await desk.list_all("ana")
+    assert (ended.status, ended.reason, ended.cancelled_at) == ("cancelled", "expired", clock.now)
+
+
+async def test_end_is_tried_again_until_parallel_agrees(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+) -> None:
+    await desk.create("ana", ASKED)
+    parallel.order(Fault(status=500), "cancel", times=1000)
+    clock.now += 24 * MS_PER_HOUR
+    pauses = []
+    for attempt in range(1, 6):
+        await expiry.look()
+        [waiting] = await desk.list_all("ana")
+        assert (waiting.status, waiting.attempts) == ("cancelling", attempt)
+        assert waiting.last_error is not None
+        assert waiting.retry_at is not None
+        pauses.append(waiting.retry_at - clock.now)
+        clock.now = waiting.retry_at
+    assert all(earlier < later for earlier, later in pairwise(pauses))
+    assert len(parallel.active) == 1
+
+    parallel.heal()
+    await expiry.look()
+
+    assert parallel.active == []
+    assert await statuses(database) == {"cancelled": 1}
+
+
+async def test_end_of_one_that_parallel_does_not_know_any_more(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    created = await desk.create("ana", ASKED)
+    parallel.remove(_id(created))
+
+    assert (await desk.cancel("ana", _id(created))).status == "cancelled"
+
+
+async def test_user_ends_one(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    created = await desk.create("ana", ASKED)
+
+    ended = await desk.cancel("ana", created.monitor.id)
+
+    assert (ended.status, ended.reason) == ("cancelled", "user")
+    assert parallel.active == []
+    assert (await desk.cancel("ana", created.monitor.id)).status == "cancelled"
+
+
+async def test_user_ends_one_while_parallel_is_away(
+    desk: MonitorDesk, parallel: ParallelServer, expiry: Expiry, clock: Clock
+) -> None:
+    created = await desk.create("ana", ASKED)
+    parallel.order(Fault(closed=True), "cancel", times=100)
+
+    assert (await desk.cancel("ana", _id(created))).status == "cancelling"
+    parallel.heal()
+    clock.now += 60_000
+    await expiry.look()
+
+    assert parallel.active == []
+
+
+async def test_one_worker_ends_them_at_a_time(
+    database: Database, open_another: Callable[[str], Database], ending: Ending, clock: Clock
+) -> None:
+    first, second = (Expiry(each, ending, clock=clock) for each in (database, open_another("relay.db")))
+
+    assert await first.look()
+    assert not await second.look()
+    clock.now += 10 * 60_000  # the first is gone
+    assert await second.look()
+    assert not await first.look()
+
+
+async def test_trigger_is_a_run_of_an_active_one(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    created = await desk.create("ana", ASKED)
+
+    await desk.trigger("ana", _id(created))
+    assert parallel.runs == [_id(created)]
+    await desk.cancel("ana", _id(created))
+    with pytest.raises(MonitorNotActive):
+        await desk.trigger("ana", _id(created))
+
+
+async def test_others_do_not_see_it(desk: MonitorDesk, parallel: ParallelServer) -> None:
+    handle = _id(await desk.create("ana", ASKED))
+
+    for work in (desk.show, desk.cancel, desk.trigger):
+        with pytest.raises(NoSuchMonitor):
+            await work("ben", handle)
+    with pytest.raises(NoSuchMonitor):
+        await desk.events("ben", handle, 10)
+    assert await desk.list_all("ben") == []
+    assert parallel.active == [handle]
+
+
+async def test_without_an_address_to_report_to_none_is_created(
+    database: Database, remote: ParallelMonitors, clock: Clock, parallel: ParallelServer
+) -> None:
+    desk = open_desk(database, remote, clock, webhook_url=None)
+
+    with pytest.raises(Unavailable, match="MONITOR_WEBHOOK_URL"):
+        await desk.create("ana", ASKED)
+
+    assert parallel.requests == []
+    assert (await desk.create("ana", ASKED, webhook_url=WEBHOOK_URL)).webhook_url == WEBHOOK_URL
+
+
+async def test_forwarding_is_checked_before_anything_is_asked(
+    database: Database, remote: ParallelMonitors, clock: Clock, parallel: ParallelServer
+) -> None:
+    desk = open_desk(database, remote, clock, check_forward_url=refuse)
+
+    with pytest.raises(InvalidRequest):
+        await desk.create("ana", AskedMonitor("q", "1d", forward_url="http://10.0.0.1/"))
+
+    assert parallel.requests == []
+    assert await desk.list_all("ana") == []
+
+
+def _id(created: Created) -> str:
+    assert created.monitor.parallel_id is not None
+    return created.monitor.parallel_id
