@@ -26,6 +26,7 @@ class Answer:
         pause_s: before each piece but the first.
         hold: after the last piece nothing more comes, until the client leaves.
         reset: after the last piece the connection is broken off.
+        silent: nothing is written at all, not even a head; with `hold` or `reset`.
     """
 
     status: int = 200
@@ -37,6 +38,7 @@ class Answer:
     pause_s: float = 0.0
     hold: bool = False
     reset: bool = False
+    silent: bool = False
 
     @classmethod
     def json(cls, value: Any, status: int = 200, **headers: str) -> Self:
@@ -91,13 +93,16 @@ class StandIn:
     """A server on a loopback port, in a thread of its own, so that tests of any kind may block.
 
     `answer` is given to every POST until it is changed, or made for each from what it asks; `models` to every GET.
+
+    Args:
+        port: 0 for any that is free.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.answer: Answer | Callable[[Exchange], Answer] = Answer()
-        self.models: Answer = Answer.json({"object": "list", "data": []})
+        self.models: Answer | Callable[[Exchange], Answer] = Answer.json({"object": "list", "data": []})
         self.exchanges: list[Exchange] = []
-        self.port = 0
+        self.port = port
         self._came = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="standin", daemon=True)
@@ -145,7 +150,7 @@ class StandIn:
             self._loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._handle, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
@@ -220,14 +225,9 @@ async def _read_request(first: bytes, reader: asyncio.StreamReader) -> Exchange:
 
 async def _write(answer: Answer, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(answer.delay_s)
-    headers = dict(answer.headers)
-    if answer.chunked:
-        headers["transfer-encoding"] = "chunked"
-    elif not answer.until_close:
-        headers["content-length"] = str(sum(map(len, answer.pieces)))
-    lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    for index, piece in enumerate(answer.pieces):
+    if not answer.silent:
+        _write_head(answer, writer)
+    for index, piece in enumerate(() if answer.silent else answer.pieces):
         if index:
             await asyncio.sleep(answer.pause_s)
         if piece:
@@ -238,3 +238,13 @@ async def _write(answer: Answer, writer: asyncio.StreamWriter) -> None:
     if answer.chunked and not answer.reset:
         writer.write(b"0\r\n\r\n")
     await writer.drain()
+
+
+def _write_head(answer: Answer, writer: asyncio.StreamWriter) -> None:
+    headers = dict(answer.headers)
+    if answer.chunked:
+        headers["transfer-encoding"] = "chunked"
+    elif not answer.until_close and answer.status != 204:
+        headers["content-length"] = str(sum(map(len, answer.pieces)))
+    lines = [f"HTTP/1.1 {answer.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))

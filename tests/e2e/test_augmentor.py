@@ -50,7 +50,7 @@ class Web:
         self.pages: dict[str, str] = {}
         self.found: list[dict[str, Any]] = []
         self.hangs = False
-        server.models = self.answer  # type: ignore[assignment] # it is called, as for posts
+        server.models = self.answer
         server.answer = self.answer
 
     def url(self, path: str) -> str:
