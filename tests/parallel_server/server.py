@@ -259,7 +259,7 @@ class ParallelServer(StandIn):
                 return Answer.json(monitor, 201)
             case "list":
                 limit = whole(one("limit"), "limit", _PAGE, _MOST_PAGE)
-                statuses, types = params.get("status", ["active"]), params.get("type", TYPES)
+                statuses, types = _many(params, "status") or ["active"], _many(params, "type") or TYPES
                 return Answer.json(state.page(statuses, types, one("cursor"), limit))
             case "get":
                 return Answer.json(state.monitors[monitor_id])
@@ -334,6 +334,11 @@ def _body(exchange: Exchange) -> Json:
 
 def _one(params: Mapping[str, Sequence[str]], name: str) -> str | None:
     return params[name][-1] if name in params else None
+
+
+def _many(params: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    """Given several times, as the OpenAPI document has it, or with commas between, as the official SDK writes it."""
+    return [value for text in params.get(name, ()) for value in text.split(",")]
 
 
 def _now() -> str:
