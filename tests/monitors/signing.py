@@ -1,0 +1,28 @@
+"""Signs webhooks as Parallel does, with the standard's own package."""
+
+import base64
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+
+SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
+OTHER_SECRET = "whsec_" + base64.b64encode(b"another key of 24 bytes!").decode()
+
+
+def legacy(secret: str) -> str:
+    """The secret by which the standard's package signs as accounts of before it: with the other one as it is written."""
+    return "whsec_" + base64.b64encode(secret.encode()).decode()
+
+
+def signature(secret: str, webhook_id: str, at: float, body: bytes) -> str:
+    """`v1,…`"""
+    return Webhook(secret).sign(webhook_id, datetime.fromtimestamp(int(at), UTC), body.decode())
+
+
+def signed(body: bytes, at: float, *, webhook_id: str = "whevent_1", secret: str = SECRET) -> dict[str, str]:
+    """The headers of one attempt, at `at` seconds since 1970."""
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(int(at)),
+        "webhook-signature": signature(secret, webhook_id, at, body),
+    }
