@@ -38,11 +38,12 @@ class SqliteFile:
         self._thread: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
-    async def transact(self, work: Callable[[Statements], T], begin: str) -> T:
-        """Do `work` between `begin` and COMMIT; rolled back when it raises."""
+    async def transact(self, work: Callable[[Statements], T], begin: str, *, synced: bool = False) -> T:
+        """Do `work` between `begin` and COMMIT; rolled back when it raises. Where it is `synced`, it is on the disk then."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work, begin)
+        transact = self._transact_synced if synced else self._transact
+        return await asyncio.get_running_loop().run_in_executor(self._thread, transact, work, begin)
 
     async def aclose(self) -> None:
         """Close the connection and end the thread, when what is under way is done."""
@@ -50,6 +51,14 @@ class SqliteFile:
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(thread, self._close)
             thread.shutdown()
+
+    def _transact_synced(self, work: Callable[[Statements], T], begin: str) -> T:
+        connection = self._connection = self._connection or self._connect()
+        connection.execute("PRAGMA synchronous = FULL")  # cannot be said within the transaction
+        try:
+            return self._transact(work, begin)
+        finally:
+            connection.execute("PRAGMA synchronous = NORMAL")
 
     def _transact(self, work: Callable[[Statements], T], begin: str) -> T:
         connection = self._connection = self._connection or self._connect()
