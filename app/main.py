@@ -15,8 +15,7 @@ from app.api.client_address import address_reader
 from app.api.front import Asgi
 from app.api.relay import RelayRoute
 from app.auth.anonymous import Anonymous
-from app.auth.failures import FailureLimiter
-from app.auth.guard import Guard
+from app.auth.guard import Guard, failure_limiter
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
@@ -71,7 +70,7 @@ def create_app(
         if settings.anonymous_user
         else None
     )
-    guard = Guard(tokens, quota, FailureLimiter(settings.rate_limit_storage_url), anonymous)
+    guard = Guard(tokens, quota, failure_limiter(settings.rate_limit_storage_url), anonymous)
     prices = Prices(database, price_sources(files.config))
     registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
     board = Board()

@@ -10,6 +10,7 @@ from app.monitors.ending import Ending
 from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.reconciling import Reconciler
+from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
 from app.store.db import Database
 
@@ -23,6 +24,7 @@ class MonitorService:
     desk: MonitorDesk
     expiry: Expiry
     reconciler: Reconciler
+    receiver: Receiver
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -61,4 +63,5 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
         new_secret=lambda: "",
     )
     reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=lambda: bool(key()))
-    return MonitorService(desk, Expiry(database, ending), reconciler)
+    receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure)
+    return MonitorService(desk, Expiry(database, ending), reconciler, receiver)

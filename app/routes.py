@@ -25,6 +25,8 @@ from app.api.openai import models_router
 from app.api.openapi import describe
 from app.api.relay import RelayRoute, Surface
 from app.api.surfaces import SURFACES
+from app.api.webhooks import webhooks_router
+from app.auth.address_limit import AddressLimiter
 from app.core.errors import RelayError
 from app.core.ports import Handler
 from app.dialects.receipt import open_receipt
@@ -45,6 +47,7 @@ def put_together(
     _add_lists(app, parts)
     authorise = authoriser(parts.guard, parts.read_address)
     _add_operations(app, parts, authorise)
+    _add_monitors(app, parts)
     app.router.routes += gemini_other_routes()
     _add_admin(app, parts, authorise)
     app.add_exception_handler(RelayError, on_relay_error)
@@ -103,6 +106,13 @@ def _add_operations(app: FastAPI, parts: Parts, authorise: Authorise) -> None:
     app.include_router(
         metrics_router(meters.exposition.render, authorise, parts.read_address, parts.settings.metrics_cidrs)
     )
+
+
+def _add_monitors(app: FastAPI, parts: Parts) -> None:
+    """What Parallel reaches us by."""
+    settings = parts.settings
+    limiter = AddressLimiter(settings.monitors.webhooks_per_minute, "webhooks", settings.rate_limit_storage_url)
+    app.include_router(webhooks_router(parts.monitors.receiver, limiter, parts.read_address))
 
 
 def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise) -> None:

@@ -113,7 +113,7 @@ DOORS = {
     "chromadb": ["app.store"],
     "slowapi": ["app.auth"],
     "limits": ["app.auth"],
-    "redis": ["app.auth.failures"],
+    "redis": ["app.auth.address_limit"],
     "dns": ["app.metering"],
     "cryptography": ["app.metering"],
     "dotenv": ["app.settings"],

@@ -28,6 +28,14 @@ _GEMINI_ERROR = _described("Google's error object.", "Object")
 _OLLAMA_ERROR = _described("Ollama's error object.", "OllamaError")
 _MODEL_REQUEST = {"required": True, "content": {"application/json": {"schema": _ref("ModelRequest")}}}
 
+_WEBHOOK_REQUEST = {"required": True, "content": {"application/json": {"schema": _ref("Webhook")}}}
+_REQUESTS = {
+    "/api/show": _MODEL_REQUEST,
+    "/api/pull": _MODEL_REQUEST,
+    "/webhooks/parallel-monitor": _WEBHOOK_REQUEST,
+}
+"""Bodies that FastAPI does not see, as the routes read them themselves."""
+
 _CHAT = {
     "post": {
         "tags": ["chat"],
@@ -77,6 +85,10 @@ _RESPONSES: dict[str, Any] = {
             "content": {"application/x-ndjson": {}, "application/json": {"schema": _ref("Object")}},
         },
         **{str(status): _OLLAMA_ERROR for status in (400, 401, 403, 404, 429)},
+    },
+    "/webhooks/parallel-monitor": {
+        "200": _described("It is taken, or nothing has to be done.", "WebhookReceipt"),
+        **{str(status): _ERROR for status in (400, 401, 413, 429, 503)},
     },
     "/healthz": {"200": _described("It runs.", "Health")},
     "/readyz": {"200": _described("It can serve.", "Health"), "503": _described("It cannot, and why.", "Health")},
@@ -133,6 +145,34 @@ _SCHEMAS: dict[str, Any] = {
         "required": ["model"],
         "properties": {"model": {"type": "string", "minLength": 1}},
     },
+    "Webhook": {
+        "type": "object",
+        "required": ["type", "data"],
+        "properties": {
+            "type": {
+                "type": "string",
+                "examples": ["monitor.event.detected", "monitor.execution.completed", "monitor.execution.failed"],
+            },
+            "timestamp": {"type": "string"},
+            "data": {
+                "type": "object",
+                "required": ["monitor_id"],
+                "properties": {
+                    "monitor_id": {"type": "string"},
+                    "event": {"type": "object"},
+                    "metadata": {"type": "object"},
+                },
+            },
+        },
+    },
+    "WebhookReceipt": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {"enum": ["stored", "noted", "duplicate", "unknown_monitor", "ignored"]},
+            "event_group_id": {"type": "string"},
+        },
+    },
     "OllamaError": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
     "Health": {
         "type": "object",
@@ -178,8 +218,8 @@ def describe(app: FastAPI, describe_admin: Callable[[], dict[str, Any]]) -> dict
                 operation["responses"] = _RESPONSES.get(path, operation["responses"])
                 if path.startswith(("/v1/", "/v1beta/", "/api/")) and path != "/api/version":
                     operation["security"] = [{"token": []}]
-                if path in ("/api/show", "/api/pull"):
-                    operation["requestBody"] = _MODEL_REQUEST
+                if path in _REQUESTS:
+                    operation["requestBody"] = _REQUESTS[path]
         for path, operations in admin["paths"].items():
             document["paths"][path] = operations
             for operation in operations.values():

@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 from typing import NoReturn
 
+from app.auth.address_limit import MEMORY, AddressLimiter
 from app.auth.anonymous import Anonymous
-from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
 from app.auth.quota import Admission, Quota
 from app.auth.tokens import Tokens
 from app.core.errors import AuthenticationFailed, RateLimited
 from app.core.principal import Principal
 
+MAX_FAILURES_PER_MINUTE = 30
+"""From one address, so that nobody can try tokens at leisure."""
+
 _CHALLENGE = (("www-authenticate", "Bearer"),)  # RFC 9110, 11.6.1: every 401 has one
+
+
+def failure_limiter(storage_url: str = MEMORY) -> AddressLimiter:
+    """The limiter of a `Guard`."""
+    return AddressLimiter(MAX_FAILURES_PER_MINUTE, "failed authentications", storage_url)
 
 
 class NoToken(AuthenticationFailed):
@@ -25,7 +33,7 @@ class Guard:
     """
 
     def __init__(
-        self, tokens: Tokens, quota: Quota, limiter: FailureLimiter, anonymous: Anonymous | None = None
+        self, tokens: Tokens, quota: Quota, limiter: AddressLimiter, anonymous: Anonymous | None = None
     ) -> None:
         self._tokens = tokens
         self._quota = quota

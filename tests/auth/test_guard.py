@@ -8,8 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from app.auth.anonymous import Anonymous
-from app.auth.failures import MAX_FAILURES_PER_MINUTE, FailureLimiter
-from app.auth.guard import Guard
+from app.auth.guard import MAX_FAILURES_PER_MINUTE, Guard, failure_limiter
 from app.auth.issue import Issued, issue_token
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens
@@ -33,7 +32,7 @@ async def guard(database: Database) -> AsyncIterator[Guard]:
     quota = Quota(database, "worker")
     tokens = Tokens(database)
     await tokens.refresh()
-    yield Guard(tokens, quota, FailureLimiter())
+    yield Guard(tokens, quota, failure_limiter())
     await quota.aclose()
 
 
@@ -79,7 +78,7 @@ LAN = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
 
 def anonymous_guard(tokens: Tokens, username: str = "ann", origins: Sequence[str] = ()) -> Guard:
     """One that lets callers without a token in from `LAN`; it admits none."""
-    return Guard(tokens, None, FailureLimiter(), Anonymous(tokens, username, LAN, origins))  # type: ignore[arg-type]
+    return Guard(tokens, None, failure_limiter(), Anonymous(tokens, username, LAN, origins))  # type: ignore[arg-type]
 
 
 @pytest.fixture

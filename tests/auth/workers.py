@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import NoReturn
 
-from app.auth.failures import FailureLimiter
+from app.auth.guard import failure_limiter
 from app.auth.quota import Quota
 from app.core.errors import QuotaExceeded
 from app.core.principal import Principal
@@ -59,7 +59,7 @@ def count_failures(barrier: Barrier, storage_url: str, failures: int) -> int:
     """Let an address fail so often in each process, and once more when all have; for how long it is blocked then."""
 
     async def work() -> int:
-        limiter = FailureLimiter(storage_url)
+        limiter = failure_limiter(storage_url)
         for _ in range(failures):
             await limiter.note("192.0.2.7")
         await asyncio.to_thread(barrier.wait, _TIMEOUT_S)

@@ -34,8 +34,12 @@ REFUSES_WHAT_IS_VALID = ["--exclude-checks", "positive_data_acceptance"]
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that believes what a client says of its address, so that failed authentications come from many."""
-    with running_gateway(tmp_path_factory.mktemp("public"), environ={"TRUSTED_PROXIES": "127.0.0.1"}) as running:
+    """A gateway that believes what a client says of its address, so that failed authentications come from many.
+
+    It has a secret of webhooks: without one they are answered by 503, which is no fault.
+    """
+    environ = {"TRUSTED_PROXIES": "127.0.0.1", "PARALLEL_WEBHOOK_SECRET": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"}
+    with running_gateway(tmp_path_factory.mktemp("public"), environ=environ) as running:
         yield running
 
 
@@ -117,7 +121,14 @@ def test_the_document_needs_no_token_and_names_the_paths_of_the_api(public: Gate
     document = httpx.get(f"{public.base_url}/openapi.json", trust_env=False).json()
 
     paths = document["paths"]
-    assert {"/v1/chat/completions", "/v1/models", "/v1/models/{name}", "/healthz", "/readyz"} <= paths.keys()
+    assert {
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/healthz",
+        "/readyz",
+        "/webhooks/parallel-monitor",
+    } <= paths.keys()
     assert {"/v1/embeddings", "/v1/audio/transcriptions", "/v1beta/models/{name}:embedContent"} <= paths.keys()
     assert all("security" in operation for path in SURFACES for operation in paths.get(path, {}).values())
 

@@ -1,4 +1,4 @@
-"""Failed authentications, counted by one process or by several together, in a real Redis."""
+"""What comes too often from an address, counted by one process or by several together, in a real Redis."""
 
 import logging
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.auth import failures
-from app.auth.failures import MAX_FAILURES_PER_MINUTE, MEMORY, FailureLimiter
+from app.auth import address_limit
+from app.auth.address_limit import MEMORY, AddressLimiter
+from app.auth.guard import MAX_FAILURES_PER_MINUTE, failure_limiter
 from tests.auth import workers
 from tests.redis_server import PASSWORD, Redis, running_redis
 from tests.store import processes
@@ -23,7 +24,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
         yield server
 
 
-async def fail(limiter: FailureLimiter, times: int) -> None:
+async def fail(limiter: AddressLimiter, times: int) -> None:
     for _ in range(times):
         await limiter.note(CLIENT)
 
@@ -33,7 +34,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_address_is_blocked_by_its_thirtieth_failure(caplog: pytest.LogCaptureFixture) -> None:
-    limiter = FailureLimiter()
+    limiter = failure_limiter()
 
     await fail(limiter, MAX_FAILURES_PER_MINUTE - 1)
     assert limiter.seconds_blocked(CLIENT) == 0
@@ -45,16 +46,33 @@ async def test_address_is_blocked_by_its_thirtieth_failure(caplog: pytest.LogCap
 
 
 async def test_addresses_whose_time_is_over_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures, "MAX_FAILURES_PER_MINUTE", 1)
-    monkeypatch.setattr(failures, "_MANY_BLOCKED", 10)
-    monkeypatch.setattr(failures, "_WINDOW_S", -1)
-    limiter = FailureLimiter()
+    monkeypatch.setattr(address_limit, "_MANY_BLOCKED", 10)
+    monkeypatch.setattr(address_limit, "_WINDOW_S", -1)
+    limiter = AddressLimiter(1, "tries")
     limiter._tidy_at = 10
 
     for number in range(100):
         await limiter.note(f"192.0.2.{number}")
 
     assert len(limiter._blocked) <= 10
+
+
+async def test_each_limiter_has_its_own_limit() -> None:
+    limiters = [AddressLimiter(2, "tries"), AddressLimiter(3, "webhooks")]
+
+    for limiter in limiters:
+        await fail(limiter, 2)
+
+    assert [limiter.seconds_blocked(CLIENT) > 0 for limiter in limiters] == [True, False]
+
+
+async def test_two_kinds_with_one_redis_have_nothing_to_do_with_each_other(redis: Redis) -> None:
+    limiters = [AddressLimiter(2, "tries", redis.url), AddressLimiter(2, "webhooks", redis.url)]
+
+    await fail(limiters[0], 2)
+    await fail(limiters[1], 1)
+
+    assert [limiter.seconds_blocked(CLIENT) > 0 for limiter in limiters] == [True, False]
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -69,9 +87,9 @@ def test_two_processes_with_one_redis_count_together(redis: Redis, shared: bool)
 async def test_redis_that_is_away_leaves_each_process_to_itself_and_is_told_of_once(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "_AWAY_S", 0.0)
+    monkeypatch.setattr(address_limit, "_AWAY_S", 0.0)
     redis.stop()
-    limiter = FailureLimiter(redis.url)
+    limiter = failure_limiter(redis.url)
 
     await fail(limiter, MAX_FAILURES_PER_MINUTE)
 
@@ -84,8 +102,8 @@ async def test_redis_that_is_away_leaves_each_process_to_itself_and_is_told_of_o
 async def test_redis_that_comes_back_is_used_again(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "_AWAY_S", 0.0)
-    limiter, other = FailureLimiter(redis.url), FailureLimiter(redis.url)
+    monkeypatch.setattr(address_limit, "_AWAY_S", 0.0)
+    limiter, other = failure_limiter(redis.url), failure_limiter(redis.url)
     await fail(limiter, 5)
     redis.stop()
     await fail(limiter, 5)
@@ -102,8 +120,8 @@ async def test_redis_that_comes_back_is_used_again(
 async def test_redis_that_hangs_is_not_asked_again_for_a_while(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failures, "_SERVER_TIMEOUT_S", 0.1)
-    limiter = FailureLimiter(redis.url)
+    monkeypatch.setattr(address_limit, "_SERVER_TIMEOUT_S", 0.1)
+    limiter = failure_limiter(redis.url)
     await fail(limiter, 1)
     asked: list[str] = []
     ask = limiter._ask_server
@@ -125,7 +143,7 @@ async def test_redis_that_hangs_is_not_asked_again_for_a_while(
 async def test_redis_that_refuses_the_password_is_told_of_without_it(
     redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    limiter = FailureLimiter(redis.url.replace(PASSWORD, "wr0ng"))
+    limiter = failure_limiter(redis.url.replace(PASSWORD, "wr0ng"))
 
     await fail(limiter, MAX_FAILURES_PER_MINUTE)
 

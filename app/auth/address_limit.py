@@ -1,4 +1,4 @@
-"""Counts failed authentications by client address, so that nobody can try tokens at leisure."""
+"""Counts by client address what must not come too often from one, such as failed authentications."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from limits.strategies import RateLimiter
 
-MAX_FAILURES_PER_MINUTE = 30
 MEMORY = "memory://"
 
 log = logging.getLogger(__name__)
@@ -20,19 +19,22 @@ _SERVER_TIMEOUT_S = 1.0
 _AWAY_S = 5.0  # a server that did not answer is not asked again for so long
 
 
-class FailureLimiter:
-    """At most 30 failures a minute from one address, by slowapi's limiter.
+class AddressLimiter:
+    """At most so many of something a minute from one address, by slowapi's limiter.
 
-    slowapi takes 0.4 s to import and is not wanted before the first failure; then a thread imports it.
+    slowapi takes 0.4 s to import and is not wanted before the first is counted; then a thread imports it.
 
-    This process counts for itself, always. With a server of counters it also hears, with each failure, whether all processes
+    This process counts for itself, always. With a server of counters it also hears, with each one, whether all processes
     together have seen too many of that address; a server that is away is told of once, and no reason to fail a call.
 
     Args:
+        counted: what is counted, as the log calls it: several of them.
         storage_url: where the counters are, as slowapi takes it: `memory://`, or `redis://…` to share them among processes.
     """
 
-    def __init__(self, storage_url: str = MEMORY) -> None:
+    def __init__(self, per_minute: int, counted: str, storage_url: str = MEMORY) -> None:
+        self._per_minute = per_minute
+        self._counted = counted
         self._storage_url = storage_url
         self._loading = asyncio.Lock()
         self._own: RateLimiter | None = None
@@ -40,7 +42,7 @@ class FailureLimiter:
         self._asking = asyncio.Lock()
         self._away_until = 0.0
         self._told = False
-        # Addresses that failed too often, and until when: all others are spared the limiter.
+        # Addresses of which there were too many, and until when: all others are spared the limiter.
         self._blocked: dict[str, float] = {}
         self._tidy_at = _MANY_BLOCKED
 
@@ -50,12 +52,12 @@ class FailureLimiter:
         return 0 if until is None else max(0, math.ceil(until - time.time()))
 
     async def note(self, client: str) -> None:
-        """Count a failure of `client`, if the counters can be reached now: what they cannot do is no reason to fail a call."""
+        """Count one of `client`, if the counters can be reached now: what they cannot do is no reason to fail a call."""
         try:
             own = await self._load_own()
-            until = max(_count(own, client), await self._count_shared(client))
+            until = max(self._count(own, client), await self._count_shared(client))
         except Exception:  # of slowapi or of limits
-            log.exception("failed authentications cannot be counted")
+            log.exception("%s cannot be counted", self._counted)
             return
         if until:
             self._block(client, until)
@@ -81,20 +83,21 @@ class FailureLimiter:
                 self._away_until = time.monotonic() + _AWAY_S
                 if not self._told:
                     log.warning(
-                        "The server of RATE_LIMIT_STORAGE_URL cannot be used (%s); each process counts failed authentications"
-                        " for itself until it can.",
+                        "The server of RATE_LIMIT_STORAGE_URL cannot be used (%s); each process counts %s for itself until it"
+                        " can.",
                         type(exc).__name__,
+                        self._counted,
                     )
                 self._told = True
                 return 0.0
             if self._told:
-                log.info("The server of RATE_LIMIT_STORAGE_URL counts failed authentications again.")
+                log.info("The server of RATE_LIMIT_STORAGE_URL counts %s again.", self._counted)
             self._told = False
             return until
 
     def _ask_server(self, client: str) -> float:
         self._shared = self._shared or _load(self._storage_url)
-        return _count(self._shared, client)
+        return self._count(self._shared, client)
 
     async def _load_own(self) -> "RateLimiter":
         async with self._loading:
@@ -102,16 +105,16 @@ class FailureLimiter:
                 self._own = await asyncio.to_thread(_load, MEMORY)
         return self._own
 
+    def _count(self, limiter: "RateLimiter", client: str) -> float:
+        """Count one; until when it was the last one allowed or one too many, in seconds since the epoch, or 0 where it was not."""
+        from limits import RateLimitItemPerMinute
 
-def _count(limiter: "RateLimiter", client: str) -> float:
-    """Count a failure; until when it was one too many, in seconds since the epoch, or 0 where it was not."""
-    from limits import RateLimitItemPerMinute
-
-    item = RateLimitItemPerMinute(MAX_FAILURES_PER_MINUTE)
-    if limiter.hit(item, client) and limiter.test(item, client):
-        return 0.0
-    until: float = limiter.get_window_stats(item, client).reset_time
-    return until
+        item = RateLimitItemPerMinute(self._per_minute)
+        key = (self._counted, client)
+        if limiter.hit(item, *key) and limiter.test(item, *key):
+            return 0.0
+        until: float = limiter.get_window_stats(item, *key).reset_time
+        return until
 
 
 def _load(storage_url: str) -> "RateLimiter":
