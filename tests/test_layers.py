@@ -61,7 +61,7 @@ ALLOWED = {
     "app.logs": ["app.core", "app.settings"],
     "app.observation": ["app.core", "app.metering", "app.pipeline", "app.providers.registry", "app.settings"],
     "app.pricing": ["app.config", "app.metering", "app.providers.demo"],
-    "app.webhook_way": ["app.providers", "app.settings", "app.web.guard"],
+    "app.webhook_way": ["app.core", "app.providers", "app.settings", "app.web.guard", "app.web.url"],
     "app.meters": [
         "app.auth",
         "app.config",
@@ -121,7 +121,7 @@ DOORS = {
     "fastapi": ["app.api", "app.admin", "app.routes", "app.main"],
     "starlette": ["app.api", "app.routes"],
     "prometheus_client": ["app.metering"],
-    "standardwebhooks": ["app.metering"],
+    "standardwebhooks": ["app.metering", "app.monitors"],
     "trafilatura": ["app.web"],
     "lxml": ["app.web"],
     "pypdf": ["app.web"],

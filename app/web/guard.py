@@ -10,7 +10,7 @@ import functools
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from app.core.places import Address, Place
 from app.providers.http1.dial import Refused, SocketAddress, dial_addresses
@@ -21,6 +21,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 USUAL_PORTS = (80, 443)
 MOST_LOOKUPS = 16
+_LOOPBACK = IPv4Address("127.0.0.1")
 
 
 class Guard:
@@ -56,28 +57,45 @@ class Guard:
             OSError: none was found.
         """
         host = host.lower()
-        usual = self._any_port or port in USUAL_PORTS
-        if not usual and not any(place.port == port for place in self._allowed):
+        self._check_port(host, port)
+        if (literal := _literal(host)) is not None:
+            found = [literal]
+        else:
+            found = [plain(ip_address(text)) for text in await self._resolve(host, port)]
+        if not found:
+            raise OSError("no address was found")
+        self._check_addresses(host, port, found)
+        return found
+
+    def check(self, host: str, port: int) -> None:
+        """As `addresses`, as far as it can be told without asking anybody.
+
+        Raises:
+            Refused: the port is none of the usual, or the host says itself that it is not of the public internet.
+        """
+        host = host.lower()
+        self._check_port(host, port)
+        address = _LOOPBACK if host == "localhost" or host.endswith(".localhost") else _literal(host)
+        if address is not None:
+            self._check_addresses(host, port, [address])
+
+    def _check_port(self, host: str, port: int) -> None:
+        if not self._is_usual(port) and not any(place.port == port for place in self._allowed):
             raise Refused(
                 _place(host, port), f"has port {port}, and only {' and '.join(map(str, USUAL_PORTS))} are open"
             )
-        found = [plain(address) for address in await self._look_up(host, port)]
-        if not found:
-            raise OSError("no address was found")
+
+    def _check_addresses(self, host: str, port: int, found: Sequence[Address]) -> None:
+        usual = self._is_usual(port)
         for address in found:
             if self._is_opened(host, address, port, usual):
                 continue
             kind = why_not_public(address)
             if kind is not None or not usual:
                 raise Refused(_place(host, port), f"leads to {kind} address" if kind else f"has the closed port {port}")
-        return found
 
-    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
-        try:
-            return [ip_address(host)]
-        except ValueError:
-            pass
-        return [ip_address(text) for text in await self._resolve(host, port)]
+    def _is_usual(self, port: int) -> bool:
+        return self._any_port or port in USUAL_PORTS
 
     def _is_opened(self, host: str, address: Address, port: int, usual: bool) -> bool:
         return any(
@@ -101,6 +119,13 @@ class Resolver:
         ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         return list(dict.fromkeys(str(where[0]) for _, _, _, _, where in found))
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return plain(ip_address(host))
+    except ValueError:
+        return None
 
 
 def _for_socket(address: Address, port: int) -> SocketAddress:

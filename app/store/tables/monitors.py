@@ -89,6 +89,7 @@ class MonitorEventRow(Row, table=True):
         gave_up_at: when nobody asked any more.
         processed_at: when they had been delivered whole, as the answer to a call.
         claimed_by, claimed_until: the call that is delivering them, and until when nobody else may.
+        feed_number: its place in the order in which they are told as they come (`app.store.monitor_feed`); None before.
     """
 
     __tablename__ = "monitor_events"
@@ -106,12 +107,14 @@ class MonitorEventRow(Row, table=True):
     processed_at: int | None = Field(default=None, sa_type=BigInteger)
     claimed_by: str | None = Field(default=None, max_length=64)
     claimed_until: int = count()
+    feed_number: int | None = Field(default=None, sa_type=BigInteger, unique=True)
 
     __table_args__ = (
         Index("ix_monitor_events_username_processed_at", "username", "processed_at", "received_at"),
         Index("ix_monitor_events_monitor_id_received_at", "monitor_id", "received_at"),
         Index("ix_monitor_events_retry_at", "retry_at"),
         Index("ix_monitor_events_fetched_at", "fetched_at"),
+        Index("ix_monitor_events_feed_number_fetched_at", "feed_number", "fetched_at"),
     )
 
 
@@ -121,6 +124,7 @@ class MonitorDeliveryRow(Row, table=True):
     Attributes:
         id: by lot; also what receivers are told as `webhook-id`.
         status: `pending`, `delivered` or `failed` (given up).
+        begun_at: since when it is tried: as `created_at`, or when somebody had it sent again.
         attempts: how often it was sent; again at `retry_at`, None where it is not to be.
         log: of the last attempts: `{"at": …, "status": …, "error": …}`.
     """
@@ -133,6 +137,7 @@ class MonitorDeliveryRow(Row, table=True):
     username: str
     status: str = Field(max_length=16)
     created_at: int = Field(sa_type=BigInteger)
+    begun_at: int = Field(sa_type=BigInteger)
     delivered_at: int | None = Field(default=None, sa_type=BigInteger)
     attempts: int = count()
     retry_at: int | None = Field(default=None, sa_type=BigInteger)

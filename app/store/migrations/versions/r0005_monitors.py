@@ -64,6 +64,7 @@ def upgrade() -> None:
         _moment("processed_at", nullable=True),
         _word("claimed_by", 64, nullable=True),
         _count("claimed_until"),
+        sa.Column("feed_number", sa.BigInteger(), nullable=True, unique=True),
     )
     op.create_index(
         "ix_monitor_events_username_processed_at", "monitor_events", ["username", "processed_at", "received_at"]
@@ -71,6 +72,7 @@ def upgrade() -> None:
     op.create_index("ix_monitor_events_monitor_id_received_at", "monitor_events", ["monitor_id", "received_at"])
     op.create_index("ix_monitor_events_retry_at", "monitor_events", ["retry_at"])
     op.create_index("ix_monitor_events_fetched_at", "monitor_events", ["fetched_at"])
+    op.create_index("ix_monitor_events_feed_number_fetched_at", "monitor_events", ["feed_number", "fetched_at"])
     op.create_table(
         "monitor_deliveries",
         _key("id", 32),
@@ -79,6 +81,7 @@ def upgrade() -> None:
         _text("username", nullable=False),
         _word("status", 16),
         _moment("created_at"),
+        _moment("begun_at"),
         _moment("delivered_at", nullable=True),
         _count("attempts"),
         _moment("retry_at", nullable=True),
