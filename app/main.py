@@ -19,6 +19,7 @@ from app.auth.guard import Guard, failure_limiter
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import running
+from app.built_in import built_in_providers
 from app.catalog import Catalog
 from app.config import Config, load_config
 from app.dialects.estimate import estimate
@@ -72,7 +73,14 @@ def create_app(
     )
     guard = Guard(tokens, quota, failure_limiter(settings.rate_limit_storage_url), anonymous)
     prices = Prices(database, price_sources(files.config))
-    registry = Registry(files.config, files.secret, transport, files.overrides.over(prices.known))
+    monitors = open_monitors(settings, database, transport)
+    registry = Registry(
+        files.config,
+        files.secret,
+        transport,
+        files.overrides.over(prices.known),
+        built_in_providers(settings, monitors.pending),
+    )
     board = Board()
     routes: list[RelayRoute] = []
     meters = open_meters(
@@ -103,8 +111,6 @@ def create_app(
         transport,
         meters.metrics.count_smart_failure,
     )
-
-    monitors = open_monitors(settings, database, transport)
 
     def apply(new: Files) -> None:
         nonlocal files

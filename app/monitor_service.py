@@ -9,6 +9,7 @@ from app.monitors.desk import MonitorDesk
 from app.monitors.ending import Ending
 from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
+from app.monitors.pending import PendingUpdates
 from app.monitors.reconciling import Reconciler
 from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
@@ -25,15 +26,17 @@ class MonitorService:
     expiry: Expiry
     reconciler: Reconciler
     receiver: Receiver
+    pending: PendingUpdates
 
     @property
     def loops(self) -> tuple[Loop, ...]:
         """What runs for as long as the gateway does."""
-        return (self.expiry.run, self.reconciler.run)
+        return (self.expiry.run, self.reconciler.run, self.pending.run)
 
     async def aclose(self) -> None:
         """End what has been begun."""
         await self.desk.aclose()
+        await self.pending.aclose()
 
 
 def open_monitors(settings: Settings, database: Database, transport: httpx.AsyncBaseTransport) -> MonitorService:
@@ -64,4 +67,4 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
     )
     reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=lambda: bool(key()))
     receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure)
-    return MonitorService(desk, Expiry(database, ending), reconciler, receiver)
+    return MonitorService(desk, Expiry(database, ending), reconciler, receiver, PendingUpdates(database))

@@ -2,10 +2,10 @@
 
 from app.config import Config
 from app.metering.prices import FREE, PriceSource, sources_of
-from app.providers.demo import Demo
+from app.providers.registry import BUILT_IN_KEYS
 
 
 def price_sources(config: Config) -> dict[str, PriceSource]:
-    """By the provider's key; the built-in one costs nothing, and nor do searches by a SearXNG of the operator's own."""
+    """By the provider's key; those built in cost nothing, and nor do searches by a SearXNG of the operator's own."""
     free = PriceSource("", FREE)
-    return {Demo.key: free, "searxng": free} | sources_of(config.providers)
+    return dict.fromkeys((*BUILT_IN_KEYS, "searxng"), free) | sources_of(config.providers)

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from app.config import Config, ProviderConfig, check_provider
 from app.config import InvalidConfig as InvalidConfig
-from app.providers.demo import Demo
-from app.providers.registry import Registry
+from app.providers.registry import BUILT_IN_KEYS, Registry
 from app.providers.snapshot import ProviderState
 from app.store.catalog import delete_provider, put_provider
 from app.store.db import Database
@@ -98,7 +97,7 @@ class ProviderDesk:
             NoSuchProvider: there is none of that key.
         """
         if not await delete_provider(self._db, key):
-            if key in self._read_file().providers or key == Demo.key:
+            if key in self._read_file().providers or key in BUILT_IN_KEYS:
                 raise FixedProvider(f"{key!r} was not added: a provider of the configuration file is removed there.")
             raise NoSuchProvider(f"There is no provider {key!r}.")
         await self._refresh()

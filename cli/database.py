@@ -154,23 +154,26 @@ def _require_file(url: str) -> None:
 
 @asynccontextmanager
 async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Directory]:
+    from app.built_in import built_in_providers
     from app.catalog import Catalog
     from app.config import load_config
     from app.metering.prices import FREE, Prices, PriceSource, sources_of
+    from app.monitors.pending import PendingUpdates
     from app.overrides import load_overrides
-    from app.providers.demo import Demo
-    from app.providers.registry import Registry
+    from app.providers.registry import BUILT_IN_KEYS, Registry
     from app.providers.transport import open_transport
 
     file, files = load_config(settings.config_path), load_overrides(settings.overrides_path)
     catalog = Catalog(db, lambda: None)
     await catalog.refresh()
     config, left_out = catalog.merge(file)
-    prices = Prices(db, {Demo.key: PriceSource("", FREE)} | sources_of(config.providers))
+    prices = Prices(db, dict.fromkeys(BUILT_IN_KEYS, PriceSource("", FREE)) | sources_of(config.providers))
     overrides = catalog.overrides(files).over(prices.known)
     transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
     try:
-        registry = Registry(config, settings.secret, transport, overrides)
+        registry = Registry(
+            config, settings.secret, transport, overrides, built_in_providers(settings, PendingUpdates(db))
+        )
         yield Directory(db, settings, file, registry, overrides, transport, prices, left_out)
     finally:
         await transport.aclose()

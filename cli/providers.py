@@ -121,7 +121,9 @@ def delete(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
 
 
 def _source(key: str) -> str:
-    return "built in" if key == "demo" else "added"
+    from app.providers.registry import BUILT_IN_KEYS
+
+    return "built in" if key in BUILT_IN_KEYS else "added"
 
 
 def _check(key: str, entry: Mapping[str, Any], given: Container[str]) -> "ProviderConfig":

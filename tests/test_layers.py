@@ -60,7 +60,8 @@ ALLOWED = {
     ],
     "app.logs": ["app.core", "app.settings"],
     "app.observation": ["app.core", "app.metering", "app.pipeline", "app.providers.registry", "app.settings"],
-    "app.pricing": ["app.config", "app.metering", "app.providers.demo"],
+    "app.built_in": ["app.core", "app.providers", "app.settings"],
+    "app.pricing": ["app.config", "app.metering", "app.providers.registry"],
     "app.webhook_way": ["app.core", "app.providers", "app.settings", "app.web.guard", "app.web.url"],
     "app.meters": [
         "app.auth",

@@ -23,6 +23,8 @@ WriteError = Callable[[RelayError], bytes]
 
 SHUT_DOWN = "The gateway is shutting down."
 
+# Of a reply of which it must be known that it was delivered: a fraction of what a server and a system hold back.
+_PIECE_BYTES = 32 * 1024
 _EVENT_STREAM = EVENT_STREAM_TYPE.encode()
 # nginx and its kin would collect a stream otherwise.
 _STREAM_HEADERS: RawHeaders = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -155,8 +157,11 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
         else:
             client.begun = True
             await client.start_whole(reply.status, len(reply.first), [(b"content-type", reply.media_type.encode())])
+            last = reply.first if reply.delivered is None else await _all_but_the_end(reply.first, client, vigil)
             _tell(reply, client, Outcome.OK)
-            await client.finish(reply.first)
+            await client.finish(last)
+        if reply.delivered is not None:
+            reply.delivered()
     except asyncio.CancelledError as exc:
         if exc.args == (CLIENT_LEFT,):
             _tell(reply, client, Outcome.CLIENT_GONE)
@@ -186,10 +191,12 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
     await vigil.settle()
     client.begun = True
     await client.start_stream(reply.media_type.encode())
-    taps, send, ending = reply.taps, client.send, reply.ending
+    taps, send, ending, first = reply.taps, client.send, reply.ending, reply.first
     if ending.ended:
+        if reply.delivered is not None:
+            first = await _all_but_the_end(first, client, vigil)
         _tell(reply, client, Outcome.OK)
-    await client.write(reply.first)
+    await client.write(first)
     async for chunk in reply.rest:
         vigil.silent = False
         if vigil.ping is not None:
@@ -197,12 +204,29 @@ async def _stream(reply: Reply, client: Client, vigil: Vigil) -> None:
         for tap in taps:
             tap.feed(chunk)
         if ending.ended:
+            if reply.delivered is not None:
+                chunk = await _all_but_the_end(chunk, client, vigil)
             _tell(reply, client, Outcome.OK)
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await vigil.settle()
     vigil.end()  # OpenAI's SDK closes the connection at [DONE]; that is not leaving early, and nothing may come after the end
     _tell(reply, client, Outcome.OK)
     await client.finish(b"" if reply.closing is None else reply.closing())
+
+
+async def _all_but_the_end(data: bytes, client: Client, vigil: Vigil) -> bytes:
+    """Send all of `data` but its last piece, which is given back where the client is still there when nearly all of that has left.
+
+    It is looked for before the last piece: behind it, a client that has all may close the connection at once.
+    """
+    end = max(0, len(data) - 1) // _PIECE_BYTES * _PIECE_BYTES
+    await vigil.look_now()
+    if end:
+        for start in range(0, end, _PIECE_BYTES):
+            await client.write(data[start : start + _PIECE_BYTES])
+        await client.write(b"")  # a server takes it when what it holds back has become little
+        await vigil.look_now()
+    return data[end:]
 
 
 def _tell(

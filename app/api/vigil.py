@@ -18,6 +18,10 @@ Ping = Callable[[], Awaitable[None]]
 # end before anybody has to listen.
 ROUND_S = 0.03
 
+# What the network tells of a client that left takes so many turns of the event loop from the socket to the task that serves it:
+# read, the connection's end told, the listener woken, the task cancelled.
+_TURNS = 5
+
 
 class Rounds:
     """All vigils of one event loop.
@@ -108,6 +112,15 @@ class Vigil:
         """Wait for a ping that is on its way, so that two writers never mix."""
         if self.ping is not None:
             await self.ping
+
+    async def look_now(self) -> None:
+        """Go on only where the client has not left, as far as that is known; no ping goes out any more."""
+        self._ping = None
+        await self.settle()
+        if self._listener is None:
+            self._listener = self.task.get_loop().create_task(self._listen())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def end(self) -> None:
         """Look no longer."""

@@ -1,6 +1,6 @@
 """All smart models at one time, and how a name is looked up among them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from app.core.frozen import frozen
@@ -36,7 +36,7 @@ class Book:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         enabled = [entry for entry in entries if entry.model.enabled]
         self._by_name: dict[str, Entry] = {}
-        self._behind: dict[str, Sequence[SmartModel]] = {}
+        self._behind: dict[str, tuple[Sequence[SmartModel], frozenset[str]]] = {}
         for entry in sorted(enabled, key=lambda entry: KINDS.index(entry.model.kind)):
             if not is_pattern(entry.model):
                 self._by_name.setdefault(entry.model.name, entry)
@@ -80,13 +80,21 @@ class Book:
 
     def behind(self, name: str) -> Sequence[SmartModel]:
         """All smart models that a call for `name` may come through."""
+        return self._ways(name)[0]
+
+    def reach(self, name: str) -> frozenset[str]:
+        """`name`, and all names that a call for it may be led to."""
+        return self._ways(name)[1]
+
+    def _ways(self, name: str) -> tuple[Sequence[SmartModel], frozenset[str]]:
         known = self._behind.get(name)
         if known is None:
-            known = self._behind[name] = tuple(self._walk(name))
+            known = self._behind[name] = self._walk(name)
         return known
 
-    def _walk(self, name: str) -> Iterator[SmartModel]:
-        names = [name]
+    def _walk(self, name: str) -> tuple[Sequence[SmartModel], frozenset[str]]:
+        names, reached = [name], {name}
+        models: list[SmartModel] = []
         seen: set[tuple[str, str, str]] = set()
         while names and len(seen) < _MOST_BEHIND:  # patterns can lead on for ever
             name = names.pop()
@@ -96,8 +104,11 @@ class Book:
             key = (entry.model.kind, entry.id, normalise(name) if is_pattern(entry.model) else "")
             if key not in seen:
                 seen.add(key)
-                names += targets_of(entry.model, name)
-                yield entry.model
+                targets = targets_of(entry.model, name)
+                names += targets
+                reached.update(targets)
+                models.append(entry.model)
+        return tuple(models), frozenset(reached)
 
 
 def is_pattern(model: SmartModel) -> bool:

@@ -121,6 +121,9 @@ class Reply:
         ending: of a stream.
         is_told: the taps have heard of the end.
         closing: of a stream, gives what comes after its last chunk; called once, when all else has gone out.
+        delivered: called before `aclose` when all of it has been handed to the connection of a client that had not left; never
+            otherwise. None where nobody has to know.
+        once: it is told this once: nothing keeps it, or gives it to another call.
     """
 
     status: int
@@ -135,6 +138,8 @@ class Reply:
     ending: Ending = _UNSEEN
     is_told: bool = False
     closing: Callable[[], bytes] | None = None
+    delivered: Callable[[], None] | None = None
+    once: bool = False
 
     def tell(self, end: End) -> None:
         """Let every tap hear of the end."""

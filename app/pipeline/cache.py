@@ -48,6 +48,7 @@ class SmartCache:
     Args:
         follow: the name that a name leads to by aliases and redirects alone.
         behind: the smart models that a call for a name may come through.
+        is_told_once: whether the answer to a call that is led to a name may be one that is told once.
         keeper: keeps what was answered.
         count: adds to what a cache, by its id, counts.
     """
@@ -62,6 +63,7 @@ class SmartCache:
         write_answer: WriteAnswer,
         follow: Callable[[str], str],
         behind: Callable[[str], Sequence[SmartModel]],
+        is_told_once: Callable[[Call, str], bool] = lambda _call, _name: False,
         count: Callable[..., None],
         note_failure: NoteFailure,
         recheck: Recheck,
@@ -73,6 +75,7 @@ class SmartCache:
         self._write_answer = write_answer
         self._follow = follow
         self._behind = behind
+        self._is_told_once = is_told_once
         self._count = count
         self._note_failure = note_failure
         self._recheck = recheck
@@ -106,6 +109,8 @@ class SmartCache:
         if "no-store" in call.cache_control or (request := self._read_chat(call)) is None:
             return None
         target = cache.target_model
+        if self._is_told_once(call, target):
+            return None
         rest = self._read_rest(call, cache.match_last_message_only)
         key = key_of(call, request, cache, entry.id, self._follow(target), self._behind(target), rest)
         if key is None or any(map(self._finder.is_of_its_time, said_lately(request))):
@@ -147,6 +152,9 @@ class SmartCache:
         except BaseException:
             share(None)
             raise
+        if reply.once:
+            share(None)
+            return _told(reply, "bypass")
         reply.taps.append(Keeping(self._keeper, led, lookup, near, share, notes))
         return _told(reply, "miss")
 

@@ -14,6 +14,7 @@ from app.core.ports import Directory, Handler, Shelf, SmartStage
 from app.core.principal import Principal
 from app.core.reply import Reply
 from app.core.smart import MAX_NAME_LENGTH, OTHER_NAMES, Kind, SmartModel
+from app.pipeline.updates import KIND, SPEED, UpdateRule
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Names:
         stages: what each kind of smart model does.
         default: the name that stands in for names that are unknown; None where they are refused.
         reserve: reserves what a call takes of limits before a stage makes calls for it. Again for the same call it does nothing.
+        updates: the rule of `speed`; None where there are no monitors.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class Names:
         stages: Mapping[Kind, SmartStage] = MappingProxyType({}),
         default: str | None = None,
         reserve: Callable[[Call], Awaitable[None]] | None = None,
+        updates: UpdateRule | None = None,
     ) -> None:
         self._directory = directory
         self._shelf = shelf
         self.stages = stages
         self._default = default
         self._reserve = reserve
+        self._updates = updates
 
     def handle(self, call: Call, call_next: Handler) -> Awaitable[Reply]:
         """Pass the call on with its route.
@@ -67,7 +71,7 @@ class Names:
             PermissionDenied: the token is not for it.
         """
         name = call.name
-        if self._shelf.book.find(name) is None:
+        if self._shelf.book.find(name) is None and (self._updates is None or not self._updates.is_for(name)):
             route = self._directory.find(name)
             if route is not None:
                 return self._pass_on(call, route, call_next)
@@ -76,7 +80,7 @@ class Names:
     async def _lead(self, call: Call, call_next: Handler) -> Reply:
         """The reply to a call on whose way smart models may be; the client is told which they were."""
         try:
-            reply = await self._enter(call, call_next)
+            reply = await self._enter(call, call, call_next)
         except RelayError as exc:
             if call.trace.way:
                 exc.headers = (*exc.headers, (RESOLVED, resolved(call)))
@@ -85,11 +89,15 @@ class Names:
             reply.headers.append((RESOLVED.encode(), resolved(call).encode()))
         return reply
 
-    async def _enter(self, call: Call, call_next: Handler) -> Reply:
-        """Resolve the name that is wanted now; of a smart model, have its stage handle the call."""
+    async def _enter(self, call: Call, asked: Call, call_next: Handler) -> Reply:
+        """Resolve the name that is wanted now; of a smart model, have its stage handle the call.
+
+        Args:
+            asked: the call as its client made it: stages on its way may have put more into `call`.
+        """
         trace = call.trace
         trace.way = call.way
-        found = await self.resolve(call)
+        found = await self.resolve(call, asked)
         if isinstance(found, Entry):
             model = found.model
             admit(model, call.principal)
@@ -97,16 +105,21 @@ class Names:
             trace.way = (*call.way, Step(model.kind, model.name, ""))  # where it leads is told when it does
             if self._reserve is not None and model.kind not in OTHER_NAMES:
                 await self._reserve(call)
-            return await self.stages[model.kind].handle(call, found, lambda led: self._enter(led, call_next))
+            return await self.stages[model.kind].handle(call, found, lambda led: self._enter(led, asked, call_next))
         if isinstance(found, Route):
             return await self._pass_on(call, found, call_next)
-        log.info("%s: %r is not there; the default model %r answers", call.id, call.wanted, found.wanted)
-        return await self._enter(found, call_next)
+        if found.way[-1].kind == DEFAULT:
+            log.info("%s: %r is not there; the default model %r answers", call.id, call.wanted, found.wanted)
+        return await self._enter(found, asked, call_next)
 
-    async def resolve(self, call: Call) -> Entry | Route | Call:
-        """What the name that `call` wants now stands for; where that is nothing, the call that is led to the default model.
+    async def resolve(self, call: Call, asked: Call | None = None) -> Entry | Route | Call:
+        """What the name that `call` wants now stands for; where that is nothing, the call that is led to the default model; where
+        it is `speed` and updates are asked for, the call that is led to these.
 
         Whether its principal may use it is not looked at.
+
+        Args:
+            asked: the call as its client made it, where that is another.
 
         Raises:
             UnknownModel: as `handle`.
@@ -115,7 +128,16 @@ class Names:
         if entry is not None:
             _check_way(call, entry.model)
             return entry
+        if self._updates is not None and self._updates.is_for(call.wanted) and self._asks_for_updates(asked or call):
+            return call.led(KIND, SPEED, self._updates.target)
         return await self._find(call.wanted) or self._stand_in(call)
+
+    def _asks_for_updates(self, call: Call) -> bool:
+        """Whether a call for `speed` is one for updates: not where an operator gave that name to something, or switched them off."""
+        rule, route = self._updates, self._directory.find(SPEED)
+        if rule is None or (route is not None and route.name is not None) or self._directory.find(rule.target) is None:
+            return False
+        return rule.asks(call)
 
     def _stand_in(self, call: Call) -> Call:
         """`call` for a name that stands for nothing, led to the default model where that may stand in."""

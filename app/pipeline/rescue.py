@@ -57,6 +57,8 @@ class _Stream:
             taps=list(first.taps),
             headers=first.headers,
             ending=rescue,
+            delivered=first.delivered,
+            once=first.once,
         )
 
     async def begin(self) -> None:
@@ -149,6 +151,7 @@ class _Stream:
             tap.close(end)
         self.reply.taps[:0] = following.taps  # those of outer stages hear of an end last, when all is noted
         self.reply.headers = following.headers  # of no effect once the first bytes are out
+        self.reply.delivered, self.reply.once = following.delivered, following.once
         await broken.aclose()
 
     def _read_usage(self) -> Usage:

@@ -32,6 +32,7 @@ class Demo:
 
     key = "demo"
     name = "Demo"
+    models: tuple[str, ...] = (MODEL,)
 
     async def send(self, call: Call, target: Target) -> Reply:
         """Answer with `ANSWER`, word by word where a stream was asked for.

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import httpx
 
@@ -15,17 +16,19 @@ from app.core.errors import RelayError
 from app.core.jsonio import Json
 from app.overrides import NOTHING_SAID, Layer, Override, OverrideFile, Overrides, ProviderOverrides
 from app.providers.base import HttpProvider
-from app.providers.demo import MODEL as DEMO_MODEL
 from app.providers.demo import Demo
 from app.providers.parallel import Parallel
 from app.providers.perplexity import Perplexity
 from app.providers.snapshot import ListedModel, Listing, ProviderState, Snapshot, take_snapshot
 from app.providers.told import Told
+from app.providers.updates import MonitorUpdates
 
 log = logging.getLogger(__name__)
 
 QUIRKS: dict[str, type[HttpProvider]] = {"perplexity": Perplexity, "parallel": Parallel}
 """Providers with ways of their own, by the name that `quirks` in the configuration gives them."""
+
+BUILT_IN_KEYS = (Demo.key, MonitorUpdates.key)
 
 # Model lists change a few times a week.
 REFRESH_S = 3600.0
@@ -33,11 +36,23 @@ RETRY_S = 60.0
 # How long a call for an unknown model waits for lists that are still on their way after the start.
 SETTLE_S = 5.0
 
+
+class BuiltIn(Listing, Protocol):
+    """A provider that is inside of the gateway, under a key that no other should have."""
+
+    key: str
+    name: str
+    models: tuple[str, ...]
+
+
 FindSecret = Callable[[Sequence[str]], str | None]
 
 
 class Registry:
     """All providers. Reads are from memory; `run` keeps the model lists fresh.
+
+    Args:
+        built_in: those that no configuration has; one whose key is in the configuration gives way.
 
     Raises:
         InvalidConfig: the address of a provider is none.
@@ -50,8 +65,10 @@ class Registry:
         find_secret: FindSecret,
         transport: httpx.AsyncBaseTransport,
         overrides: Overrides = NOTHING_SAID,
+        built_in: Sequence[BuiltIn] = (Demo(),),
     ) -> None:
         self._transport = transport
+        self._built_in = built_in
         self._discovered: dict[str, tuple[Told, ...]] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
@@ -253,9 +270,10 @@ class Registry:
                     providers[key] = tuple(kind(key, entry, secret, self._transport, rules) for secret in secrets)
                 except httpx.InvalidURL as exc:
                     raise InvalidConfig(f"{key}.base_url: {exc}") from exc
-        if Demo.key not in config.providers:
-            states.append(ProviderState(Demo.key, Demo.name, "ready", (DEMO_MODEL,)))
-            providers[Demo.key] = (Demo(),)
+        for each in self._built_in:
+            if each.key not in config.providers:
+                states.append(ProviderState(each.key, each.name, "ready", each.models))
+                providers[each.key] = (each,)
         return take_snapshot(config, overrides, providers, states)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from app.core.call import Call
 from app.core.errors import CacheUnavailable
 from app.core.ports import CacheStore, NoteFailure, PriceList, Shelf
 from app.core.smart import Cache, SmartModel
@@ -17,6 +18,7 @@ from app.pipeline.caching.checking import Checker
 from app.pipeline.caching.finding import Finder
 from app.pipeline.caching.keeping import Keeper
 from app.pipeline.jobs import Jobs
+from app.pipeline.updates import UpdateRule
 from app.smart.embedding import Embedders
 from app.smart.feedback import CacheFeedback
 from app.smart.stats import Stats
@@ -76,6 +78,7 @@ class Caches:
         prices: PriceList,
         stats: Stats,
         note_failure: NoteFailure,
+        updates: UpdateRule | None = None,
     ) -> None:
         self.store = store
         self.collection_of = embedders.collection_of
@@ -91,6 +94,9 @@ class Caches:
         def behind(name: str) -> Sequence[SmartModel]:
             return shelf.book.behind(name)
 
+        def is_told_once(call: Call, name: str) -> bool:
+            return updates is not None and updates.may_answer(call, shelf.book.reach(name))
+
         checker = Checker(asker, embedders, self.feedback, self._jobs, follow)
         finder = Finder(store, embedders, Texts(), self.feedback, checker.may_share, embedders.collection_of, time.time)
         keeper = Keeper(store, finder, prices, self._jobs, read_answer, checker.compare)
@@ -102,6 +108,7 @@ class Caches:
             write_answer=write_answer,
             follow=follow,
             behind=behind,
+            is_told_once=is_told_once,
             count=stats.counter("cache"),
             note_failure=note_failure,
             recheck=checker.recheck,

@@ -17,6 +17,12 @@ from app.pipeline.names import Names, admit, permitted
 # Routers that choose among routers have many ways; nobody reads more.
 _MOST_WAYS = 200
 
+_LED = {
+    "default": "It stands for nothing; the default model (DEFAULT_MODEL) answers.",
+    "updates": "The last message asks for updates (MONITOR_WORDS): what the user's monitors found is the answer.",
+}
+"""Why a call is led on where there is no smart model of that name, by the kind of step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -104,8 +110,8 @@ class _Walk:
                 return Way(wanted, targets=_targets(permitted(call, found) if self._checks else found))
         except RelayError as exc:
             return Way(wanted, error=exc.message)
-        notes = ("It stands for nothing; the default model (DEFAULT_MODEL) answers.",)
-        return Way(wanted, found.way[-1], notes, leads_to=(await self.go(found),))
+        step = found.way[-1]
+        return Way(wanted, step, (_LED[step.kind],), leads_to=(await self.go(found),))
 
     async def _through(self, call: Call, entry: Entry) -> Way:
         model = entry.model

@@ -11,7 +11,7 @@ from app.core.call import Call
 from app.core.ports import CacheStore, CountFailure, NoteFailure, PriceList, Recorder, SmartStage
 from app.core.record import CallRecord
 from app.core.smart import Kind
-from app.dialects.conversation import read_chat, read_question_answer, write_question
+from app.dialects.conversation import last_user_text, read_chat, read_question_answer, write_question
 from app.dialects.estimate import estimate
 from app.pipeline import build_sender
 from app.pipeline.alias import Alias
@@ -25,7 +25,9 @@ from app.pipeline.routing.candidates import Survey
 from app.pipeline.routing.choosing import DesignatorChooser
 from app.pipeline.routing.question import QuestionReader
 from app.pipeline.searching import Searcher
+from app.pipeline.updates import UpdateRule
 from app.providers.registry import Registry
+from app.providers.updates import KEY, MODEL
 from app.settings import Settings
 from app.smart.augmentors import Augmentors
 from app.smart.caches import Caches
@@ -111,6 +113,7 @@ def open_smart_models(
         count_failure,
     )
     note_failure = _noter(count_failure)
+    updates = UpdateRule(f"{KEY}/{MODEL}", settings.monitors.words, _read_text)
     caches = Caches(
         database,
         _open_store(settings),
@@ -120,6 +123,7 @@ def open_smart_models(
         prices,
         stats,
         note_failure,
+        updates,
     )
     searcher = Searcher([stage for stage in (Metering(recorder, prices), limits) if stage is not None])
     augmentors = Augmentors(settings, transport, asker, searcher, stats, note_failure)
@@ -132,7 +136,7 @@ def open_smart_models(
         "augmentor": augmentors.stage,
     }
     reserve = None if limits is None else limits.admit
-    names = Names(registry, live, stages, settings.default_model, reserve)
+    names = Names(registry, live, stages, settings.default_model, reserve, updates)
     return SmartModels(live, names, asker, sessions, caches, augmentors, stats)
 
 
@@ -148,6 +152,11 @@ def open_to_look(
 class _NoRecorder:
     def record(self, *records: CallRecord) -> None:
         raise RuntimeError("a call was made by a command that only looks")
+
+
+def _read_text(call: Call) -> str:
+    request = read_chat(call)
+    return "" if request is None else last_user_text(request)
 
 
 def _noter(count_failure: CountFailure) -> NoteFailure:
