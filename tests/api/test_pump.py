@@ -634,3 +634,97 @@ async def test_ping_and_event_never_mix_while_the_client_is_slow() -> None:
     assert exchange.sent[0]["type"] == "http.response.start"
     assert exchange.body.replace(PING, b"") == A + B * 20 + DONE
     assert exchange.is_finished
+
+
+class Delivery:
+    """Notes whether a reply said that it was delivered, and what came before `aclose`."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self) -> None:
+        self.told.append("delivered")
+
+    async def aclose(self) -> None:
+        self.told.append("closed")
+
+    def reply(self, body: bytes, *, streamed: bool) -> Reply:
+        return make_reply(
+            body,
+            media_type=EVENT_STREAM_TYPE if streamed else JSON_TYPE,
+            delivered=self.note,
+            aclose=self.aclose,
+            ending=Over(),
+        )
+
+
+class Over:
+    ended = True
+
+
+def gives(reply: Reply) -> Handler:
+    async def handler(_call: Call) -> Reply:
+        return reply
+
+    return handler
+
+
+SIZES = pytest.mark.parametrize("body", [DONE, b"x" * 200_000 + DONE, b"x" * 65536, b""], ids=len)
+WAYS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+
+
+@SIZES
+@WAYS
+async def test_reply_hears_that_it_was_delivered_after_its_last_bytes(body: bytes, streamed: bool) -> None:
+    delivery = Delivery()
+    exchange = Exchange(gives(delivery.reply(body, streamed=streamed)), streamed=streamed)
+
+    await exchange.run()
+
+    assert delivery.told == ["delivered", "closed"]
+    assert exchange.body.startswith(body)
+    assert exchange.is_finished
+    assert exchange.records[0].outcome is Outcome.OK
+
+
+@WAYS
+async def test_client_that_had_left_before_the_answer_got_nothing_of_it(streamed: bool) -> None:
+    delivery = Delivery()
+    exchange = Exchange(gives(delivery.reply(DONE, streamed=streamed)), streamed=streamed)
+    exchange.left.set()
+
+    await exchange.run()
+
+    assert delivery.told == ["closed"]
+    assert DONE not in exchange.body
+    assert exchange.records[0].outcome is Outcome.CLIENT_GONE
+
+
+@WAYS
+async def test_client_that_leaves_in_the_midst_of_a_long_answer_did_not_get_it(streamed: bool) -> None:
+    delivery = Delivery()
+    exchange = Exchange(gives(delivery.reply(b"x" * 200_000 + DONE, streamed=streamed)), streamed=streamed)
+    exchange.blocked_at = 3
+
+    running = asyncio.ensure_future(exchange.run())
+    while len(exchange.sent) < 3:
+        await asyncio.sleep(0)
+    exchange.left.set()
+    await running
+
+    assert delivery.told == ["closed"]
+    assert exchange.records[0].outcome is Outcome.CLIENT_GONE
+
+
+async def test_no_ping_comes_into_an_answer_that_is_all_there() -> None:
+    delivery = Delivery()
+    exchange = Exchange(gives(delivery.reply(b"x" * 200_000 + DONE, streamed=True)), ping_s=0.0)
+    exchange.blocked = asyncio.Event()
+    running = asyncio.ensure_future(exchange.run())
+    await asyncio.sleep(vigil.ROUND_S * 6)
+    exchange.blocked.set()
+    await running
+
+    assert exchange.body.rstrip(b"\n").endswith(DONE.strip())
+    assert PING not in exchange.body[1:]
+    assert delivery.told == ["delivered", "closed"]

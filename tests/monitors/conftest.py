@@ -1,4 +1,4 @@
-"""A Parallel of the test's own, and what asks it."""
+"""Both kinds of database, and a Parallel of the test's own with what asks it."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,7 +6,14 @@ import pytest
 
 from app.monitors.parallel import ParallelMonitors
 from app.providers.transport import Transport
+from tests.databases import KINDS
 from tests.parallel_server import ParallelServer, running_parallel
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture
