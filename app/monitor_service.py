@@ -8,12 +8,15 @@ import httpx
 from app.monitors.desk import MonitorDesk
 from app.monitors.ending import Ending
 from app.monitors.expiry import Expiry
+from app.monitors.feed import EventFeed
+from app.monitors.forwarding import Forwarder, new_forward_secret
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.pending import PendingUpdates
 from app.monitors.reconciling import Reconciler
 from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
 from app.store.db import Database
+from app.webhook_way import UserWebhookWay
 
 Loop = Callable[[], Awaitable[None]]
 
@@ -27,15 +30,19 @@ class MonitorService:
     reconciler: Reconciler
     receiver: Receiver
     pending: PendingUpdates
+    feed: EventFeed
+    forwarder: Forwarder
+    way: UserWebhookWay
 
     @property
     def loops(self) -> tuple[Loop, ...]:
         """What runs for as long as the gateway does."""
-        return (self.expiry.run, self.reconciler.run, self.pending.run)
+        return (self.expiry.run, self.reconciler.run, self.pending.run, self.feed.run, self.forwarder.run)
 
     async def aclose(self) -> None:
         """End what has been begun."""
         await self.desk.aclose()
+        await self.way.aclose()
         await self.pending.aclose()
 
 
@@ -55,6 +62,8 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
 
     remote = ParallelMonitors(transport, key, own.base_url)
     ending = Ending(database, remote)
+    way = UserWebhookWay(settings, transport)
+    forwarder = Forwarder(database, way.send)
     desk = MonitorDesk(
         database,
         remote,
@@ -62,9 +71,19 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
         webhook_url=own.webhook_url,
         per_user=own.per_user,
         lifetime_hours=own.lifetime_hours,
-        check_forward_url=lambda _url: None,
-        new_secret=lambda: "",
+        check_forward_url=way.check,
+        new_secret=new_forward_secret,
+        on_replay=forwarder.wake,
     )
     reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=lambda: bool(key()))
     receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure)
-    return MonitorService(desk, Expiry(database, ending), reconciler, receiver, PendingUpdates(database))
+    return MonitorService(
+        desk,
+        Expiry(database, ending),
+        reconciler,
+        receiver,
+        PendingUpdates(database),
+        EventFeed(database),
+        forwarder,
+        way,
+    )

@@ -77,7 +77,7 @@ ALLOWED = {
         "app.store",
         "app.webhook_way",
     ],
-    "app.monitor_service": ["app.core", "app.monitors", "app.providers", "app.settings", "app.store", "app.web"],
+    "app.monitor_service": ["app.core", "app.monitors", "app.settings", "app.store", "app.webhook_way"],
     "app.reload": ["app.config", "app.overrides", "app.settings"],
     "app.catalog": ["app.config", "app.core", "app.overrides", "app.store"],
     "app.model_desk": ["app.core", "app.metering", "app.providers.registry", "app.store"],

@@ -14,14 +14,16 @@ from app.core.errors import InvalidRequest
 from app.core.jsonio import Json, dumps
 from app.core.ports import Handler, Priced, Recorder
 from app.core.principal import Principal
-from app.core.reply import JSON_TYPE, Reply
+from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, Reply
 from app.core.usage import Usage
 from app.dialects.dialect import Asked
 from app.dialects.opening import open_body
 from app.dialects.registry import DIALECTS
 from app.monitors.asked import read_asked
 from app.monitors.desk import MonitorDesk
-from app.monitors.telling import told_created, told_events, told_monitor
+from app.monitors.feed import EventFeed
+from app.monitors.messages import OPENING
+from app.monitors.telling import told_created, told_delivery, told_events, told_monitor
 from app.pipeline.limits import Limits
 from app.pipeline.metering import Metering
 from app.pipeline.stage import chain
@@ -62,9 +64,12 @@ class Operation:
     has_body: bool = False
 
 
-def monitor_routes(open_route: OpenRoute, desk: MonitorDesk, recorder: Recorder, limits: Limits) -> list[Route]:
+def monitor_routes(
+    open_route: OpenRoute, desk: MonitorDesk, feed: EventFeed, recorder: Recorder, limits: Limits
+) -> list[Route]:
     """All of them."""
-    return [_route(operation, open_route, recorder, limits) for operation in _operations(desk)]
+    plain = [_route(operation, open_route, recorder, limits) for operation in _operations(desk)]
+    return [_stream_route(feed, open_route, recorder, limits), *plain]
 
 
 def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
@@ -77,6 +82,25 @@ def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limi
     surface = Surface("monitors", "openai", lambda body, scope: _read(operation, body, scope), _VOICE, needs_token=True)
     route = open_route(surface, chain([Metering(recorder, _Free())], answer))
     return Route(operation.path, route, methods=[operation.method])
+
+
+def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
+    """What the caller's monitors find, as it comes: a call that goes on until its client leaves."""
+
+    async def answer(call: Call) -> Reply:
+        call.trace.target = Target(PROVIDER, "stream")
+        await limits.admit(call)
+        last = call.payload.get("last_event_id")
+        events = await feed.stream(call.principal.username, str(last) if last else None)
+        return Reply(200, EVENT_STREAM_TYPE, OPENING, events, events.aclose)
+
+    def read(body: bytes, scope: Scope) -> Asked:
+        last = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+        return Asked(body, {"last_event_id": last}, "monitors", True, True)
+
+    surface = Surface("monitors", "openai", read, _VOICE, needs_token=True)
+    route = open_route(surface, chain([Metering(recorder, _Free())], answer))
+    return Route("/v1/monitors/events/stream", route, methods=["GET"])
 
 
 def _read(operation: Operation, body: bytes, scope: Scope) -> Asked:
@@ -113,6 +137,14 @@ def _operations(desk: MonitorDesk) -> list[Operation]:
         groups = await desk.events(principal.username, monitor.id, most)
         return 200, {"event_groups": [told_events(each, monitor.handle) for each in groups]}
 
+    async def deliveries(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        found = await desk.deliveries(principal.username, _id(payload), _limit(payload))
+        return 200, {"deliveries": [told_delivery(each) for each in found]}
+
+    async def replay(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        delivery = await desk.replay(principal.username, _id(payload), str(payload["delivery_id"]))
+        return 202, told_delivery(delivery)
+
     one = "/v1/monitors/{monitor_id}"
     return [
         Operation("create", "POST", "/v1/monitors/create", create, has_body=True),
@@ -121,6 +153,8 @@ def _operations(desk: MonitorDesk) -> list[Operation]:
         Operation("cancel", "DELETE", one, cancel),
         Operation("trigger", "POST", f"{one}/trigger", trigger),
         Operation("events", "GET", f"{one}/events", events),
+        Operation("deliveries", "GET", f"{one}/deliveries", deliveries),
+        Operation("replay", "POST", f"{one}/deliveries/{{delivery_id}}/replay", replay),
     ]
 
 

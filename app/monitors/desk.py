@@ -13,6 +13,7 @@ from app.monitors.parallel import ParallelMonitors
 from app.monitors.reconciling import OUR_KEY, ours
 from app.monitors.remote import EVENT_TYPES, NewMonitor, RemoteMonitor
 from app.store.db import Database, DatabaseUnavailable
+from app.store.monitor_deliveries import Delivery, find_delivery, list_deliveries, replay_delivery
 from app.store.monitor_events import EventGroup, list_event_groups
 from app.store.monitors import (
     Monitor,
@@ -46,6 +47,14 @@ class MonitorNotActive(RelayError):
     code = "monitor_not_active"
 
 
+class NoSuchDelivery(RelayError):
+    """The monitor has none of that id."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "delivery_not_found"
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """A new monitor.
@@ -68,6 +77,7 @@ class MonitorDesk:
         lifetime_hours: of each.
         check_forward_url: raises `InvalidRequest` where nothing can be passed on to an address.
         new_secret: makes what messages to such an address are signed with.
+        on_replay: called when there is something to be sent again.
         clock: milliseconds since 1970.
     """
 
@@ -82,6 +92,7 @@ class MonitorDesk:
         lifetime_hours: int,
         check_forward_url: Callable[[str], None],
         new_secret: Callable[[], str],
+        on_replay: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._database = database
@@ -92,6 +103,7 @@ class MonitorDesk:
         self._lifetime_ms = lifetime_hours * MS_PER_HOUR
         self._check_forward_url = check_forward_url
         self._new_secret = new_secret
+        self._on_replay = on_replay
         self._clock = clock
         self._under_way: set[asyncio.Task[Created]] = set()
 
@@ -247,6 +259,30 @@ class MonitorDesk:
         """
         monitor = await self.show(username, handle)
         return await list_event_groups(self._database, monitor.id, most)
+
+    async def deliveries(self, username: str | None, handle: str, most: int) -> list[Delivery]:
+        """What was passed on of one, or is to be; the newest first.
+
+        Raises:
+            NoSuchMonitor: as `show`.
+        """
+        monitor = await self.show(username, handle)
+        return await list_deliveries(self._database, monitor.id, most)
+
+    async def replay(self, username: str | None, handle: str, delivery_id: str) -> Delivery:
+        """Have one sent again, however it ended.
+
+        Raises:
+            NoSuchMonitor: as `show`.
+            NoSuchDelivery: there is none of that id.
+        """
+        monitor = await self.show(username, handle)
+        found = await find_delivery(self._database, delivery_id)
+        if found is None or found.monitor_id != monitor.id:
+            raise NoSuchDelivery(f"The monitor {handle!r} has no delivery {delivery_id!r}.", param="delivery_id")
+        await replay_delivery(self._database, delivery_id, self._clock())
+        self._on_replay()
+        return await find_delivery(self._database, delivery_id) or found
 
     async def _try_to_end(self, monitor: Monitor) -> str | None:
         try:

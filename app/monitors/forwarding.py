@@ -42,10 +42,15 @@ _GONE = 410
 
 
 class Posted(Protocol):
-    """What came of a message: the status that was answered, if any, and why it did not arrive; None where it did."""
+    """What came of a message."""
 
-    status: int | None
-    why: str | None
+    @property
+    def status(self) -> int | None:
+        """That was answered, if any."""
+
+    @property
+    def why(self) -> str | None:
+        """It did not arrive; None where it did."""
 
 
 Send = Callable[[str, bytes, Mapping[str, str]], Awaitable[Posted]]

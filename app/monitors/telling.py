@@ -4,6 +4,7 @@ from app.core.jsonio import Json
 from app.core.moments import write_moment
 from app.monitors.asked import cadence_of, hours_of
 from app.monitors.desk import Created
+from app.store.monitor_deliveries import Delivery
 from app.store.monitor_events import EventGroup
 from app.store.monitors import Monitor
 from app.store.times import MS_PER_HOUR, from_ms
@@ -52,6 +53,20 @@ def told_events(group: EventGroup, handle: str) -> dict[str, Json]:
         "attempts": group.attempts,
         "last_error": group.last_error,
         "events": [dict(each) for each in group.events],
+    }
+
+
+def told_delivery(delivery: Delivery) -> dict[str, Json]:
+    """One, with its last attempts, the newest last."""
+    return {
+        "delivery_id": delivery.id,
+        "event_group_id": delivery.event_group_id,
+        "status": delivery.status,
+        "created_at": _moment(delivery.created_at),
+        "delivered_at": _moment(delivery.delivered_at),
+        "attempts": delivery.attempts,
+        "next_attempt_at": _moment(delivery.retry_at),
+        "log": [each | {"at": _moment(each["at"])} for each in delivery.log],
     }
 
 
