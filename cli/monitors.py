@@ -1,20 +1,22 @@
 """`llm-relay monitors`: users' watches on the web at Parallel, in the database that the server uses."""
 
+import asyncio
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from cli.database import with_settings
-from cli.output import fail, show_json, show_table, to_the_second
+from cli.monitor_views import delivery_row, monitor_row, show_each, show_group, show_webhook
+from cli.output import fail, show_json, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from app.monitor_service import MonitorService
     from app.store.db import Database
+    from app.store.monitor_webhooks import TakenWebhook
     from app.store.monitors import Monitor
 
 T = TypeVar("T")
@@ -23,6 +25,10 @@ app = typer.Typer(help="Watch the web for users, through Parallel AI.", no_args_
 
 Handle = Annotated[str, typer.Argument(metavar="MONITOR", help="As the list names it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+LISTEN_S = 1.0
+OVERLAP_MS = 10_000
+MOST_SHOWN = 1000
+
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of settings to read in place of ./.env.")]
 
 
@@ -99,7 +105,7 @@ def list_all(
         show_json({"monitors": [*told]})
     elif told:
         columns = ["monitor", "user", "status", "every", "until (UTC)", "query"]
-        show_table(columns, [_row(each) for each in told], below=(5, 4), folds=0)
+        show_table(columns, [monitor_row(each) for each in told], below=(5, 4), folds=0)
     else:
         typer.echo("There is no monitor: llm-relay monitors create --username NAME --query '…' --cadence daily")
 
@@ -123,7 +129,7 @@ def events(
         show_json({"event_groups": [*told]})
     elif told:
         for group in told:
-            _show_group(group)
+            show_group(group)
     else:
         typer.echo("It has found nothing yet.")
 
@@ -165,13 +171,85 @@ def reconcile(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     elif not any(told.values()):
         typer.echo("Both sides agree.")
     else:
-        _show_each("not active at Parallel any more, closed here", done.closed)
-        _show_each("active at Parallel but not here, cancelled there", done.cancelled)
-        _show_each("never came to be", done.given_up)
+        show_each("not active at Parallel any more, closed here", done.closed)
+        show_each("active at Parallel but not here, cancelled there", done.cancelled)
+        show_each("never came to be", done.given_up)
         for parallel_id, why in done.failed.items():
             typer.echo(f"{parallel_id}: active at Parallel but not here, and cannot be cancelled: {why}")
     if done.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def deliveries(
+    monitor: Handle,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show what was passed on to a monitor's forward_url, the newest first."""
+    from app.monitors.telling import told_delivery
+
+    async def work(service: "MonitorService", _db: "Database") -> list[dict[str, Any]]:
+        return [told_delivery(each) for each in await service.desk.deliveries(None, monitor, limit)]
+
+    told = _run(env_file, work)
+    if as_json:
+        show_json({"deliveries": [*told]})
+    elif told:
+        columns = ["delivery", "status", "attempts", "created (UTC)", "last attempt"]
+        show_table(columns, [delivery_row(each) for each in told], right=(2,), below=(4,), folds=0)
+    else:
+        typer.echo("Nothing was passed on.")
+
+
+@app.command()
+def replay(
+    monitor: Handle,
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="As 'deliveries' names it.")],
+    env_file: EnvFile = None,
+) -> None:
+    """Have something passed on again, however it ended; a running server sends it within seconds."""
+
+    async def work(service: "MonitorService", _db: "Database") -> str:
+        return (await service.desk.replay(None, monitor, delivery)).id
+
+    typer.echo(f"{_run(env_file, work)} is sent again.")
+
+
+@app.command()
+def listen(
+    once: Annotated[bool, typer.Option("--once", help="Show the next one and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Show webhooks of Parallel's as running servers take them, until Ctrl-C."""
+
+    async def work(_service: "MonitorService", db: "Database") -> None:
+        if not as_json:
+            typer.echo("Listening; Ctrl-C ends.", err=True)
+        async for webhook in _taken(db):
+            show_webhook(webhook, as_json=as_json)
+            if once:
+                return
+
+    _run(env_file, work)
+
+
+async def _taken(db: "Database") -> "AsyncIterator[TakenWebhook]":
+    """Webhooks from now on, each once, also where the clocks of several machines differ a little."""
+    from app.store.monitor_webhooks import webhooks_since
+    from app.store.times import now_ms
+
+    since = now_ms()
+    seen = {each.webhook_id for each in await webhooks_since(db, since - OVERLAP_MS, MOST_SHOWN)}
+    while True:
+        for each in await webhooks_since(db, since - OVERLAP_MS, MOST_SHOWN):
+            if each.webhook_id not in seen:
+                seen.add(each.webhook_id)
+                since = max(since, each.received_at)
+                yield each
+        await asyncio.sleep(LISTEN_S)
 
 
 def _run(env_file: Path | None, work: "Callable[[MonitorService, Database], Awaitable[T]]") -> T:
@@ -201,30 +279,3 @@ def _parse(metadata_json: str | None) -> Any:
         return json.loads(metadata_json)
     except ValueError:
         fail('--metadata-json is no JSON: write an object of texts, such as \'{"team": "a"}\'.')
-
-
-def _row(told: dict[str, Any]) -> list[str]:
-    names = ("monitor_id", "username", "status", "frequency", "expires_at", "query")
-    row = [str(told[name]) for name in names]
-    row[4] = to_the_second(row[4])
-    row[5] = " ".join(_printable(row[5]).split())
-    return row
-
-
-def _show_group(group: dict[str, Any]) -> None:
-    error = f": {group['last_error']}" if group["last_error"] and group["state"] != "delivered" else ""
-    typer.echo(f"{to_the_second(group['received_at'])}  {group['event_group_id']}  {group['state']}{error}")
-    for each in group["events"]:
-        typer.echo(f"  {each['date'] or ''}  {_printable(each['text'])}".rstrip())
-        for source in each["sources"]:
-            typer.echo(f"    {_printable(source)}")
-
-
-def _show_each(words: str, handles: Sequence[str]) -> None:
-    for handle in handles:
-        typer.echo(f"{handle}: {words}")
-
-
-def _printable(text: str) -> str:
-    """Without what a web page could tell a terminal to do."""
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)

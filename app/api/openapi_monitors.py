@@ -25,6 +25,7 @@ _MONITOR_ID = {
     "required": True,
     "schema": {"type": "string", "minLength": 1},
 }
+_DELIVERY_ID = {**_MONITOR_ID, "name": "delivery_id"}
 _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}}
 
 _REQUEST: dict[str, Any] = {
@@ -95,6 +96,26 @@ MONITOR_SCHEMAS: dict[str, Any] = {
             "attempts": {"type": "integer"},
             "last_error": _TEXT,
             "events": {"type": "array", "items": {"$ref": "#/components/schemas/MonitorUpdate"}},
+        },
+    },
+    "MonitorDelivery": {
+        "type": "object",
+        "required": ["delivery_id", "event_group_id", "status", "created_at", "attempts", "log"],
+        "properties": {
+            "delivery_id": {"type": "string"},
+            "event_group_id": {"type": "string"},
+            "status": {"enum": ["pending", "delivered", "failed"]},
+            "created_at": _MOMENT,
+            "delivered_at": _MOMENT,
+            "attempts": {"type": "integer"},
+            "next_attempt_at": _MOMENT,
+            "log": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"at": _MOMENT, "status": {"type": ["integer", "null"]}, "error": _TEXT},
+                },
+            },
         },
     },
 }
@@ -179,6 +200,39 @@ MONITOR_PATHS: dict[str, dict[str, Any]] = {
             (400, 404),
             parameters=(_MONITOR_ID, _LIMIT),
         )
+    },
+    f"{_ONE}/deliveries": {
+        "get": _operation(
+            "list_monitor_deliveries",
+            "What was passed on to its forward_url, the newest first",
+            {200: _list_of("deliveries", "MonitorDelivery")},
+            (400, 404),
+            parameters=(_MONITOR_ID, _LIMIT),
+        )
+    },
+    f"{_ONE}/deliveries/{{delivery_id}}/replay": {
+        "post": _operation(
+            "replay_monitor_delivery",
+            "Pass it on again",
+            {202: _ref("MonitorDelivery")},
+            (404,),
+            parameters=(_MONITOR_ID, _DELIVERY_ID),
+        )
+    },
+    "/v1/monitors/events/stream": {
+        "get": {
+            "tags": ["monitors"],
+            "summary": "What monitors find, as it comes",
+            "operationId": "stream_monitor_events",
+            "parameters": [{"name": "last-event-id", "in": "header", "schema": {"type": "string"}}],
+            "responses": {
+                "200": {
+                    "description": "Server-sent events `monitor.updates`, until the client leaves.",
+                    "content": {"text/event-stream": {}},
+                },
+                **{str(status): _ERROR for status in (401, 413, 429, 503)},
+            },
+        }
     },
 }
 """By their path."""
