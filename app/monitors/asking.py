@@ -20,6 +20,7 @@ FIRST_PAUSE_S = 0.5
 
 _LONGEST_PAUSE_S = 8.0
 _CONNECT_S = 5.0
+_LEAST_SHARE = 0.25  # of its time that a further attempt has: one that the deadline cuts off leaves only doubt
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Asking:
             )
         content = b"" if body is None else dumps(body)
         deadline = time.monotonic() + self._deadline_s
+        last_begin = deadline - self._deadline_s * _LEAST_SHARE
         bound_s, was_in_doubt = self._first_pause_s, False
         while True:
             request = self._request(method, path, params, content, key, repeatable=not once)
@@ -72,7 +74,7 @@ class Asking:
                 was_in_doubt = was_in_doubt or (exc.in_doubt and method != "GET")
                 exc.in_doubt = was_in_doubt
                 pause_s = _pause_s(exc, bound_s)
-                if not exc.may_pass or (once and was_in_doubt) or time.monotonic() + pause_s >= deadline:
+                if not exc.may_pass or (once and was_in_doubt) or time.monotonic() + pause_s >= last_begin:
                     raise
                 log.info("Parallel is asked again in %.2f s: %s", pause_s, exc.message)
             await asyncio.sleep(pause_s)

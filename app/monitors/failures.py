@@ -42,19 +42,11 @@ def read_failure(
         names_monitor: a monitor was asked for by its id.
     """
     if status < 400 or status > 599:
-        return UpstreamInvalid(f"Parallel answered with status {status}; is PARALLEL_BASE_URL right?")
-    error = _read_error(body, key)
-    words = f"Parallel answered with status {status}{_written(error)}"
-    if status in _KEY_REFUSED:  # to a client, Parallel's status would tell of his token
-        return UpstreamError(
-            f"Parallel does not take this gateway's API key; its operator sets {KEY_VARIABLES}. {words}",
-            status=502,
-            refuses_key=True,
+        failure: UpstreamFailure = UpstreamInvalid(
+            f"Parallel answered with status {status}; is PARALLEL_BASE_URL right?"
         )
-    told = {name: error[name] for name in ("ref_id", "detail") if error.get(name)}
-    if status == 404 and names_monitor and error:  # without Parallel's own error, the address may be wrong
-        return UnknownMonitor(words, status=404, code="monitor_not_found", body=told)
-    failure = UpstreamError(words, status=status, body=told or None, retry_after=retry_after)
+    else:
+        failure = _refusal(status, _read_error(body, key), names_monitor=names_monitor, retry_after=retry_after)
     failure.may_pass = status == 429 or status >= 500
     failure.in_doubt = status == 408 or (status >= 500 and status not in _NOT_DONE)
     return failure
@@ -76,6 +68,20 @@ def in_doubt(failure: UpstreamFailure) -> UpstreamFailure:
     """The same, where what was asked for may have been done all the same."""
     failure.in_doubt = True
     return failure
+
+
+def _refusal(status: int, error: dict[str, Json], *, names_monitor: bool, retry_after: str | None) -> UpstreamError:
+    words = f"Parallel answered with status {status}{_written(error)}"
+    if status in _KEY_REFUSED:  # to a client, Parallel's status would tell of his token
+        return UpstreamError(
+            f"Parallel does not take this gateway's API key; its operator sets {KEY_VARIABLES}. {words}",
+            status=502,
+            refuses_key=True,
+        )
+    told = {name: error[name] for name in ("ref_id", "detail") if error.get(name)}
+    if status == 404 and names_monitor and error:  # without Parallel's own error, the address may be wrong
+        return UnknownMonitor(words, status=404, code="monitor_not_found", body=told)
+    return UpstreamError(words, status=status, body=told or None, retry_after=retry_after)
 
 
 def _read_error(body: bytes, key: str) -> dict[str, Json]:

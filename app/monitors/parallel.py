@@ -33,7 +33,7 @@ class ParallelMonitors:
     Args:
         key: gives the API key of the moment; None where there is none.
         base_url: with or without `/v1`.
-        deadline_s: for one call with all its attempts; of a listing, for each page.
+        deadline_s: for one call with all its attempts, of which none begins in its last quarter; of a listing, for each page.
         first_pause_s: the bound of the first pause; that of each further one is twice as long, up to 8 s.
     """
 
