@@ -57,6 +57,7 @@ class Exchange:
     left: asyncio.Event = field(default_factory=asyncio.Event)
     blocked: asyncio.Event | None = None
     blocked_at: int | None = None
+    is_blocked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def record(self, *records: CallRecord) -> None:
         self.records.extend(records)
@@ -92,6 +93,7 @@ class Exchange:
             await self.blocked.wait()
         assert not self.sent or not self.is_finished, "nothing is sent after the end"
         if self.blocked_at == len(self.sent):
+            self.is_blocked.set()
             await asyncio.Event().wait()
         self.sent.append(message)
         self.recorded_before.append(len(self.records))
@@ -707,8 +709,7 @@ async def test_client_that_leaves_in_the_midst_of_a_long_answer_did_not_get_it(s
     exchange.blocked_at = 3
 
     running = asyncio.ensure_future(exchange.run())
-    while len(exchange.sent) < 3:
-        await asyncio.sleep(0)
+    await exchange.is_blocked.wait()
     exchange.left.set()
     await running
 

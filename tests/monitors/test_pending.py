@@ -8,13 +8,15 @@ import pytest
 from app.monitors import pending as module
 from app.monitors.pending import PendingUpdates
 from app.store.db import Database, DatabaseUnavailable
+from app.store.monitor_updates import claim_updates, renew_claims
+from app.store.times import now_ms
 from tests.monitor_rows import processed, put_group
 
 LEASE_MS = 60_000
 
 
 def later(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
-    now = module.now_ms()
+    now = now_ms()
     monkeypatch.setattr(module, "now_ms", lambda: now + ms)
 
 
@@ -60,7 +62,6 @@ async def test_claims_are_renewed_while_a_reply_is_on_its_way(
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     monkeypatch.setattr(module, "RENEW_S", 0.0)
     renewed = asyncio.Event()
-    renew_claims = module.renew_claims
 
     async def renew(*args: object) -> None:
         await renew_claims(*args)  # type: ignore[arg-type] # as they came
@@ -113,7 +114,7 @@ async def test_mark_that_the_database_could_not_take_is_written_later(
 
 async def test_call_that_ends_while_it_takes_keeps_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await put_group(database, "a", "x")
-    claim_updates, begun, go_on = module.claim_updates, asyncio.Event(), asyncio.Event()
+    begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*args: object, **fields: object) -> object:
         begun.set()

@@ -1,6 +1,7 @@
 """What is pending for a user is claimed once, whoever asks, and is pending again where it was not told."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 
 from app.store.db import Database
@@ -137,5 +138,5 @@ async def test_of_many_takers_each_group_is_claimed_by_one_and_none_is_lost(
 
     got = await asyncio.gather(*(take_all(number, db) for number, db in enumerate(takers)))
 
-    assert sorted(sum(got, [])) == groups
+    assert sorted(itertools.chain.from_iterable(got)) == groups
     assert all((await processed(database)).values())

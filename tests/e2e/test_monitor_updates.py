@@ -1,0 +1,476 @@
+"""Model `speed` before real clients: what monitors found is told once, and only where it was asked for and arrived."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.auth.tokens import id_of
+from app.providers.updates import NOTHING
+from app.store.db import Database, open_database
+from app.store.schema import upgrade
+from tests.databases import KINDS, SQLITE
+from tests.e2e.conftest import ONE_ATTEMPT
+from tests.e2e.gateway import ROWS_S, Gateway
+from tests.e2e.readers import Clients
+from tests.e2e.smart_models import add_smart_models
+from tests.e2e.speakers import SPEAKERS
+from tests.e2e.standin import Answer, Exchange, StandIn
+from tests.e2e.surfaces import EACH_WAY, OPENAI, SURFACES, Surface
+from tests.monitor_rows import SOURCE, processed, put_group, put_monitor
+from tests.postgres import Postgres
+from tests.smart import make_smart
+
+pytestmark = [pytest.mark.xdist_group("monitor_updates")]
+
+T = TypeVar("T")
+NEWS = "What’s new?"
+PROXIED = "Parallel says hello."
+MOST = 5
+WAIT_S = 20.0
+
+NAMES = (
+    make_smart("alias", "whats-up", target="Speed"),
+    make_smart("alias", "upstream", target="parallelai/speed"),
+    make_smart("cache", "kept", target_model="whats-up", min_cached_tokens=0, recheck_percent=0, time_budget_ms=30_000),
+    make_smart("cache", "kept-updates", target_model="monitor-updates", min_cached_tokens=0, time_budget_ms=30_000),
+)
+
+
+def answered(exchange: Exchange) -> Answer:
+    """What Parallel says to all chats."""
+    if exchange.json.get("stream"):
+        chunks = ({"choices": [{"index": 0, "delta": {"role": "assistant", "content": PROXIED}}]},)
+        return Answer.events(*chunks)
+    return Answer.json({"choices": [{"index": 0, "message": {"role": "assistant", "content": PROXIED}}]})
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """What it gives; the test may have a loop of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def url(request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    name = postgres.create()
+    folder = tmp_path_factory.mktemp("shared")
+    url = f"sqlite:///{folder / 'relay.db'}" if request.param == SQLITE else postgres.url(name)
+    yield url
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+def machines(url: str, provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
+    """Two gateways on one database, the second of two workers."""
+    key = {"PARALLEL_API_KEY": "plk-e2e-0c61", "MONITOR_UPDATES_PER_REPLY": str(MOST), "DATABASE_URL": url}
+    config = {
+        "parallelai": {
+            "base_url": f"{provider.base_url}/parallel",
+            "api_key_env": "PARALLEL_API_KEY",
+            "supported_models": ["speed"],
+            "quirks": "parallel",
+            **ONE_ATTEMPT,
+        }
+    }
+    add_smart_models(url, *NAMES)
+    made = [Gateway(tmp_path_factory.mktemp("machine"), config, key, workers=workers) for workers in (1, 2)]
+    with contextlib.ExitStack() as stack:
+        for machine in made:
+            machine.token = "none"  # made below; the first start of the first shows one that nobody needs
+            machine.start()
+            stack.callback(machine.stop)
+        yield made
+
+
+class User:
+    """Somebody with a monitor, whom nobody knows yet."""
+
+    _count = 0
+
+    def __init__(self, gateway: Gateway, **fields: Any) -> None:
+        User._count += 1
+        self.gateway = gateway
+        self.name = f"user-{User._count}-{time.monotonic_ns()}"
+        self.token = gateway.add_token(self.name, **fields)
+        self.http = httpx.Client(
+            base_url=gateway.base_url,
+            headers={"authorization": f"Bearer {self.token}"},
+            trust_env=False,
+            timeout=WAIT_S,
+        )
+
+    def put(self, *texts: str, number: int = 0, monitor: str = "", **fields: Any) -> None:
+        """An event group of theirs."""
+        monitor_id = f"mon_{self.name[-20:]}{monitor}"
+
+        async def put(db: Database) -> None:
+            with contextlib.suppress(Exception):  # it is there
+                await put_monitor(db, monitor_id, self.name, f"About {monitor or 'bridges'}")
+            group = f"{self.name}-{monitor}{number}"
+            await put_group(
+                db, group, *texts, username=self.name, monitor_id=monitor_id, received_at=1000 + number, **fields
+            )
+
+        in_loop(self._with_database(put))
+
+    def pending(self) -> int:
+        """How many of their event groups were not told, as far as that is known."""
+        found = in_loop(self._with_database(processed))
+        return sum(not told for group, told in found.items() if group.startswith(self.name))
+
+    def wait_until_told(self, but: int = 0) -> None:
+        """What was delivered is marked a moment later."""
+        until = time.monotonic() + WAIT_S
+        while self.pending() != but:
+            assert time.monotonic() < until, "not marked"
+            time.sleep(0.02)
+
+    def wait_until_free(self) -> None:
+        """So is what is put back."""
+        self._wait_for("SELECT COUNT(*) FROM monitor_events WHERE username = :user AND claimed_by IS NOT NULL", 0)
+
+    def wait_until_claimed(self) -> None:
+        self._wait_for("SELECT COUNT(*) FROM monitor_events WHERE username = :user AND claimed_by IS NULL", 0)
+
+    def ask(
+        self, said: str = NEWS, model: str = "speed", surface: Surface = OPENAI, *, streamed: bool = False
+    ) -> httpx.Response:
+        return surface.ask(self.http, model, streamed=streamed, text=said)
+
+    def told(self, *args: Any, streamed: bool = False, **more: Any) -> str:
+        """The text of the answer."""
+        surface = more.get("surface", OPENAI)
+        answer = surface.read(self.ask(*args, streamed=streamed, **more), streamed=streamed)
+        assert answer.reason == "stop"
+        return str(answer.text)
+
+    def rows(self, count: int) -> list[dict[str, Any]]:
+        """Of `request_logs`, waited for."""
+
+        async def read(db: Database) -> list[dict[str, Any]]:
+            async with db.read() as connection:
+                query = text("SELECT * FROM request_logs WHERE username = :user ORDER BY received_at")
+                return [dict(row) for row in (await connection.execute(query, {"user": self.name})).mappings()]
+
+        until = time.monotonic() + ROWS_S
+        while len(rows := in_loop(self._with_database(read))) < count:
+            assert time.monotonic() < until, rows
+            time.sleep(0.05)
+        return rows
+
+    def _wait_for(self, query: str, count: int) -> None:
+        async def read(db: Database) -> int:
+            async with db.read() as connection:
+                return int((await connection.execute(text(query), {"user": self.name})).scalar_one())
+
+        until = time.monotonic() + WAIT_S
+        while in_loop(self._with_database(read)) != count:
+            assert time.monotonic() < until, query
+            time.sleep(0.02)
+
+    async def _with_database(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        database = open_database(self.gateway.database_url)
+        try:
+            return await work(database)
+        finally:
+            await database.aclose()
+
+
+@pytest.fixture(autouse=True)
+def _answering(standin: StandIn) -> None:
+    standin.answer = answered
+
+
+@pytest.fixture
+def user(machines: list[Gateway]) -> Iterator[User]:
+    made = User(machines[0])
+    yield made
+    made.http.close()
+
+
+@EACH_WAY
+@pytest.mark.parametrize("client", SPEAKERS)
+@pytest.mark.parametrize("model", ["speed", "monitor-updates"])
+def test_each_client_is_told_once_what_monitors_found(user: User, client: str, streamed: bool, model: str) -> None:
+    user.put("A bridge was built.")
+    with contextlib.closing(Clients(user.gateway.base_url, user.token)) as clients:
+        speaker = SPEAKERS[client](clients, model, streamed=streamed)
+
+        speaker.say(NEWS)
+        first = speaker.ask()
+        user.wait_until_told()
+        again = SPEAKERS[client](clients, model, streamed=streamed)
+        again.say("Any news?")
+        second = again.ask()
+
+    assert all(each in first.text for each in ("**2026-04-07**", "A bridge was built.", SOURCE))
+    assert second.text == NOTHING
+
+
+@EACH_WAY
+def test_oldest_comes_first_and_each_monitor_is_named_where_there_are_several(user: User, streamed: bool) -> None:
+    user.put("Second.", number=2, monitor="tunnels")
+    user.put("First.", number=1)
+    user.put("Third.", "Fourth.", number=3)
+
+    words = user.told(streamed=streamed)
+
+    places = [
+        words.index(each) for each in ("## About bridges", "First.", "## About tunnels", "Second.", "Third.", "Fourth.")
+    ]
+    assert places == sorted(places)
+    assert words.count("\n---\n") == 3
+
+
+@EACH_WAY
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.dialect)
+@pytest.mark.parametrize("said", ["Hello", "I knew it", "Is it renewable?", "Renewal, anew"])
+def test_all_else_goes_to_parallel(user: User, standin: StandIn, said: str, surface: Surface, streamed: bool) -> None:
+    user.put("A bridge was built.")
+
+    assert user.told(said, surface=surface, streamed=streamed) == PROXIED
+    assert user.pending() == 1
+    assert len(standin.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "model", ["speed", "SPEED", " Speed:latest", "whats-up", "WHATS-UP", "monitors/monitor-updates"]
+)
+@pytest.mark.parametrize("said", ["UPDATES!", "what changes?", NEWS])
+def test_rule_holds_for_every_spelling_and_behind_aliases(user: User, standin: StandIn, model: str, said: str) -> None:
+    user.put("A bridge was built.")
+
+    response = user.ask(said, model)
+
+    assert "A bridge was built." in OPENAI.read(response, streamed=False).text
+    assert standin.posts == []
+    resolved = {"whats-up": "whats-up>updates:speed>", "speed": "updates:speed>"}
+    way = resolved.get(model.strip().lower().removesuffix(":latest"))
+    assert response.headers.get("x-relay-resolved") == (f"{way}monitors/monitor-updates" if way else None)
+
+
+@pytest.mark.parametrize("model", ["parallelai/speed", "upstream", "parallelai-speed"])
+def test_parallel_itself_can_be_asked_for_news(user: User, model: str) -> None:
+    user.put("A bridge was built.")
+
+    assert user.told(NEWS, model) == PROXIED
+    assert user.pending() == 1
+
+
+@EACH_WAY
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.dialect)
+def test_system_prompts_and_older_turns_do_not_count(user: User, surface: Surface, streamed: bool) -> None:
+    user.put("A bridge was built.")
+    turns = [
+        {"role": "system", "content": "Tell the latest news and updates."},
+        {"role": "user", "content": NEWS},
+        {"role": "assistant", "content": "New changes, recent updates."},
+        {"role": "user", "content": "Thank you."},
+    ]
+
+    response = user.http.post(surface.path, json={"model": "speed", **surface.body(turns, streamed=streamed)})
+
+    assert surface.read(response, streamed=streamed).text == PROXIED
+    assert user.pending() == 1
+
+
+def test_of_too_many_the_newest_are_told_and_how_many_remain(user: User) -> None:
+    for number in range(4):
+        user.put(f"Number {number}a.", f"Number {number}b.", number=number)
+
+    first = user.told()
+    user.wait_until_told(but=2)
+    second = user.told()
+
+    assert "Number 2a." in first
+    assert "Number 3b." in first
+    assert "Number 1b." not in first
+    assert "4 older updates are not told yet; ask again to get them." in first
+    assert "Number 0a." in second
+    assert "Number 1b." in second
+    assert "ask again" not in second
+
+
+def test_what_is_not_fetched_yet_is_said(user: User) -> None:
+    user.put(fetched=False)
+
+    words = user.told()
+
+    assert words.startswith(NOTHING)
+    assert "1 report is known of, but not fetched from Parallel yet" in words
+    assert user.pending() == 1
+
+
+@EACH_WAY
+def test_two_who_ask_at_once_never_get_the_same(machines: list[Gateway], user: User, streamed: bool) -> None:
+    texts = {f"Event {number:02}." for number in range(12)}
+    for number, each in enumerate(sorted(texts)):
+        user.put(each, number=number)
+
+    def ask(number: int) -> str:
+        gateway = machines[number % 2]
+        with httpx.Client(
+            base_url=gateway.base_url, headers=user.http.headers, trust_env=False, timeout=WAIT_S
+        ) as client:
+            return OPENAI.read(OPENAI.ask(client, "speed", streamed=streamed, text=NEWS), streamed=streamed).text
+
+    told: list[str] = []
+    until = time.monotonic() + WAIT_S
+    with ThreadPoolExecutor(8) as pool:
+        while user.pending():
+            assert time.monotonic() < until
+            told += pool.map(ask, range(8))
+
+    assert sorted(each for words in told for each in texts if each in words) == sorted(texts)
+
+
+def test_nobody_is_told_what_another_users_monitor_found(machines: list[Gateway], user: User) -> None:
+    user.put("A bridge was built.")
+    other = User(machines[0])
+
+    assert other.told() == NOTHING
+    assert other.told(model="monitor-updates") == NOTHING
+    assert user.pending() == 1
+
+
+@EACH_WAY
+def test_call_is_recorded_at_no_cost_and_takes_a_unit_of_quota(machines: list[Gateway], streamed: bool) -> None:
+    user = User(machines[0], rate_limit=1, budget_per_month=1_000_000)
+    user.put("A bridge was built.")
+
+    assert user.ask(streamed=streamed).status_code == 200
+    assert user.ask(streamed=streamed).status_code == 429
+
+    (row,) = user.rows(1)
+    assert (row["name"], row["provider"], row["model"]) == ("speed", "monitors", "monitor-updates")
+    assert (row["status"], row["outcome"], row["cost"]) == (200, "ok", 0)
+    assert (row["token_id"], row["streamed"]) == (id_of(user.token), streamed)
+
+
+@pytest.mark.parametrize(
+    ("models", "model"), [(["speed"], "speed"), (["whats-up"], "whats-up"), (["monitor-updates"], "monitor-updates")]
+)
+def test_token_for_a_name_may_ask_by_that_name(machines: list[Gateway], models: list[str], model: str) -> None:
+    assert User(machines[0], models=models).told(model=model) == NOTHING
+
+
+def test_token_that_is_for_neither_may_not(machines: list[Gateway]) -> None:
+    user = User(machines[0], models=["gpt-x"])
+
+    assert {user.ask(model=model).status_code for model in ("speed", "monitor-updates")} == {403}
+
+
+@EACH_WAY
+@pytest.mark.parametrize("model", ["kept", "kept-updates"])
+def test_cache_neither_keeps_nor_gives_again_what_is_told_once(user: User, model: str, streamed: bool) -> None:
+    user.put("A bridge was built.")
+
+    first = user.ask(model=model, streamed=streamed)
+    user.wait_until_told()
+    second = user.ask(model=model, streamed=streamed)
+
+    assert [each.headers["x-relay-cache"] for each in (first, second)] == ["bypass", "bypass"]
+    assert "A bridge was built." in OPENAI.read(first, streamed=streamed).text
+    assert OPENAI.read(second, streamed=streamed).text == NOTHING
+
+
+def test_cache_before_speed_keeps_what_parallel_says(user: User) -> None:
+    until = time.monotonic() + WAIT_S
+    while user.ask("Who built the Golden Gate Bridge?", "kept").headers["x-relay-cache"] != "hit":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def request_bytes(user: User, *, streamed: bool) -> bytes:
+    body = json.dumps({"model": "speed", "stream": streamed, "messages": [{"role": "user", "content": NEWS}]}).encode()
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n"
+        b"authorization: Bearer %b\r\ncontent-length: %d\r\n\r\n%b" % (user.token.encode(), len(body), body)
+    )
+
+
+def connected(user: User) -> socket.socket:
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that not all of an answer is on its way at once
+    opened.connect(("127.0.0.1", user.gateway.port))
+    return opened
+
+
+@EACH_WAY
+def test_client_that_leaves_before_the_answer_keeps_its_updates_pending(user: User, streamed: bool) -> None:
+    user.put("A bridge was built.")
+
+    for _ in range(5):
+        with connected(user) as client:
+            client.sendall(request_bytes(user, streamed=streamed))
+    rows = user.rows(5)
+    user.wait_until_free()
+
+    assert {row["outcome"] for row in rows} == {"client_gone"}
+    assert user.pending() == 1
+    assert "A bridge was built." in user.told(streamed=streamed)
+
+
+@EACH_WAY
+def test_client_that_leaves_amid_the_answer_keeps_its_updates_pending(user: User, streamed: bool) -> None:
+    for number in range(4):
+        user.put("x" * 4_000_000, number=number)
+
+    with connected(user) as client:
+        client.sendall(request_bytes(user, streamed=streamed))
+        client.recv(4096)
+        user.wait_until_claimed()
+    user.wait_until_free()
+
+    assert user.pending() == 4
+    assert user.rows(1)[0]["outcome"] == "client_gone"
+    assert user.told(streamed=streamed).count("x" * 4_000_000) == 4
+    user.wait_until_told()
+
+
+def test_connection_that_is_kept_alive_is_told_more_than_once(user: User) -> None:
+    for number in range(3):
+        user.put(f"Number {number}.", number=number)
+        assert f"Number {number}." in user.told()
+        user.wait_until_told()
+
+
+@pytest.fixture(scope="module")
+def czech(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    key = {"PARALLEL_API_KEY": "plk-e2e-0c61", "MONITOR_WORDS": "novinky, ZMĚNY"}
+    config = {
+        "parallelai": {"base_url": f"{provider.base_url}/parallel", "supported_models": ["speed"], "quirks": "parallel"}
+    }
+    gateway = Gateway(tmp_path_factory.mktemp("czech"), config, key)
+    in_loop(_upgraded(gateway.database_url))
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+async def _upgraded(url: str) -> None:
+    database = open_database(url)
+    await upgrade(database)
+    await database.aclose()
+
+
+@pytest.mark.parametrize(("said", "is_told"), [("Jaké jsou změny?", True), ("NOVINKY", True), (NEWS, False)])
+def test_words_can_be_set(czech: Gateway, said: str, is_told: bool) -> None:
+    user = User(czech)
+
+    assert user.told(said) == (NOTHING if is_told else PROXIED)
+
+
+def test_models_are_listed_with_it(user: User) -> None:
+    listed = {each["id"] for each in user.http.get("/v1/models").json()["data"]}
+
+    assert {"monitor-updates", "speed"} <= listed
