@@ -11,6 +11,7 @@ from app.core.errors import InvalidRequest, Unavailable
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, loads
 from app.core.redaction import redact
+from app.monitors.remote import DETECTED, EVENT_TYPES, FAILED
 from app.monitors.signature import Headers, Verifier
 from app.store.db import Database
 from app.store.monitor_webhooks import Webhook, take_webhook
@@ -21,10 +22,6 @@ log = logging.getLogger(__name__)
 METADATA_KEY = "llm_relay"
 """Under which a monitor's metadata at Parallel has our id of it."""
 
-_DETECTED = "monitor.event.detected"
-_COMPLETED = "monitor.execution.completed"
-_FAILED = "monitor.execution.failed"
-_TYPES = frozenset({_DETECTED, _COMPLETED, _FAILED})
 _STATUSES = {"unknown": "unknown_monitor"}
 _ID = re.compile(r"[!-~]{1,200}")
 _MOST_ERROR_CHARACTERS = 500
@@ -133,7 +130,7 @@ def _read(webhook_id: str, body: bytes, now: int) -> Webhook | None:
     kind = _member(message, "type")
     if not isinstance(kind, str):
         raise InvalidRequest("The field 'type' must be a string.", param="type")
-    if kind not in _TYPES:
+    if kind not in EVENT_TYPES:
         log.info("a webhook of a type that is not known is ignored")
         return None
     data = _member(message, "data")
@@ -141,11 +138,11 @@ def _read(webhook_id: str, body: bytes, now: int) -> Webhook | None:
     parallel_id = _read_id(_member(data, "monitor_id"), "data.monitor_id")
     monitor_id = _member(_member(data, "metadata"), METADATA_KEY)
     ours = monitor_id if isinstance(monitor_id, str) and _ID.fullmatch(monitor_id) else None
-    if kind == _DETECTED:
+    if kind == DETECTED:
         group = _read_id(_member(event, "event_group_id"), "data.event.event_group_id")
         return Webhook(webhook_id, kind, parallel_id, ours, group)
-    error = _read_error(event) if kind == _FAILED else None
-    ran_at = min(_read_moment(_member(message, "timestamp")) or now, now)
+    error = _read_error(event) if kind == FAILED else None
+    ran_at = _read_moment(_member(message, "timestamp"), now)
     return Webhook(webhook_id, kind, parallel_id, ours, ran_at=ran_at, error=error)
 
 
@@ -168,12 +165,10 @@ def _read_error(event: Json) -> str:
     return redact(text[:_MOST_ERROR_CHARACTERS]).encode(errors="replace").decode().replace("\0", "?")
 
 
-def _read_moment(text: Json) -> int | None:
-    """Milliseconds since 1970 of a moment by RFC 3339; None where it is none."""
-    if not isinstance(text, str):
-        return None
+def _read_moment(text: Json, now: int) -> int:
+    """A moment by RFC 3339 as milliseconds since 1970; `now` where it is none, or later."""
     try:
-        moment = datetime.fromisoformat(text)
-        return max(0, to_ms(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return now if moment is None else min(now, max(0, to_ms(moment.replace(tzinfo=moment.tzinfo or UTC))))
     except (ValueError, OverflowError):
-        return None
+        return now
