@@ -101,7 +101,7 @@ class Gateway:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
                 cwd=self.folder,
-                env=self._environment(),
+                env=self.environment(),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -210,7 +210,12 @@ class Gateway:
             raise RuntimeError("the gateway is not running")
         return self._process
 
-    def _environment(self) -> dict[str, str]:
+    def set_environ(self, **settings: str) -> None:
+        """Set more, for the next start."""
+        self._environ |= settings
+
+    def environment(self) -> dict[str, str]:
+        """What it is started with; for commands beside it."""
         own = {
             "SERVER_HOST": "127.0.0.1",
             "SERVER_PORT": str(self.port),

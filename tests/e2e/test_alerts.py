@@ -70,7 +70,7 @@ def ask(gateway: Gateway, model: str) -> int:
 def alerts(gateway: Gateway) -> dict[tuple[str, str, str, int], Any]:
     """As the command line tells them."""
     command = [sys.executable, "-m", "cli", "alerts", "--json"]
-    environ = gateway._environment()
+    environ = gateway.environment()
     done = subprocess.run(command, env=environ, cwd=gateway.folder, capture_output=True, check=True, timeout=WAIT_S)
     return {
         (each["error_type"], each["provider_id"], each["model_id"], each["status_code"]): each

@@ -43,7 +43,7 @@ def show(relay: Gateway, *arguments: str, **environ: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "cli", "requests", "show", *arguments],
         cwd=relay.folder,
-        env={"PATH": os.environ["PATH"]} | relay._environment() | environ,
+        env={"PATH": os.environ["PATH"]} | relay.environment() | environ,
         capture_output=True,
         text=True,
         timeout=60,

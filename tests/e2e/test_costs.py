@@ -48,7 +48,7 @@ def call(gateway: Gateway, model: str) -> Row:
 def relay(gateway: Gateway, *arguments: str) -> Any:
     command = [sys.executable, "-m", "cli", *arguments, "--json"]
     done = subprocess.run(
-        command, cwd=gateway.folder, env=gateway._environment(), capture_output=True, text=True, check=True
+        command, cwd=gateway.folder, env=gateway.environment(), capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 
