@@ -1,6 +1,7 @@
 """How commands show monitors and what they found."""
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def show_group(group: Mapping[str, Any]) -> None:
     error = f": {group['last_error']}" if group["last_error"] and group["state"] != "delivered" else ""
     typer.echo(f"{to_the_second(group['received_at'])}  {group['event_group_id']}  {group['state']}{error}")
     for each in group["events"]:
-        typer.echo(f"  {each['date'] or ''}  {_printable(each['text'])}".rstrip())
+        typer.echo(f"  {each['date'] or 'Undated'}")
+        typer.echo(textwrap.indent(_printable(each["text"]), "    "))
         for source in each["sources"]:
             typer.echo(f"    {_printable(source)}")
 
