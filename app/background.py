@@ -9,6 +9,10 @@ log = logging.getLogger(__name__)
 
 RESTART_S = 1.0
 
+BEGIN_STOP = "begin_stop"
+"""Where the state of ASGI's lifespan has what the server calls, once or more often, as soon as it begins to stop. The
+lifespan's own shutdown comes when the last client has been served: too late to end streams that go on for ever."""
+
 
 @contextlib.asynccontextmanager
 async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.relay import new_request_id
+from app.background import BEGIN_STOP
 from app.core.errors import InvalidRequest, RelayError
 from app.dialects.openai.errors import write_error
 
@@ -108,6 +109,7 @@ class GatewayProtocol(HttpToolsProtocol):
     - `Upgrade: h2c`, which Java's client sends by default, is ignored and the body read (RFC 9110, 7.8); llhttp stops there.
     - Heads, chunk sizes and trailers are bounded: they are read before anybody is authenticated.
     - What is not HTTP is refused in OpenAI's shape too.
+    - The application is told when the server begins to stop (`BEGIN_STOP`), which ASGI does not provide for.
     """
 
     _running: RequestResponseCycle | None = None
@@ -123,6 +125,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if running is not None and not running.response_complete:
             running.disconnected = True
             running.message_event.set()
+
+    def shutdown(self) -> None:
+        """The server begins to stop: let streams end that would go on for ever, and close when the running call is answered."""
+        if (begin_stop := self.app_state.get(BEGIN_STOP)) is not None:
+            begin_stop()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes."""

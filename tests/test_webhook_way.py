@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
+from app.core.errors import InvalidRequest
 from app.core.places import read_place
-from app.providers.transport import Transport
+from app.providers.proxies import MaybeProxied, read_proxies
+from app.providers.transport import Transport, trusted
 from app.providers.webhook import webhook_sender
 from app.settings import Settings
-from app.webhook_way import WebhookWay
+from app.web.guard import Resolver
+from app.webhook_way import UserWebhookWay, WebhookWay
 from tests.providers.transport.servers import OK, Peer, always, serve
 
 
@@ -109,3 +112,94 @@ async def test_proxy_of_the_environment_is_used(no_proxy: str, is_proxied: bool,
     await way.aclose()
     with pytest.raises(httpx.TransportError):  # the transport of calls stays open
         await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:1/"))
+
+
+def user_way(transport: Transport, *opened: str, **environ: str) -> UserWebhookWay:
+    return UserWebhookWay(Settings(web_allow=tuple(read_place(each) for each in opened), environ=environ), transport)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://hooks.example/a",
+        "hooks.example/a",
+        "https://user@hooks.example/a",
+        "https://user:word@hooks.example/a",
+        "https://hooks.example/a#part",
+        "https://hooks.example/" + "x" * 2000,
+        "https://hooks.example:8443/a",
+        "https:///a",
+        "http://127.0.0.1/",
+        "http://2130706433/",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://localhost/",
+        "http://LOCALHOST/",
+        "http://a.localhost/",
+        "https://hooks.example/a b",
+        "",
+    ],
+)
+async def test_address_of_a_user_that_cannot_be_meant_is_refused(url: str, transport: Transport) -> None:
+    way = user_way(transport)
+
+    with pytest.raises(InvalidRequest) as raised:
+        way.check(url)
+
+    assert raised.value.param == "forward_url"
+    assert "hooks.example" not in raised.value.message
+    assert (await way.send(url, b"{}", {})).status is None or len(url) > 2000 or "#" in url
+    await way.aclose()
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("https://hooks.example/a?key=b", ()),
+        ("http://93.184.215.14/a", ()),
+        ("https://[2606:4700::1111]/a", ()),
+        ("https://hooks.example:443/", ()),
+        ("http://10.0.0.7:8080/a", ("10.0.0.0/8", "10.0.0.7:8080")),
+        ("http://localhost/a", ("localhost",)),
+        ("http://intranet.example:8080/a", ("intranet.example:8080",)),
+    ],
+)
+async def test_address_of_a_user_may_be_public_or_opened(
+    url: str, opened: tuple[str, ...], transport: Transport
+) -> None:
+    way = user_way(transport, *opened)
+
+    way.check(url)
+
+    await way.aclose()
+
+
+async def test_name_that_leads_to_a_private_address_is_refused_where_the_socket_is_made(
+    monkeypatch: pytest.MonkeyPatch, transport: Transport
+) -> None:
+    async def look_up(_self: Resolver, _host: str, _port: int) -> list[str]:
+        return ["93.184.215.14", "10.0.0.1"]
+
+    monkeypatch.setattr(Resolver, "look_up", look_up)
+    way = user_way(transport)
+
+    posted = await way.send("https://hooks.example/a", b"{}", {})
+
+    assert (posted.status, posted.why) == (None, "it leads to a private address, which WEB_ALLOW can open")
+    await way.aclose()
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "127.0.0.1", "localhost", "[::1]"])
+async def test_private_address_is_refused_before_the_proxy_is_asked(host: str, transport: Transport) -> None:
+    async with serve(always(OK)) as proxy:
+        asked = MaybeProxied(transport, read_proxies({"HTTP_PROXY": proxy.url}), trusted(None), httpx.Limits())
+        way = UserWebhookWay(Settings(environ={"HTTP_PROXY": proxy.url}), asked)
+
+        refused = await way.send(f"http://{host}/a", b"{}", {})
+        taken = await way.send("http://hooks.example/a", b"{}", {})
+
+        await way.aclose()
+        await asked.aclose()
+    assert (refused.status, taken.status) == (None, 200)
+    assert proxy.connections == 1

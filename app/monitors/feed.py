@@ -53,7 +53,8 @@ class EventFeed:
                 with contextlib.suppress(Unavailable):  # what is there is found when it is back
                     await self._look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._look_s if self._listeners else None)
+                async with asyncio.timeout(self._look_s if self._listeners else None):
+                    await self._woken.wait()
 
     async def listen(self, username: str, after: str | None = None) -> AsyncGenerator[EventGroup, None]:
         """A user's event groups, in the order in which they were found, each once, until `close`.

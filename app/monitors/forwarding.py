@@ -46,11 +46,11 @@ class Posted(Protocol):
 
     @property
     def status(self) -> int | None:
-        """That was answered, if any."""
+        """That was answered; None where none was."""
 
     @property
     def why(self) -> str | None:
-        """It did not arrive; None where it did."""
+        """Why it did not arrive; None where it did."""
 
 
 Send = Callable[[str, bytes, Mapping[str, str]], Awaitable[Posted]]
@@ -102,7 +102,8 @@ class Forwarder:
                 for parcel in await self._claim():
                     self._busy[parcel.username] = asyncio.create_task(self._deliver(parcel))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._look_s)
+                    async with asyncio.timeout(self._look_s):
+                        await self._woken.wait()
         finally:
             tasks = list(self._busy.values())
             for task in tasks:

@@ -202,3 +202,34 @@ async def test_whole_call_that_is_under_way_is_answered_before_the_stop(tmp_path
         await asyncio.to_thread(gateway.stop)
 
     assert (await call).content == whole()
+
+
+@both_sizes
+async def test_stream_that_goes_on_for_ever_ends_when_the_gateway_begins_to_stop(tmp_path: Path, workers: int) -> None:
+    # Python imports this file at its start.
+    (tmp_path / "sitecustomize.py").write_text('import cli.serve\n\ncli.serve.APP = "tests.e2e.feed_app:create"\n')
+    environ = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    gateway = Gateway(tmp_path, {}, environ, workers=workers)
+    await asyncio.to_thread(gateway.start)
+    begun = asyncio.Event()
+
+    async def listen() -> bytes:
+        async with (
+            httpx.AsyncClient(timeout=WAIT_S, trust_env=False) as client,
+            client.stream("GET", f"{gateway.base_url}/feed/alice") as answer,
+        ):
+            pieces = []
+            async for piece in answer.aiter_raw():
+                begun.set()
+                pieces.append(piece)
+            return b"".join(pieces)
+
+    stream = asyncio.create_task(listen())
+    await begun.wait()
+    stopped_at = asyncio.get_running_loop().time()
+    await asyncio.to_thread(gateway.stop)
+    took_s = asyncio.get_running_loop().time() - stopped_at
+
+    assert await stream == b"retry: 3000\n\n"  # to its end: it was not cut
+    assert took_s < 5  # where streams are waited for, it takes 30 s
+    assert "Traceback" not in gateway.output()
