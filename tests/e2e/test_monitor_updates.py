@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -72,6 +72,7 @@ def url(request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: py
 def machines(url: str, provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
     """Two gateways on one database, the second of two workers."""
     key = {"PARALLEL_API_KEY": "plk-e2e-0c61", "MONITOR_UPDATES_PER_REPLY": str(MOST), "DATABASE_URL": url}
+    key |= {"METRICS_CIDRS": "127.0.0.0/8"}
     config = {
         "parallelai": {
             "base_url": f"{provider.base_url}/parallel",
@@ -120,11 +121,11 @@ class User:
                 db, group, *texts, username=self.name, monitor_id=monitor_id, received_at=1000 + number, **fields
             )
 
-        in_loop(self._with_database(put))
+        in_loop(self.with_database(put))
 
     def pending(self) -> int:
         """How many of their event groups were not told, as far as that is known."""
-        found = in_loop(self._with_database(processed))
+        found = in_loop(self.with_database(processed))
         return sum(not told for group, told in found.items() if group.startswith(self.name))
 
     def wait_until_told(self, but: int = 0) -> None:
@@ -162,7 +163,7 @@ class User:
                 return [dict(row) for row in (await connection.execute(query, {"user": self.name})).mappings()]
 
         until = time.monotonic() + ROWS_S
-        while len(rows := in_loop(self._with_database(read))) < count:
+        while len(rows := in_loop(self.with_database(read))) < count:
             assert time.monotonic() < until, rows
             time.sleep(0.05)
         return rows
@@ -173,11 +174,12 @@ class User:
                 return int((await connection.execute(text(query), {"user": self.name})).scalar_one())
 
         until = time.monotonic() + WAIT_S
-        while in_loop(self._with_database(read)) != count:
+        while in_loop(self.with_database(read)) != count:
             assert time.monotonic() < until, query
             time.sleep(0.02)
 
-    async def _with_database(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    async def with_database(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """What `work` gives."""
         database = open_database(self.gateway.database_url)
         try:
             return await work(database)
@@ -190,11 +192,25 @@ def _answering(standin: StandIn) -> None:
     standin.answer = answered
 
 
+NewUser = Callable[..., User]
+
+
 @pytest.fixture
-def user(machines: list[Gateway]) -> Iterator[User]:
-    made = User(machines[0])
-    yield made
-    made.http.close()
+def new_user(machines: list[Gateway]) -> Iterator[NewUser]:
+    """Makes further users of the first machine."""
+    with contextlib.ExitStack() as stack:
+
+        def make(gateway: Gateway = machines[0], **fields: Any) -> User:
+            made = User(gateway, **fields)
+            stack.callback(made.http.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def user(new_user: NewUser) -> User:
+    return new_user()
 
 
 @EACH_WAY
@@ -333,9 +349,9 @@ def test_two_who_ask_at_once_never_get_the_same(machines: list[Gateway], user: U
     assert sorted(each for words in told for each in texts if each in words) == sorted(texts)
 
 
-def test_nobody_is_told_what_another_users_monitor_found(machines: list[Gateway], user: User) -> None:
+def test_nobody_is_told_what_another_users_monitor_found(new_user: NewUser, user: User) -> None:
     user.put("A bridge was built.")
-    other = User(machines[0])
+    other = new_user()
 
     assert other.told() == NOTHING
     assert other.told(model="monitor-updates") == NOTHING
@@ -343,8 +359,8 @@ def test_nobody_is_told_what_another_users_monitor_found(machines: list[Gateway]
 
 
 @EACH_WAY
-def test_call_is_recorded_at_no_cost_and_takes_a_unit_of_quota(machines: list[Gateway], streamed: bool) -> None:
-    user = User(machines[0], rate_limit=1, budget_per_month=1_000_000)
+def test_call_is_recorded_at_no_cost_and_takes_a_unit_of_quota(new_user: NewUser, streamed: bool) -> None:
+    user = new_user(rate_limit=1, budget_per_month=1_000_000)
     user.put("A bridge was built.")
 
     assert user.ask(streamed=streamed).status_code == 200
@@ -359,12 +375,12 @@ def test_call_is_recorded_at_no_cost_and_takes_a_unit_of_quota(machines: list[Ga
 @pytest.mark.parametrize(
     ("models", "model"), [(["speed"], "speed"), (["whats-up"], "whats-up"), (["monitor-updates"], "monitor-updates")]
 )
-def test_token_for_a_name_may_ask_by_that_name(machines: list[Gateway], models: list[str], model: str) -> None:
-    assert User(machines[0], models=models).told(model=model) == NOTHING
+def test_token_for_a_name_may_ask_by_that_name(new_user: NewUser, models: list[str], model: str) -> None:
+    assert new_user(models=models).told(model=model) == NOTHING
 
 
-def test_token_that_is_for_neither_may_not(machines: list[Gateway]) -> None:
-    user = User(machines[0], models=["gpt-x"])
+def test_token_that_is_for_neither_may_not(new_user: NewUser) -> None:
+    user = new_user(models=["gpt-x"])
 
     assert {user.ask(model=model).status_code for model in ("speed", "monitor-updates")} == {403}
 
@@ -405,19 +421,62 @@ def connected(user: User) -> socket.socket:
     return opened
 
 
+def wait_for_calls(gateway: Gateway, count: int) -> None:
+    """Return when so many are under way."""
+    until = time.monotonic() + WAIT_S
+    line = f"llm_relay_calls_under_way {count}.0"
+    while line not in httpx.get(f"{gateway.base_url}/metrics", trust_env=False, timeout=WAIT_S).text.splitlines():
+        assert time.monotonic() < until, "the calls under way are others"
+        time.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def nobody_writes(db: Database) -> AsyncIterator[None]:
+    """Whoever would claim something has to wait."""
+    async with db.begin() as connection:
+        if db.path is None:
+            await connection.execute(text("LOCK TABLE monitor_events IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
 @EACH_WAY
 def test_client_that_leaves_before_the_answer_keeps_its_updates_pending(user: User, streamed: bool) -> None:
     user.put("A bridge was built.")
+    assert user.told("Hello") == PROXIED  # the quota is there now, and no write has to come before the claim
 
-    for _ in range(5):
+    def leave() -> None:
         with connected(user) as client:
             client.sendall(request_bytes(user, streamed=streamed))
-    rows = user.rows(5)
-    user.wait_until_free()
+            wait_for_calls(user.gateway, 1)
+        wait_for_calls(user.gateway, 0)
 
-    assert {row["outcome"] for row in rows} == {"client_gone"}
+    async def work(db: Database) -> None:
+        async with nobody_writes(db):
+            await asyncio.to_thread(leave)
+
+    in_loop(user.with_database(work))
+
+    assert user.rows(2)[1]["outcome"] == "client_gone"
+    user.wait_until_free()
     assert user.pending() == 1
     assert "A bridge was built." in user.told(streamed=streamed)
+
+
+@EACH_WAY
+def test_client_that_asks_and_leaves_was_told_just_where_its_row_says_so(user: User, streamed: bool) -> None:
+    for number in range(24):
+        user.put(f"Number {number}.", number=number)
+        with connected(user) as client:
+            client.sendall(request_bytes(user, streamed=streamed))
+            time.sleep(number % 12 / 1000)
+        wait_for_calls(user.gateway, 0)
+    assert user.told("Hello") == PROXIED
+
+    user.wait_until_free()
+    outcomes = [row["outcome"] for row in user.rows(1)[:-1]]
+
+    assert set(outcomes) <= {"ok", "client_gone"}
+    assert (user.pending() < 24) == ("ok" in outcomes)
 
 
 @EACH_WAY
@@ -466,8 +525,8 @@ async def _upgraded(url: str) -> None:
 @pytest.mark.parametrize(("said", "is_told"), [("Jaké jsou změny?", True), ("NOVINKY", True), (NEWS, False)])
 def test_words_can_be_set(czech: Gateway, said: str, is_told: bool) -> None:
     user = User(czech)
-
-    assert user.told(said) == (NOTHING if is_told else PROXIED)
+    with user.http:
+        assert user.told(said) == (NOTHING if is_told else PROXIED)
 
 
 def test_models_are_listed_with_it(user: User) -> None:
