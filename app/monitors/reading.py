@@ -73,7 +73,7 @@ def _text(content: Json) -> str:
     if not isinstance(content, dict | list) or not content:
         return ""
     try:
-        return _clean(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+        return _clean(json.dumps(content, ensure_ascii=False, indent=2))
     except RecursionError:
         pass
     try:
