@@ -51,7 +51,7 @@ class ParallelMonitors:
 
     async def create(self, asked: NewMonitor) -> RemoteMonitor:
         """Create one; it runs at once, and then at its frequency."""
-        return _monitor(await self._asking.ask("POST", "", write_monitor(asked), once=True))
+        return _changed(await self._asking.ask("POST", "", write_monitor(asked), once=True))
 
     async def get(self, monitor_id: str) -> RemoteMonitor:
         """One, whatever its status."""
@@ -84,11 +84,11 @@ class ParallelMonitors:
 
     async def update(self, monitor_id: str, changes: Mapping[str, Json]) -> RemoteMonitor:
         """Change what is in `changes`, Parallel's `UpdateMonitorRequest`; None clears `webhook` and `metadata`."""
-        return _monitor(await self._asking.ask("POST", _path(monitor_id, "update"), changes))
+        return _changed(await self._asking.ask("POST", _path(monitor_id, "update"), changes))
 
     async def cancel(self, monitor_id: str) -> RemoteMonitor:
         """End it for good; one that has ended stays so."""
-        return _monitor(await self._asking.ask("POST", _path(monitor_id, "cancel")))
+        return _changed(await self._asking.ask("POST", _path(monitor_id, "cancel")))
 
     async def trigger(self, monitor_id: str) -> None:
         """Let it run now, beside its frequency."""
@@ -117,10 +117,17 @@ def _path(monitor_id: str, operation: str = "") -> str:
     return f"/{quote(monitor_id, safe='')}" + (f"/{operation}" if operation else "")
 
 
+def _changed(told: Json) -> RemoteMonitor:
+    try:
+        return _monitor(told)
+    except UpstreamInvalid as exc:
+        raise in_doubt(exc) from None
+
+
 def _monitor(told: Json) -> RemoteMonitor:
     monitor = read_monitor(told)
     if monitor is None:
-        raise in_doubt(UpstreamInvalid("Parallel's answer tells of no monitor."))
+        raise UpstreamInvalid("Parallel's answer tells of no monitor.")
     return monitor
 
 

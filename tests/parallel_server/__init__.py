@@ -10,7 +10,8 @@ In a test:
 By hand: `python -m tests.parallel_server --port 8787 --secret whsec_…`.
 """
 
-from tests.parallel_server.server import KEY, Asked, Fault, ParallelServer, running_parallel
+from tests.parallel_server.faults import Fault
+from tests.parallel_server.server import KEY, Asked, ParallelServer, running_parallel
 from tests.parallel_server.state import alpha_event, json_event, snapshot_event, text_event
 from tests.parallel_server.webhooks import Delivery, sign
 

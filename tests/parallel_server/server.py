@@ -5,14 +5,15 @@ import contextlib
 import functools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from app.core.jsonio import InvalidJson, dumps, loads
-from tests.e2e.standin import JSON, Answer, Exchange, StandIn
+from tests.e2e.standin import Answer, Exchange, StandIn
 from tests.parallel_server.checking import EVENT_TYPES, TYPES, Invalid, check_changes, check_new, whole
+from tests.parallel_server.faults import BROKEN_OFF, Fault, refusal
 from tests.parallel_server.state import Json, State, text_event
 from tests.parallel_server.webhooks import Delivery, deliver, sign
 
@@ -20,33 +21,10 @@ KEY = "planted-parallel-key"
 DETECTED, COMPLETED, FAILED = EVENT_TYPES
 OPERATIONS = ("create", "list", "get", "update", "cancel", "trigger", "events")
 
-_REF_ID = "fcb2b4f3-c75e-4186-87bc-caa1a8381331"
 _MOST_PAGE, _PAGE = 10_000, 100
 _MOST_EVENTS, _EVENTS = 100, 20
 _ROOT = "/v1/monitors"
 _SOON_S = 10.0
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What comes in the place of an answer, the first of these that is set.
-
-    Attributes:
-        status: of an error in Parallel's shape, with `headers`.
-        body: the whole answer, with `status`.
-        lost: the work is done, and the connection closed without a word of it.
-        closed: it is closed, and nothing was done.
-        hangs: nothing was done, and nothing comes until the client leaves.
-        delay_s: the work is done, and its answer comes later.
-    """
-
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    lost: bool = False
-    closed: bool = False
-    hangs: bool = False
-    delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -206,11 +184,11 @@ class ParallelServer(StandIn):
         route = _route(exchange)
         operation = route[0] if route else ""
         fault = self._next_fault(operation)
-        answer = _fault(fault)
+        answer = fault.answer
         if answer is None:
             answer = self._work(exchange, route)
             if fault.lost:
-                answer = Answer(0, silent=True, reset=True)
+                answer = BROKEN_OFF
             elif fault.delay_s:
                 answer = replace(answer, delay_s=fault.delay_s)
         body = None
@@ -232,10 +210,10 @@ class ParallelServer(StandIn):
         if route is None:
             return Answer.json({"detail": "Not Found"}, 404)
         if exchange.headers.get("x-api-key") != self.key:
-            return _error(401, "Unauthorized: invalid or missing credentials")
+            return refusal(401, "Unauthorized: invalid or missing credentials")
         operation, monitor_id = route
         if monitor_id and monitor_id not in self._state.monitors:
-            return _error(404, "Monitor not found")
+            return refusal(404, "Monitor not found")
         try:
             return self._work_on(operation, monitor_id, exchange)
         except Invalid as exc:
@@ -243,7 +221,7 @@ class ParallelServer(StandIn):
                 wrong = {"loc": ["query", exc.field], "msg": exc.why, "type": "value_error"}
                 return Answer.json({"detail": [wrong]}, 422)
             detail = {"errors": [{"loc": [exc.field], "msg": exc.why}]}
-            return _error(422, "Unprocessable content: request validation error", detail)
+            return refusal(422, "Unprocessable content: request validation error", detail)
 
     def _work_on(self, operation: str, monitor_id: str, exchange: Exchange) -> Answer:
         params = parse_qs(urlsplit(exchange.path).query, keep_blank_values=True)
@@ -306,23 +284,6 @@ def _route(exchange: Exchange) -> tuple[str, str] | None:
     if last not in (posts if exchange.method == "POST" else gets if exchange.method == "GET" else ()):
         return None
     return last or "get", unquote(monitor_id)
-
-
-def _fault(fault: Fault) -> Answer | None:
-    """What is answered before any work."""
-    if fault.status is not None and fault.body is not None:
-        return Answer(fault.status, {**JSON, **fault.headers}, (fault.body,))
-    if fault.status is not None:
-        answer = _error(fault.status, "Something went wrong at Parallel")
-        return replace(answer, headers={**answer.headers, **fault.headers})
-    if fault.closed:
-        return Answer(0, silent=True, reset=True)
-    return Answer(0, silent=True, hold=True) if fault.hangs else None
-
-
-def _error(status: int, message: str, detail: Json = None) -> Answer:
-    error = {"ref_id": _REF_ID, "message": message} | ({"detail": detail} if detail else {})
-    return Answer.json({"type": "error", "error": error}, status)
 
 
 def _body(exchange: Exchange) -> Json:
