@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -18,7 +18,7 @@ from app.auth.anonymous import Anonymous
 from app.auth.guard import Guard, failure_limiter
 from app.auth.quota import Quota
 from app.auth.tokens import Tokens, ensure_first_token
-from app.background import running
+from app.background import BEGIN_STOP, running
 from app.built_in import built_in_providers
 from app.catalog import Catalog
 from app.config import Config, load_config
@@ -73,7 +73,7 @@ def create_app(
     )
     guard = Guard(tokens, quota, failure_limiter(settings.rate_limit_storage_url), anonymous)
     prices = Prices(database, price_sources(files.config))
-    monitors = open_monitors(settings, database, transport)
+    monitors = open_monitors(settings, database, transport, lambda names: files.secret(names))
     registry = Registry(
         files.config,
         files.secret,
@@ -132,7 +132,7 @@ def create_app(
             log.warning("name %s: %s", name, why)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
         await upgrade(database)
         if first_token := await ensure_first_token(database):
             show_first_token(first_token, settings)
@@ -161,7 +161,7 @@ def create_app(
                 *monitors.loops,
             )
             async with running(*loops, look_up_bundled):
-                yield
+                yield {BEGIN_STOP: monitors.feed.close}
         finally:
             await _stop(monitors, smart, meters, quota, database)
             await meters.aclose()

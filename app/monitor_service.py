@@ -1,6 +1,6 @@
 """All of monitors, wired together: what users and commands ask of them, and what runs beside."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -9,15 +9,18 @@ from app.monitors.desk import MonitorDesk
 from app.monitors.ending import Ending
 from app.monitors.expiry import Expiry
 from app.monitors.feed import EventFeed
+from app.monitors.fetching import Fetcher
 from app.monitors.forwarding import Forwarder, new_forward_secret
 from app.monitors.parallel import ParallelMonitors
-from app.monitors.pending import PendingUpdates
+from app.monitors.pending import FETCH_S, PendingUpdates
 from app.monitors.reconciling import Reconciler
 from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
+from app.settings.monitors import PARALLEL_KEYS, first_secret
 from app.store.db import Database
 from app.webhook_way import UserWebhookWay
 
+FindSecret = Callable[[Sequence[str]], str | None]
 Loop = Callable[[], Awaitable[None]]
 
 
@@ -29,6 +32,7 @@ class MonitorService:
     expiry: Expiry
     reconciler: Reconciler
     receiver: Receiver
+    fetcher: Fetcher
     pending: PendingUpdates
     feed: EventFeed
     forwarder: Forwarder
@@ -37,7 +41,14 @@ class MonitorService:
     @property
     def loops(self) -> tuple[Loop, ...]:
         """What runs for as long as the gateway does."""
-        return (self.expiry.run, self.reconciler.run, self.pending.run, self.feed.run, self.forwarder.run)
+        return (
+            self.expiry.run,
+            self.reconciler.run,
+            self.fetcher.run,
+            self.pending.run,
+            self.feed.run,
+            self.forwarder.run,
+        )
 
     async def aclose(self) -> None:
         """End what has been begun."""
@@ -46,19 +57,25 @@ class MonitorService:
         await self.pending.aclose()
 
 
-def open_monitors(settings: Settings, database: Database, transport: httpx.AsyncBaseTransport) -> MonitorService:
+def open_monitors(
+    settings: Settings, database: Database, transport: httpx.AsyncBaseTransport, find_secret: FindSecret
+) -> MonitorService:
     """Makes it; nothing is asked yet.
 
     Args:
         transport: that of calls to providers, by which Parallel is asked; it is not closed.
+        find_secret: gives the first of these variables that is set at the moment.
     """
     own = settings.monitors
 
     def key() -> str | None:
         try:
-            return settings.parallel_key()
+            return first_secret(find_secret(PARALLEL_KEYS))
         except InvalidSettings:  # a file that holds it was there at the start
             return None
+
+    def is_set_up() -> bool:
+        return key() is not None
 
     remote = ParallelMonitors(transport, key, own.base_url)
     ending = Ending(database, remote)
@@ -75,15 +92,14 @@ def open_monitors(settings: Settings, database: Database, transport: httpx.Async
         new_secret=new_forward_secret,
         on_replay=forwarder.wake,
     )
-    reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=lambda: bool(key()))
-    receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure)
-    return MonitorService(
-        desk,
-        Expiry(database, ending),
-        reconciler,
-        receiver,
-        PendingUpdates(database),
-        EventFeed(database),
-        forwarder,
-        way,
-    )
+    reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=is_set_up)
+    feed = EventFeed(database)
+
+    async def on_fetched(*_: object) -> None:
+        feed.wake()
+        forwarder.wake()
+
+    fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched)
+    receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
+    pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
+    return MonitorService(desk, Expiry(database, ending), reconciler, receiver, fetcher, pending, feed, forwarder, way)

@@ -1,8 +1,9 @@
 """All routes of the gateway, as one application."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -37,7 +38,9 @@ from app.smart.listing import ModelLists
 
 
 def put_together(
-    parts: Parts, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], routes: list[RelayRoute]
+    parts: Parts,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]],
+    routes: list[RelayRoute],
 ) -> Asgi:
     """The application; its routes of calls are added to `routes`."""
     app = FastAPI(

@@ -262,7 +262,7 @@ def _run(env_file: Path | None, work: "Callable[[MonitorService, Database], Awai
 
         ca_file = str(settings.ca_file) if settings.ca_file else None
         transport = open_transport(ca_file=ca_file, environ=settings.environ)
-        service = open_monitors(settings, db, transport)
+        service = open_monitors(settings, db, transport, settings.secret)
         try:
             return await work(service, db)
         finally:

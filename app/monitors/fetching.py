@@ -52,6 +52,7 @@ class Fetcher:
     """Asks for what is missing until it is here, or for a day.
 
     Args:
+        has_key: whether there is a key to ask with; until then all waits.
         on_fetched: called once for each event group, by the worker that stored it.
         clock: milliseconds since 1970.
     """
@@ -60,6 +61,7 @@ class Fetcher:
         self,
         database: Database,
         remote: Remote,
+        has_key: Callable[[], bool],
         *,
         on_fetched: Notice | None = None,
         clock: Callable[[], int] = now_ms,
@@ -68,6 +70,7 @@ class Fetcher:
     ) -> None:
         self._database = database
         self._remote = remote
+        self._has_key = has_key
         self._on_fetched = on_fetched
         self._clock = clock
         self._look_s = look_s
@@ -85,7 +88,7 @@ class Fetcher:
         try:
             while True:
                 self._woken.clear()
-                if self._free:
+                if self._free and self._has_key():
                     await self._begin_due()
                 try:
                     async with asyncio.timeout(self._look_s):
@@ -105,15 +108,21 @@ class Fetcher:
         """
         try:
             async with asyncio.timeout(within_s):
-                ours = [task for claim, task in self._under_way.values() if claim.username == username]
-                until = self._clock() + LEASE_MS
-                claims = await claim_missing(
-                    self._database, username, until=until, most=_MOST_OF_USER, without=tuple(self._under_way)
-                )
-                if tasks := [*ours, *(self._begin(claim, self._put_back) for claim in claims)]:
-                    await asyncio.wait(tasks)
+                if self._has_key():
+                    await self._fetch_of(username)
         except (TimeoutError, Unavailable):
             pass
+        except Exception:
+            log.exception("what a user misses could not be asked for by a fault of ours")
+
+    async def _fetch_of(self, username: str) -> None:
+        ours = [task for claim, task in self._under_way.values() if claim.username == username]
+        until = self._clock() + LEASE_MS
+        claims = await claim_missing(
+            self._database, username, until=until, most=_MOST_OF_USER, without=tuple(self._under_way)
+        )
+        if tasks := [*ours, *(self._begin(claim, self._put_back) for claim in claims)]:
+            await asyncio.wait(tasks)
 
     async def _begin_due(self) -> None:
         now = self._clock()
@@ -173,15 +182,13 @@ class Fetcher:
 
     async def _try_later(self, claim: Claim, failure: RelayError) -> None:
         now, error = self._clock(), failure.message[:_MOST_ERROR_CHARACTERS]
-        if isinstance(failure, Unavailable):  # there is no key: Parallel was not asked
-            await put_back(self._database, claim, error, now + LEASE_MS)
-        elif now - claim.received_at < GIVE_UP_MS or claim.attempts + 1 < _LEAST_ATTEMPTS:
+        if now - claim.received_at < GIVE_UP_MS or claim.attempts + 1 < _LEAST_ATTEMPTS:
             await note_fetch_failure(self._database, claim, error, now + _pause_ms(claim.attempts))
         elif await give_up(self._database, claim, error, now):
             log.error("the event group %s is given up: %s", claim.event_group_id, error)
 
     async def _put_back(self, claim: Claim, failure: RelayError) -> None:
-        await put_back(self._database, claim, failure.message[:_MOST_ERROR_CHARACTERS], claim.retry_at)
+        await put_back(self._database, claim, failure.message[:_MOST_ERROR_CHARACTERS])
 
     async def _tell(self, claim: Claim, updates: Sequence[Update]) -> None:
         if self._on_fetched is None:

@@ -14,7 +14,7 @@ from app.settings.files import (
     shipped_config,
     with_env_file,
 )
-from app.settings.monitors import PARALLEL_KEYS, MonitorSettings, read_monitors
+from app.settings.monitors import PARALLEL_KEYS, MonitorSettings, first_secret, read_monitors
 from app.settings.services import (
     check_proxies,
     has_collector,
@@ -139,13 +139,12 @@ class Settings:
         return None
 
     def parallel_key(self) -> str | None:
-        """What Parallel's APIs beside its chat are asked with: the first one, where there are several; None where there is none.
+        """What Parallel's APIs beside its chat are asked with; None where there is none.
 
         Raises:
             InvalidSettings: a file that holds it cannot be read.
         """
-        found = self.secret(PARALLEL_KEYS)
-        return found.split(",")[0].strip() if found else None
+        return first_secret(self.secret(PARALLEL_KEYS))
 
 
 def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:

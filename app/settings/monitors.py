@@ -40,6 +40,11 @@ class MonitorSettings:
     updates_per_reply: int = 20
 
 
+def first_secret(value: str | None) -> str | None:
+    """Of a variable with several keys the first one, as of Parallel's APIs beside its chat only one is used."""
+    return value.split(",")[0].strip() or None if value else None
+
+
 def read_monitors(env: Mapping[str, str]) -> MonitorSettings:
     """Them from the environment."""
     return MonitorSettings(

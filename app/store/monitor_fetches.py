@@ -87,9 +87,9 @@ async def note_fetch_failure(db: Database, claim: Claim, error: str, retry_at: i
     await _end(db, _FAILED, claim, error=error, retry_at=retry_at)
 
 
-async def put_back(db: Database, claim: Claim, error: str, retry_at: int) -> None:
-    """Let it be asked for again at `retry_at`, as if it had not been asked for; but for what went wrong."""
-    await _end(db, _PUT_BACK, claim, error=error, retry_at=retry_at)
+async def put_back(db: Database, claim: Claim, error: str) -> None:
+    """Leave it as it was before it was claimed, but for what went wrong."""
+    await _end(db, _PUT_BACK, claim, error=error, retry_at=claim.retry_at)
 
 
 async def give_up(db: Database, claim: Claim, error: str, now: int) -> bool:

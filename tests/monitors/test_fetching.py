@@ -58,7 +58,12 @@ class Bench:
     def fetcher(self, db: Database, remote: Any = None, **options: Any) -> Fetcher:
         """One worker's."""
         return Fetcher(
-            db, remote or self._remote, on_fetched=self._note, clock=lambda: self.now, **{"look_s": 0.02} | options
+            db,
+            remote or self._remote,
+            lambda: self.key is not None,
+            on_fetched=self._note,
+            clock=lambda: self.now,
+            **{"look_s": 0.02} | options,
         )
 
     async def _note(self, claim: Claim, updates: Sequence[Update]) -> None:
@@ -196,20 +201,19 @@ async def test_after_a_day_it_is_given_up_with_one_line(
     assert group in said[0]
 
 
-async def test_without_a_key_nothing_counts_as_an_attempt(
+async def test_without_a_key_all_waits_and_nothing_counts_as_an_attempt(
     database: Database, parallel: ParallelServer, bench: Bench
 ) -> None:
     group = await arrive(database, parallel, "News")
     bench.key = None
+    fetcher = bench.fetcher(database)
 
-    async def noted() -> bool:
-        return "key" in ((await of_group(database, group, "last_error"))[0] or "")
-
-    async with running(bench.fetcher(database)):
-        await until(noted)
-        assert await of_group(database, group, "attempts, retry_at") == (0, NOW + LEASE_MS)
+    async with running(fetcher):
+        await fetcher.fetch_pending("alice", SOON_S)
+        fetcher.wake()
+        await asyncio.sleep(0.1)
+        assert await of_group(database, group, "attempts, retry_at, last_error") == (0, NOW, None)
         bench.key = KEY
-        bench.now += LEASE_MS
         await until(lambda: fetched(database))
 
 
