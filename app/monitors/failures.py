@@ -19,13 +19,8 @@ KEY_VARIABLES = "PARALLELAI_API_KEY or PARALLEL_API_KEY"
 _KEY_REFUSED = frozenset({401, 403})
 _NOT_DONE = frozenset({429, 503})
 _MOST_DETAIL = 300
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
+_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_NOT_SENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
 class UnknownMonitor(UpstreamError):
@@ -57,8 +52,10 @@ def of_transport(exc: httpx.TransportError, key: str) -> UpstreamFailure:
     words = redact(str(exc) or type(exc).__name__, (key,)).rstrip(".")
     if isinstance(exc, httpx.PoolTimeout):
         return UpstreamBusy(f"Too many calls to Parallel are under way: {words}.")
-    if isinstance(exc, _NEVER_SENT):
-        return UpstreamUnreachable(f"Parallel cannot be reached: {words}.")
+    if isinstance(exc, _NOT_CONNECTED + _NOT_SENDABLE):
+        failure = UpstreamUnreachable(f"Parallel cannot be reached: {words}.")
+        failure.may_pass = isinstance(exc, _NOT_CONNECTED)
+        return failure
     if isinstance(exc, httpx.TimeoutException):
         return in_doubt(UpstreamTimeout(f"Parallel is too slow: {words}."))
     return in_doubt(UpstreamCut(f"Parallel broke off: {words}."))

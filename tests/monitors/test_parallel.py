@@ -451,6 +451,15 @@ async def test_parallel_that_is_down_is_unreachable(transport: Transport, name: 
     assert not failure.in_doubt
 
 
+async def test_key_that_cannot_be_sent_is_told_at_once_and_to_nobody(
+    transport: Transport, parallel: ParallelServer
+) -> None:
+    failure = await failure_of(client(transport, parallel.base_url, f"{KEY}\nx", deadline_s=3600.0).get("monitor_1"))
+
+    assert isinstance(failure, UpstreamUnreachable)
+    assert KEY not in failure.message
+
+
 async def test_parallel_that_comes_back_in_time_is_reached(transport: Transport) -> None:
     with running_parallel() as gone:
         port = gone.port
