@@ -105,7 +105,7 @@ class Forwarder:
                     async with asyncio.timeout(self._look_s):
                         await self._woken.wait()
         finally:
-            tasks = list(self._busy.values())
+            tasks, self._busy = list(self._busy.values()), {}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,7 +132,7 @@ class Forwarder:
                 await release_delivery(self._database, parcel, self._clock())
             raise
         finally:
-            del self._busy[parcel.username]
+            self._busy.pop(parcel.username, None)
             self.wake()
 
     async def _attempt(self, parcel: Parcel) -> None:

@@ -31,6 +31,7 @@ _DUE = (
     "SELECT id, username FROM (SELECT id, username, retry_at, ROW_NUMBER()"
     " OVER (PARTITION BY username ORDER BY retry_at, created_at, id) AS place"
     " FROM monitor_deliveries WHERE status = 'pending' AND retry_at <= :now) due WHERE place = 1"
+    " ORDER BY retry_at, id"
 )
 _CLAIM = (
     "UPDATE monitor_deliveries SET retry_at = :until, attempts = attempts + 1"

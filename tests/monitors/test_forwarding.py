@@ -296,7 +296,7 @@ async def test_replay_sends_what_had_arrived_once_more(
 ) -> None:
     monitor = await put_monitor(database, **forwarding_to(receiver.base_url))
     await put_group(database, monitor, "grp_1")
-    async with running(forwarder(database, open_way(receiver.port), look_s=60)) as _:
+    async with running(forwarder(database, open_way(receiver.port), look_s=60)):
         first = await until_delivery(database, monitor, is_delivered)
 
     sender = forwarder(database, open_way(receiver.port), look_s=60)
@@ -309,17 +309,20 @@ async def test_replay_sends_what_had_arrived_once_more(
     assert [post.headers["webhook-id"] for post in receiver.posts] == [first.id] * 2
 
 
-async def test_what_is_on_its_way_when_the_gateway_stops_is_left_to_the_next(
-    database: Database, receiver: StandIn, open_way: OpenWay
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_what_is_on_its_way_when_it_is_stopped_is_sent_by_who_runs_next(
+    database: Database, is_same: bool, receiver: StandIn, open_way: OpenWay
 ) -> None:
     receiver.answer = Answer(delay_s=60)
     monitor = await put_monitor(database, **forwarding_to(receiver.base_url))
     await put_group(database, monitor, "grp_1")
-    async with running(forwarder(database, open_way(receiver.port))):
+    sender = forwarder(database, open_way(receiver.port))
+    async with running(sender):
         await until(lambda: bool(receiver.posts))
     receiver.answer = Answer()
 
-    async with running(forwarder(database, open_way(receiver.port))):
+    again = sender if is_same else forwarder(database, open_way(receiver.port))
+    async with running(again):
         delivery = await until_delivery(database, monitor, is_delivered)
 
     assert delivery.attempts == 2
