@@ -1,7 +1,9 @@
 """All of monitors, wired together: what users and commands ask of them, and what runs beside."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 
 import httpx
 
@@ -14,11 +16,14 @@ from app.monitors.forwarding import Forwarder, new_forward_secret
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.pending import FETCH_S, PendingUpdates
 from app.monitors.reconciling import Reconciler
+from app.monitors.sweeping import Sweep
 from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
 from app.settings.monitors import PARALLEL_KEYS, first_secret
 from app.store.db import Database
 from app.webhook_way import UserWebhookWay
+
+LOOK_S = 5.0
 
 FindSecret = Callable[[Sequence[str]], str | None]
 Loop = Callable[[], Awaitable[None]]
@@ -26,7 +31,11 @@ Loop = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class MonitorService:
-    """The parts of it."""
+    """The parts of it.
+
+    Attributes:
+        is_set_up: whether there is a key to ask Parallel with.
+    """
 
     desk: MonitorDesk
     expiry: Expiry
@@ -37,18 +46,24 @@ class MonitorService:
     feed: EventFeed
     forwarder: Forwarder
     way: UserWebhookWay
+    sweep: Sweep
+    is_set_up: Callable[[], bool]
 
     @property
     def loops(self) -> tuple[Loop, ...]:
-        """What runs for as long as the gateway does."""
-        return (
-            self.expiry.run,
-            self.reconciler.run,
-            self.fetcher.run,
-            self.pending.run,
-            self.feed.run,
-            self.forwarder.run,
-        )
+        """What runs for as long as the gateway does; who has no key of Parallel's pays nothing for most of it."""
+        when_set_up = (self.expiry, self.reconciler, self.fetcher, self.forwarder, self.sweep)
+        return (self.pending.run, self.feed.run, *(self._when_set_up(each.run) for each in when_set_up))
+
+    def _when_set_up(self, loop: Loop) -> Loop:
+        @wraps(loop)
+        async def run() -> None:
+            while True:
+                if self.is_set_up():
+                    await loop()
+                await asyncio.sleep(LOOK_S)
+
+        return run
 
     async def aclose(self) -> None:
         """End what has been begun."""
@@ -102,4 +117,16 @@ def open_monitors(
     fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched)
     receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
     pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
-    return MonitorService(desk, Expiry(database, ending), reconciler, receiver, fetcher, pending, feed, forwarder, way)
+    return MonitorService(
+        desk,
+        Expiry(database, ending),
+        reconciler,
+        receiver,
+        fetcher,
+        pending,
+        feed,
+        forwarder,
+        way,
+        Sweep(database, days=settings.retention_days),
+        is_set_up,
+    )

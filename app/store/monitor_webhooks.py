@@ -32,7 +32,6 @@ _NOTE_RUN = (
     " WHERE id = :monitor AND (last_run_at IS NULL OR last_run_at <= :ran_at)"
 )
 _KEEP_RESULT = "UPDATE monitor_webhooks SET result = :result WHERE webhook_id = :webhook_id"
-_FORGET = "DELETE FROM monitor_webhooks WHERE received_at < :before"
 _SINCE = (
     "SELECT webhook_id, received_at, type, parallel_id, event_group_id, result FROM monitor_webhooks"
     " WHERE received_at >= :since ORDER BY received_at, webhook_id LIMIT :most"
@@ -95,11 +94,6 @@ async def take_webhook(db: Database, webhook: Webhook, now: int) -> Result:
         return result
 
     return await db.transact(take, synced=True)
-
-
-async def forget_webhooks(db: Database, before: int) -> None:
-    """Delete what was received before then. One of them that came again would be taken again; its event group would not."""
-    await db.transact(lambda statements: statements.many(_FORGET, [{"before": before}]))
 
 
 async def webhooks_since(db: Database, since: int, most: int) -> list[TakenWebhook]:

@@ -11,7 +11,6 @@ from app.store.db import Database
 from app.store.monitor_webhooks import (
     TakenWebhook,
     Webhook,
-    forget_webhooks,
     take_webhook,
     webhooks_since,
 )
@@ -183,17 +182,6 @@ async def test_webhook_that_comes_while_its_monitor_becomes_active_is_never_unkn
             take_webhook(other, webhook, NOW), activate(database, monitor, f"p{number}", most=100, now=NOW)
         )
         assert result == "stored"
-
-
-async def test_old_webhooks_are_forgotten_and_their_event_groups_stay(database: Database) -> None:
-    await add(database)
-    await take_webhook(database, DETECTED, NOW)
-    await take_webhook(database, COMPLETED, NOW + 10)
-
-    await forget_webhooks(database, NOW + 10)
-
-    assert await results(database) == [("whevent_2", "noted")]
-    assert await take_webhook(database, DETECTED, NOW + 20) == "duplicate"
 
 
 async def test_webhooks_are_listed_from_a_moment_on_the_oldest_first(database: Database) -> None:
