@@ -1,0 +1,204 @@
+"""Webhooks of Parallel's at a real gateway of two workers: each genuine event is stored once, whatever else comes."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.core.jsonio import dumps
+from app.store.db import open_database
+from app.store.schema import upgrade
+from tests.databases import KINDS, POSTGRESQL, Databases
+from tests.e2e.gateway import Gateway
+from tests.monitors.rows import add, rows
+from tests.monitors.signing import OTHER_SECRET, SECRET, legacy, signed
+from tests.parallel_server import KEY, ParallelServer, running_parallel
+
+PATH = "/webhooks/parallel-monitor"
+MONITORS = 10
+SENDERS = 16
+_SOON_S = 30.0
+_PAUSE_S = 0.05
+Answers = Counter[tuple[int, str]]
+_FORGERIES = ("whsec_" + "AAAA" * 8, "whsec_" + "/" * 32)
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def make_gateway(tmp_path: Path, databases: Databases, database_kind: str) -> Iterator[Callable[[int], Gateway]]:
+    """Gives a gateway of so many workers that has started."""
+    made: list[Gateway] = []
+
+    def make(workers: int) -> Gateway:
+        environ = {"PARALLEL_WEBHOOK_SECRET": f"{SECRET},{OTHER_SECRET}", "WEBHOOKS_PER_MINUTE": "1000000"}
+        if database_kind == POSTGRESQL:
+            environ["DATABASE_URL"] = databases.url("relay.db")
+        made.append(gateway := Gateway(tmp_path / "gateway", environ=environ, workers=workers))
+        prepare(gateway, *((f"monitor_{number}", f"user_{number}") for number in range(MONITORS)))
+        gateway.start()
+        return gateway
+
+    yield make
+    for gateway in made:
+        gateway.stop()
+
+
+def in_database(gateway: Gateway, work: Callable[[Any], Any]) -> Any:
+    """What `work` gives of the gateway's database."""
+
+    async def do() -> Any:
+        database = open_database(gateway.database_url)
+        try:
+            return await work(database)
+        finally:
+            await database.aclose()
+
+    with ThreadPoolExecutor(1) as outside_of_any_loop:
+        return outside_of_any_loop.submit(asyncio.run, do()).result()
+
+
+def prepare(gateway: Gateway, *monitors: tuple[str, str]) -> None:
+    """Have these monitors there: Parallel's id of each, and its user."""
+
+    async def work(database: Any) -> None:
+        await upgrade(database)
+        for number, (parallel_id, username) in enumerate(monitors):
+            await add(database, number, username, parallel_id)
+
+    in_database(gateway, work)
+
+
+def stored(gateway: Gateway) -> list[tuple[str, str]]:
+    """The event groups, and whose each is."""
+    found: list[tuple[str, str]] = in_database(
+        gateway, lambda database: rows(database, "SELECT event_group_id, username FROM monitor_events")
+    )
+    return found
+
+
+@dataclass(frozen=True)
+class Message:
+    """A webhook as it is sent; `secret` is what it is signed with at each attempt."""
+
+    id: str
+    group: str
+    body: bytes
+    secret: str
+
+
+def message(number: int, secret: str, webhook_id: str, group: str) -> Message:
+    data = {"monitor_id": f"monitor_{number % MONITORS}", "event": {"event_group_id": group}}
+    body = dumps({"type": "monitor.event.detected", "timestamp": "2026-01-01T00:00:00Z", "data": data})
+    return Message(webhook_id, group, body, secret)
+
+
+def mixture(count: int, dice: random.Random) -> list[Message]:
+    """So many, of which 30 % are there before, by their ids or by their groups, and 10 % are forged."""
+    secrets = [SECRET, OTHER_SECRET, legacy(SECRET)]
+    genuine = [message(n, dice.choice(secrets), f"whevent_{n}", f"mevtgrp_{n}") for n in range(count * 6 // 10)]
+    again = []
+    for n in range(count * 3 // 10):
+        first = dice.choice(genuine)
+        again.append(first if n % 2 else Message(f"whevent_again_{n}", first.group, first.body, dice.choice(secrets)))
+    forged = [message(n, dice.choice(_FORGERIES), f"whevent_f{n}", f"forged_{n}") for n in range(count // 10)]
+    mixed = [*genuine, *again, *forged]
+    dice.shuffle(mixed)
+    return mixed
+
+
+async def send_all(url: str, messages: Sequence[Message], answers: Answers) -> None:
+    """Send them, `SENDERS` at once; again while there is a fault, as Parallel does. What is answered in the end is counted."""
+    left = iter(messages)
+
+    async def send(client: httpx.AsyncClient) -> None:
+        for each in left:
+            answers[await send_one(client, url, each)] += 1
+
+    async with httpx.AsyncClient(trust_env=False, timeout=_SOON_S) as client, asyncio.TaskGroup() as group:
+        for _ in range(SENDERS):
+            group.create_task(send(client))
+
+
+async def send_one(client: httpx.AsyncClient, url: str, each: Message) -> tuple[int, str]:
+    give_up_at = time.monotonic() + _SOON_S
+    while time.monotonic() < give_up_at:
+        headers = signed(each.body, time.time(), webhook_id=each.id, secret=each.secret)
+        try:
+            answer = await client.post(f"{url}{PATH}", content=each.body, headers=headers)
+        except httpx.TransportError:
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        if answer.status_code < 500:
+            return answer.status_code, answer.json().get("status", "")
+        await asyncio.sleep(_PAUSE_S)
+    raise AssertionError(f"{each.id} was not taken")
+
+
+@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+async def test_of_many_in_random_order_each_genuine_event_is_stored_once(
+    make_gateway: Callable[[int], Gateway], count: int
+) -> None:
+    gateway, answers = make_gateway(2), Answers()
+
+    await send_all(gateway.base_url, mixture(count, random.Random(count)), answers)
+
+    genuine, again, forged = count * 6 // 10, count * 3 // 10, count // 10
+    assert answers == {(200, "stored"): genuine, (200, "duplicate"): again, (401, ""): forged}
+    assert sorted(stored(gateway)) == sorted((f"mevtgrp_{n}", f"user_{n % MONITORS}") for n in range(genuine))
+
+
+async def test_webhooks_that_come_while_it_is_killed_and_started_anew_are_all_stored_once(
+    make_gateway: Callable[[int], Gateway],
+) -> None:
+    gateway, answers = make_gateway(1), Answers()
+    sending = asyncio.create_task(send_all(gateway.base_url, mixture(600, random.Random(7)), answers))
+
+    for end, after in ((gateway.kill, 100), (gateway.stop, 300)):
+        while answers.total() < after:  # noqa: ASYNC110 - a counter tells nobody
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(end)
+        await asyncio.to_thread(gateway.start)
+    await sending
+
+    assert answers[(401, "")] == 60
+    assert sorted(group for group, _ in stored(gateway)) == sorted(f"mevtgrp_{n}" for n in range(360))
+
+
+def test_event_that_parallel_reports_is_fetched_at_once(tmp_path: Path) -> None:
+    with running_parallel(secrets=[SECRET]) as parallel:
+        environ = {
+            "PARALLEL_WEBHOOK_SECRET": SECRET,
+            "PARALLEL_API_KEY": KEY,
+            "PARALLEL_BASE_URL": parallel.base_url,
+        }
+        gateway = Gateway(tmp_path, environ=environ)
+        there = parallel.add(webhook={"url": f"{gateway.base_url}{PATH}", "event_types": ["monitor.event.detected"]})
+        prepare(gateway, (there["monitor_id"], "alice"))
+        gateway.start()
+        try:
+            group = parallel.detect(there["monitor_id"], "Acme raised $50M.")
+            wait_until_fetched(gateway, group, parallel)
+        finally:
+            gateway.stop()
+
+
+def wait_until_fetched(gateway: Gateway, group: str, parallel: ParallelServer) -> None:
+    sql = f"SELECT 1 FROM monitor_events WHERE event_group_id = '{group}' AND events LIKE '%Acme raised $50M.%'"
+    parallel.wait_for_deliveries()
+    give_up_at = time.monotonic() + _SOON_S
+    while not in_database(gateway, lambda database: rows(database, sql)):
+        assert time.monotonic() < give_up_at
+        time.sleep(_PAUSE_S)
