@@ -32,3 +32,14 @@ def test_circles_and_patterns_that_lead_on_come_to_an_end() -> None:
 
     assert names_behind(book, "a") == ["a", "b"]
     assert set(names_behind(growing, "x")) == {"x*"}
+
+
+def test_all_names_that_a_call_may_be_led_to_are_known() -> None:
+    book = Book([
+        entry("alias", "a", target="auto"),
+        entry("router", "auto", strategy="cheapest", candidates=[{"model": "b1"}, {"model": "acme/z"}], fallback_model="C"),
+        entry("redirect", "b*", target="acme/x*"),
+    ])  # fmt: skip
+
+    assert book.reach("A") == {"A", "auto", "b1", "acme/z", "C", "acme/x1"}
+    assert book.reach("acme/y") == {"acme/y"}

@@ -116,6 +116,8 @@ class Bench:
         self.jobs = Jobs()
         self.asked: list[Call] = []
         self.answer: Completion | RelayError = completion(LONG)
+        self.once = False
+        self.told_once: list[str] = []
         self.gate: asyncio.Event | None = None
         self.is_asked = asyncio.Event()
         finder = Finder(
@@ -130,6 +132,7 @@ class Bench:
             write_answer=write_answer,
             follow=lambda name: name,
             behind=lambda _name: self.behind,
+            is_told_once=lambda _call, name: name in self.told_once,
             count=self._count,
             note_failure=lambda _call, _kind, _name, reason: self.notes.append(reason),
             recheck=lambda _call, _entry, found, _request: self.rechecked.append(found),
@@ -160,7 +163,9 @@ class Bench:
             await self.gate.wait()
         if isinstance(self.answer, RelayError):
             raise self.answer
-        return write_answer(call, self.answer)
+        reply = write_answer(call, self.answer)
+        reply.once = self.once
+        return reply
 
     async def ask(self, entry: Entry, call: Call, outcome: Outcome = Outcome.OK) -> tuple[Reply, Completion | None]:
         """The reply, read to its end as the pump does, and what it comes to."""
@@ -723,3 +728,27 @@ async def test_member_that_only_the_provider_knows_makes_another_request(bench: 
 
     assert status((await bench.ask(FAQ, showing(max_pixels=100)))[0]) == "miss"
     assert status((await bench.ask(FAQ, showing()))[0]) == "hit"
+
+
+async def test_reply_that_is_told_once_is_not_kept_and_nobody_is_given_it_who_waits(bench: Bench) -> None:
+    bench.once = True
+    bench.gate = asyncio.Event()
+
+    asked = [asyncio.ensure_future(bench.ask(FAQ, asking(PARIS))) for _ in range(3)]
+    await bench.is_asked.wait()
+    bench.gate.set()
+    replies = [reply for reply, _ in await asyncio.gather(*asked)]
+    replies.append((await bench.ask(FAQ, asking(PARIS)))[0])
+
+    assert len(bench.asked) == 4
+    assert set(map(status, replies)) == {"bypass"}
+
+
+async def test_where_the_answer_may_be_told_once_no_other_is_given(bench: Bench) -> None:
+    await bench.ask(FAQ, asking(PARIS))
+    bench.told_once.append("acme/gpt-x")
+
+    reply, _ = await bench.ask(FAQ, asking(PARIS))
+
+    assert status(reply) == "bypass"
+    assert len(bench.asked) == 2
