@@ -12,10 +12,13 @@ _DELIVERIES = (
     "DELETE FROM monitor_deliveries WHERE id IN"
     " (SELECT id FROM monitor_deliveries WHERE created_at < :before AND status <> 'pending' LIMIT :most) RETURNING id"
 )
+# The last one that was numbered stays: the next one's number is one more.
 _EVENTS = (
     "DELETE FROM monitor_events WHERE event_group_id IN"
     " (SELECT event_group_id FROM monitor_events e WHERE received_at < :before AND NOT EXISTS"
-    " (SELECT 1 FROM monitor_deliveries d WHERE d.event_group_id = e.event_group_id) LIMIT :most)"
+    " (SELECT 1 FROM monitor_deliveries d WHERE d.event_group_id = e.event_group_id)"
+    " AND (feed_number IS NULL OR feed_number < (SELECT MAX(feed_number) FROM monitor_events))"
+    " ORDER BY received_at LIMIT :most)"
     " RETURNING event_group_id"
 )
 _MONITORS = (

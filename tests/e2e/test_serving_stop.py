@@ -206,17 +206,15 @@ async def test_whole_call_that_is_under_way_is_answered_before_the_stop(tmp_path
 
 @both_sizes
 async def test_stream_that_goes_on_for_ever_ends_when_the_gateway_begins_to_stop(tmp_path: Path, workers: int) -> None:
-    # Python imports this file at its start.
-    (tmp_path / "sitecustomize.py").write_text('import cli.serve\n\ncli.serve.APP = "tests.e2e.feed_app:create"\n')
-    environ = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    gateway = Gateway(tmp_path, {}, environ, workers=workers)
+    gateway = Gateway(tmp_path, workers=workers)
     await asyncio.to_thread(gateway.start)
+    headers = {"authorization": f"Bearer {gateway.token}"}
     begun = asyncio.Event()
 
     async def listen() -> bytes:
         async with (
             httpx.AsyncClient(timeout=WAIT_S, trust_env=False) as client,
-            client.stream("GET", f"{gateway.base_url}/feed/alice") as answer,
+            client.stream("GET", f"{gateway.base_url}/v1/monitors/events/stream", headers=headers) as answer,
         ):
             pieces = []
             async for piece in answer.aiter_raw():

@@ -3,6 +3,7 @@
 from app.monitors.sweeping import WEBHOOK_DAYS, Sweep
 from app.store.db import Database
 from app.store.monitor_deliveries import queue_deliveries
+from app.store.monitor_feed import number_groups
 from app.store.monitor_retention import delete_old_webhooks
 from app.store.monitor_webhooks import Webhook, take_webhook
 from app.store.monitors import begin_cancel, finish_cancel
@@ -83,3 +84,16 @@ async def test_old_webhook_that_comes_again_is_known_by_its_event_group(database
     await delete_old_webhooks(database, before=2000, most=10)
 
     assert await take_webhook(database, webhook, 3000) == "duplicate"
+
+
+async def test_event_group_that_was_numbered_last_stays(database: Database) -> None:
+    monitor = await put_monitor(database)
+    for number in (1, 2):
+        await put_group(database, monitor, f"group_{number}", fetched_at=number)
+    highest = await number_groups(database)
+
+    await Sweep(database, days=DAYS, clock=lambda: NOW).sweep()
+
+    assert await counts(database) == [0, 0, 1, 1]
+    await put_group(database, monitor, "group_3", fetched_at=3)
+    assert await number_groups(database) == highest + 1
