@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.settings import InvalidSettings, load_settings
+from app.settings.monitors import read_monitors
 
 
 @pytest.fixture(autouse=True)
@@ -422,3 +423,9 @@ def test_settings_of_the_web_are_read() -> None:
 )
 def test_setting_of_the_web_that_cannot_be_used_is_named(changes: dict[str, str], words: str) -> None:
     assert words in fault_of(**changes)
+
+
+@pytest.mark.parametrize("text", ["whsec_", "whsec_AAECAwQF, whsec_"])
+def test_secret_of_parallels_webhooks_that_is_only_its_prefix_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSettings, match="PARALLEL_WEBHOOK_SECRET"):
+        read_monitors({"PARALLEL_WEBHOOK_SECRET": text})

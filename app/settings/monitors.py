@@ -80,7 +80,10 @@ def _read_webhook_url(env: Mapping[str, str]) -> str | None:
 def _read_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
     """One, or during a rotation several with commas between. Older accounts have secrets of any form."""
     text = read_secret(env, "PARALLEL_WEBHOOK_SECRET") or ""
-    return tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+    secrets = tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+    if "whsec_" in secrets:  # which anybody could sign with
+        raise InvalidSettings("PARALLEL_WEBHOOK_SECRET holds whsec_ with nothing after it: write the whole secret.")
+    return secrets
 
 
 def _read_words(env: Mapping[str, str]) -> tuple[str, ...]:
