@@ -15,6 +15,7 @@ from app.monitors.remote import DETECTED, EVENT_TYPES, FAILED
 from app.monitors.signature import Headers, Verifier
 from app.store.db import Database
 from app.store.monitor_webhooks import Webhook, take_webhook
+from app.store.storable import storable
 from app.store.times import now_ms, to_ms
 
 log = logging.getLogger(__name__)
@@ -157,12 +158,12 @@ def _read_id(value: Json, path: str) -> str:
 
 
 def _read_error(event: Json) -> str:
-    """Why a run failed, as it can be stored: neither NUL nor half of a character, and not at any length."""
+    """Why a run failed, as it can be stored, and not at any length."""
     error = _member(event, "error") or _member(event, "error_message")
     text = error if isinstance(error, str) else _member(error, "message")
     if not isinstance(text, str) or not text.strip():
         return "The run failed; Parallel did not say why."
-    return redact(text[:_MOST_ERROR_CHARACTERS]).encode(errors="replace").decode().replace("\0", "?")
+    return storable(redact(text[:_MOST_ERROR_CHARACTERS]))
 
 
 def _read_moment(text: Json, now: int) -> int:

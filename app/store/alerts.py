@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.core.alert import AlertKey
 from app.store.db import Database
 from app.store.statements import Statements
+from app.store.storable import storable
 
 MS_PER_HOUR = 3_600_000
 
@@ -106,18 +107,13 @@ def _facts(hour: AlertHour) -> dict[str, object]:
         "count": hour.count,
         "first_at": hour.first_at,
         "last_at": hour.last_at,
-        "message": _storable(hour.message),
+        "message": storable(hour.message),
     }
 
 
 def _values(key: AlertKey) -> dict[str, object]:
-    provider, model = _storable(key.provider), _storable(key.model)
+    provider, model = storable(key.provider), storable(key.model)
     return {"kind": key.kind, "provider": provider, "model": model, "status": key.status}
-
-
-def _storable(text: str) -> str:
-    """What a database takes: no lone surrogate, no NUL. A client can send both as a model's name."""
-    return text.encode(errors="replace").decode().replace("\0", "?")
 
 
 async def claim_alerts(db: Database, kinds: Sequence[str], *, since: int, now: int, quiet_ms: int) -> list[AlertHour]:

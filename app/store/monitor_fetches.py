@@ -7,6 +7,7 @@ from typing import Any
 from app.core.jsonio import dumps
 from app.store.db import Database
 from app.store.statements import Statements
+from app.store.storable import storable
 
 # Where the monitor has no id of Parallel's (yet), the webhook told it.
 _PARALLEL_ID = (
@@ -84,17 +85,17 @@ async def keep_events(db: Database, event_group_id: str, events: Sequence[dict[s
 
 async def note_fetch_failure(db: Database, claim: Claim, error: str, retry_at: int) -> None:
     """Keep that Parallel did not give it, and when it is to be asked again."""
-    await _end(db, _FAILED, claim, error=error, retry_at=retry_at)
+    await _end(db, _FAILED, claim, error=storable(error), retry_at=retry_at)
 
 
 async def put_back(db: Database, claim: Claim, error: str) -> None:
     """Leave it as it was before it was claimed, but for what went wrong."""
-    await _end(db, _PUT_BACK, claim, error=error, retry_at=claim.retry_at)
+    await _end(db, _PUT_BACK, claim, error=storable(error), retry_at=claim.retry_at)
 
 
 async def give_up(db: Database, claim: Claim, error: str, now: int) -> bool:
     """Keep that nobody asks any more; False where somebody else does."""
-    return bool(await _end(db, _GIVE_UP, claim, error=error, now=now))
+    return bool(await _end(db, _GIVE_UP, claim, error=storable(error), now=now))
 
 
 async def _claim(

@@ -78,6 +78,14 @@ async def test_claim_is_over_with_its_lease_and_then_nothing_is_noted_of_it(due:
     assert await facts(due, "retry_at, last_error, attempts") == (NOW + 999, "mine", 1)
 
 
+async def test_error_of_any_text_can_be_noted(due: Database) -> None:
+    (mine,) = await claim(due)
+
+    await note_fetch_failure(due, mine, "a\0b \ud800", NOW + 999)
+
+    assert await facts(due, "last_error") == ("a?b ?",)
+
+
 async def test_events_are_kept_once_whoever_brings_them(due: Database) -> None:
     events = write_updates([Update("e", "2026-01-01", "Néws “…” 🎉", ("https://a.example/?q=1&r=:x",))])
 
