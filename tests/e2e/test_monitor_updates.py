@@ -529,6 +529,38 @@ def test_words_can_be_set(czech: Gateway, said: str, is_told: bool) -> None:
         assert user.told(said) == (NOTHING if is_told else PROXIED)
 
 
+@EACH_WAY
+@pytest.mark.parametrize("receipt", ["comment", "chunk", "none"])
+@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.dialect)
+def test_delivery_is_known_whatever_the_client_is_told_of_costs(
+    user: User, surface: Surface, receipt: str, streamed: bool
+) -> None:
+    user.put("A bridge was built.")
+
+    response = surface.ask(user.http, "speed", streamed=streamed, text=NEWS, headers={"x-relay-receipt": receipt})
+    user.wait_until_told()
+
+    assert "A bridge was built." in surface.read(response, streamed=streamed).text
+
+
+@EACH_WAY
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/completions", {"prompt": NEWS}),
+        ("/api/generate", {"prompt": NEWS}),
+        ("/v1/responses", {"input": NEWS}),
+    ],
+)
+def test_prompts_are_answered_too(user: User, path: str, fields: dict[str, Any], streamed: bool) -> None:
+    user.put("A bridge was built.")
+
+    response = user.http.post(path, json={"model": "speed", "stream": streamed, **fields})
+    user.wait_until_told()
+
+    assert "A bridge was built." in response.text
+
+
 def test_models_are_listed_with_it(user: User) -> None:
     listed = {each["id"] for each in user.http.get("/v1/models").json()["data"]}
 
