@@ -10,7 +10,7 @@ import typer
 from cli.output import to_the_second
 
 if TYPE_CHECKING:
-    from app.store.monitor_webhooks import TakenWebhook
+    from app.store.monitors.webhooks import TakenWebhook
 
 
 def monitor_row(told: Mapping[str, Any]) -> list[str]:

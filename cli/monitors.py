@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from app.monitor_service import MonitorService
     from app.store.db import Database
-    from app.store.monitor_webhooks import TakenWebhook
-    from app.store.monitors import Monitor
+    from app.store.monitors.rows import Monitor
+    from app.store.monitors.webhooks import TakenWebhook
 
 T = TypeVar("T")
 
@@ -238,7 +238,7 @@ def listen(
 
 async def _taken(db: "Database") -> "AsyncIterator[TakenWebhook]":
     """Webhooks from now on, each once, also where the clocks of several machines differ a little."""
-    from app.store.monitor_webhooks import webhooks_since
+    from app.store.monitors.webhooks import webhooks_since
     from app.store.times import now_ms
 
     since = now_ms()

@@ -6,7 +6,7 @@ from sqlalchemy import insert, select
 
 from app.core.updates import Update, write_updates
 from app.store.db import Database
-from app.store.monitors import Monitor, add_monitor
+from app.store.monitors.rows import Monitor, add_monitor
 from app.store.tables.monitors import MONITOR_EVENTS
 
 SOURCE = "https://example.com/found"

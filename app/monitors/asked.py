@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from app.core.errors import InvalidRequest
 from app.core.frozen import frozen
 from app.core.jsonio import Json
-from app.monitors.remote import EVENT_TYPES
+from app.monitors.remote import EVENT_TYPES, OUR_KEY, USER_KEY
 
 CADENCES: Mapping[str, str] = {"hourly": "1h", "daily": "1d", "weekly": "1w"}
 """The words for the usual frequencies."""
 PROCESSORS = ("lite", "base")
 MOST_QUERY_CHARACTERS = 10_000
 MOST_KEY_CHARACTERS, MOST_VALUE_CHARACTERS = 16, 512
-RESERVED_KEYS = ("llm_relay", "username")
+RESERVED_KEYS = (OUR_KEY, USER_KEY)
 """Keys of metadata in which the gateway writes what it needs to know a monitor again."""
 
 _FREQUENCY = re.compile(r"([1-9][0-9]{0,2})([hdw])")

@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.core.errors import RelayError, Unavailable, UpstreamFailure
-from app.monitors.asked import AskedMonitor
+from app.monitors.asked import MOST_VALUE_CHARACTERS, AskedMonitor
 from app.monitors.ending import Ending
 from app.monitors.parallel import ParallelMonitors
-from app.monitors.reconciling import OUR_KEY, ours
-from app.monitors.remote import EVENT_TYPES, NewMonitor, RemoteMonitor
+from app.monitors.remote import EVENT_TYPES, OUR_KEY, USER_KEY, NewMonitor, RemoteMonitor
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitor_deliveries import Delivery, find_delivery, list_deliveries, replay_delivery
-from app.store.monitor_events import EventGroup, list_event_groups
-from app.store.monitors import (
+from app.store.monitors.deliveries import Delivery, find_delivery, list_deliveries, replay_delivery
+from app.store.monitors.events import ListedGroup, list_event_groups
+from app.store.monitors.rows import (
     Monitor,
     activate,
     add_monitor,
@@ -156,7 +155,7 @@ class MonitorDesk:
             asked.output_schema,
             webhook_url,
             tuple(event_types),
-            ours(monitor.id, username, tuple((asked.metadata or {}).items())),
+            {**(asked.metadata or {}), OUR_KEY: monitor.id, USER_KEY: username[:MOST_VALUE_CHARACTERS]},
         )
         task = asyncio.create_task(self._create(monitor, new, webhook_url))
         self._under_way.add(task)
@@ -251,7 +250,7 @@ class MonitorDesk:
         await self._remote.trigger(monitor.parallel_id)
         return monitor
 
-    async def events(self, username: str | None, handle: str, most: int) -> list[EventGroup]:
+    async def events(self, username: str | None, handle: str, most: int) -> list[ListedGroup]:
         """The last event groups of one, the newest first.
 
         Raises:

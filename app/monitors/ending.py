@@ -9,7 +9,7 @@ from app.core.errors import RelayError
 from app.monitors.failures import UnknownMonitor
 from app.monitors.parallel import ParallelMonitors
 from app.store.db import Database
-from app.store.monitors import Monitor, finish_cancel, note_cancel_failure
+from app.store.monitors.rows import Monitor, finish_cancel, note_cancel_failure
 from app.store.times import MS_PER_HOUR, now_ms
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from app.core.errors import Unavailable
 from app.monitors.ending import Ending
 from app.store.db import Database
 from app.store.leases import hold_lease
-from app.store.monitors import due_cancels, expire_monitors
+from app.store.monitors.rows import due_cancels, expire_monitors
 from app.store.times import now_ms
 
 log = logging.getLogger(__name__)

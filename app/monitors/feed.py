@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from app.core.errors import Unavailable
 from app.monitors.messages import event_of
 from app.store.db import Database
-from app.store.monitor_feed import Fed, feed_place, number_groups, read_feed, users_fed
-from app.store.monitor_groups import EventGroup
+from app.store.monitors.feed import Fed, feed_place, number_groups, read_feed, users_fed
+from app.store.monitors.groups import EventGroup
 
 LOOK_S = 1.0
 _MOST_AT_ONCE = 20

@@ -10,7 +10,7 @@ from app.core.errors import RelayError, Unavailable, UpstreamFailure, UpstreamTi
 from app.core.updates import Update, write_updates
 from app.monitors.reading import read_events
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitor_fetches import (
+from app.store.monitors.fetches import (
     Claim,
     claim_due,
     claim_missing,

@@ -15,7 +15,7 @@ from typing import Protocol
 from app.core.errors import Unavailable
 from app.monitors.messages import message_of
 from app.store.db import Database
-from app.store.monitor_deliveries import (
+from app.store.monitors.deliveries import (
     Attempt,
     Parcel,
     claim_deliveries,

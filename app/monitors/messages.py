@@ -2,7 +2,7 @@
 
 from app.core.jsonio import Json, dumps
 from app.core.moments import write_moment
-from app.store.monitor_groups import EventGroup
+from app.store.monitors.groups import EventGroup
 from app.store.times import from_ms
 
 MESSAGE_TYPE = "monitor.updates"

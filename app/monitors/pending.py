@@ -10,7 +10,7 @@ from typing import Any
 from app.core.errors import RelayError
 from app.core.updates import UpdateGroup
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitor_updates import (
+from app.store.monitors.updates import (
     Claim,
     Claimed,
     claim_updates,

@@ -3,24 +3,22 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.core.errors import RelayError, Unavailable
 from app.monitors.ending import Ending
 from app.monitors.failures import UnknownMonitor
 from app.monitors.parallel import ParallelMonitors
-from app.monitors.remote import ACTIVE, RemoteMonitor
+from app.monitors.remote import ACTIVE, OUR_KEY, RemoteMonitor
 from app.store.db import Database
-from app.store.monitors import Monitor, fail_creation, find_monitor, finish_cancel, monitors_with
+from app.store.monitors.rows import Monitor, fail_creation, find_monitor, finish_cancel, monitors_with
 from app.store.rounds import begin_round
 from app.store.times import MS_PER_HOUR, now_ms
 
 log = logging.getLogger(__name__)
 
 ROUND = "monitor-reconciling"
-OUR_KEY = "llm_relay"
-"""The key in a monitor's metadata under which its id here stands."""
 # What is younger may still be on its way: a create call has no longer than this.
 GRACE_MS = 5 * 60_000
 LOOK_S = 60.0
@@ -165,8 +163,3 @@ def _keep(done: Reconciled, parallel_id: str, why: str | None) -> None:
         done.cancelled.append(parallel_id)
     else:
         done.failed[parallel_id] = why
-
-
-def ours(monitor_id: str, username: str, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
-    """The metadata of a monitor of ours."""
-    return {**dict(more), OUR_KEY: monitor_id, "username": username[:512]}

@@ -14,6 +14,11 @@ FAILED = "monitor.execution.failed"
 EVENT_TYPES = (DETECTED, COMPLETED, FAILED)
 """What Parallel reports by webhook."""
 
+OUR_KEY = "llm_relay"
+"""The key in a monitor's metadata under which its id here stands."""
+USER_KEY = "username"
+"""And under which its user's name does."""
+
 ACTIVE = "active"
 CANCELLED = "cancelled"
 

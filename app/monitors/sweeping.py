@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.core.errors import Unavailable
 from app.store.db import Database
-from app.store.monitor_retention import (
+from app.store.monitors.retention import (
     delete_old_deliveries,
     delete_old_events,
     delete_old_monitors,

@@ -4,9 +4,9 @@ from app.core.jsonio import Json
 from app.core.moments import write_moment
 from app.monitors.asked import cadence_of, hours_of
 from app.monitors.desk import Created
-from app.store.monitor_deliveries import Delivery
-from app.store.monitor_events import EventGroup
-from app.store.monitors import Monitor
+from app.store.monitors.deliveries import Delivery
+from app.store.monitors.events import ListedGroup
+from app.store.monitors.rows import Monitor
 from app.store.times import MS_PER_HOUR, from_ms
 
 
@@ -41,7 +41,7 @@ def told_created(created: Created) -> dict[str, Json]:
     return told | {"forward_secret": monitor.forward_secret} if monitor.forward_secret else told
 
 
-def told_events(group: EventGroup, handle: str) -> dict[str, Json]:
+def told_events(group: ListedGroup, handle: str) -> dict[str, Json]:
     """An event group of the monitor that its user calls `handle`."""
     return {
         "event_group_id": group.id,

@@ -11,17 +11,14 @@ from app.core.errors import InvalidRequest, Unavailable
 from app.core.frozen import frozen
 from app.core.jsonio import InvalidJson, Json, loads
 from app.core.redaction import redact
-from app.monitors.remote import DETECTED, EVENT_TYPES, FAILED
+from app.monitors.remote import DETECTED, EVENT_TYPES, FAILED, OUR_KEY
 from app.monitors.signature import Headers, Verifier
 from app.store.db import Database
-from app.store.monitor_webhooks import Webhook, take_webhook
+from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.storable import storable
 from app.store.times import now_ms, to_ms
 
 log = logging.getLogger(__name__)
-
-METADATA_KEY = "llm_relay"
-"""Under which a monitor's metadata at Parallel has our id of it."""
 
 _STATUSES = {"unknown": "unknown_monitor"}
 _ID = re.compile(r"[!-~]{1,200}")
@@ -137,7 +134,7 @@ def _read(webhook_id: str, body: bytes, now: int) -> Webhook | None:
     data = _member(message, "data")
     event = _member(data, "event")
     parallel_id = _read_id(_member(data, "monitor_id"), "data.monitor_id")
-    monitor_id = _member(_member(data, "metadata"), METADATA_KEY)
+    monitor_id = _member(_member(data, "metadata"), OUR_KEY)
     ours = monitor_id if isinstance(monitor_id, str) and _ID.fullmatch(monitor_id) else None
     if kind == DETECTED:
         group = _read_id(_member(event, "event_group_id"), "data.event.event_group_id")

@@ -128,16 +128,22 @@ class Names:
         if entry is not None:
             _check_way(call, entry.model)
             return entry
-        if self._updates is not None and self._updates.is_for(call.wanted) and self._asks_for_updates(asked or call):
+        if (
+            self._updates is not None
+            and self._updates.is_for(call.wanted)
+            and self._is_for_updates(call, asked or call)
+        ):
             return call.led(KIND, SPEED, self._updates.target)
         return await self._find(call.wanted) or self._stand_in(call)
 
-    def _asks_for_updates(self, call: Call) -> bool:
-        """Whether a call for `speed` is one for updates: not where an operator gave that name to something, or switched them off."""
+    def _is_for_updates(self, call: Call, asked: Call) -> bool:
+        """Whether a call for `speed` is one for updates: not where an operator gave that name to something, or switched them off,
+        nor where its token is for what Parallel calls so alone."""
         rule, route = self._updates, self._directory.find(SPEED)
         if rule is None or (route is not None and route.name is not None) or self._directory.find(rule.target) is None:
             return False
-        return rule.asks(call)
+        may_use, names = call.principal.may_use, (step.name for step in call.way)
+        return may_use(SPEED, *rule.names, *names) and rule.asks(asked)
 
     def _stand_in(self, call: Call) -> Call:
         """`call` for a name that stands for nothing, led to the default model where that may stand in."""

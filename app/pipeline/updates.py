@@ -18,6 +18,9 @@ ReadText = Callable[[Call], str]
 class UpdateRule:
     """Leads calls for `speed` that ask for updates.
 
+    Attributes:
+        names: all by which the target can be asked for.
+
     Args:
         target: of a built-in provider, in full, which no alias stands for by chance.
         words: of which one, as a whole word in any case, makes a question one for updates.
@@ -26,7 +29,7 @@ class UpdateRule:
     def __init__(self, target: str, words: Sequence[str], read_text: ReadText) -> None:
         provider, _, model = target.partition("/")
         self.target = target
-        self._names = frozenset({target, f"{provider}-{model}", model})
+        self.names = frozenset({target, f"{provider}-{model}", model})
         self._words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, map(_folded, words)))})(?!\w)")
         self._read_text = read_text
 
@@ -41,7 +44,7 @@ class UpdateRule:
     def may_answer(self, call: Call, names: Iterable[str]) -> bool:
         """Whether updates may be the answer to `call`, where it may be led to these names."""
         wanted = {normalise(name) for name in names}
-        return not wanted.isdisjoint(self._names) or (SPEED in wanted and self.asks(call))
+        return not wanted.isdisjoint(self.names) or (SPEED in wanted and self.asks(call))
 
 
 def _folded(text: str) -> str:

@@ -22,7 +22,7 @@ from app.core.errors import RelayError
 from app.core.jsonio import dumps
 from app.monitors.webhooks import Receiver
 from app.store.db import Database, open_database
-from app.store.monitors import find_monitor
+from app.store.monitors.rows import find_monitor
 from tests.databases import KINDS
 from tests.monitors.rows import add, rows
 from tests.monitors.signing import OTHER_SECRET, SECRET, legacy, sign_bytes, signed

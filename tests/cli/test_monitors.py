@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from app.core.updates import Update, write_updates
 from app.store.db import Database, open_database
-from app.store.monitor_webhooks import Webhook, take_webhook
+from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.times import now_ms
 from cli.__main__ import app
 from tests.parallel_server import Fault, ParallelServer, running_parallel

@@ -385,6 +385,10 @@ def test_token_that_is_for_neither_may_not(new_user: NewUser) -> None:
     assert {user.ask(model=model).status_code for model in ("speed", "monitor-updates")} == {403}
 
 
+def test_token_for_parallels_chat_alone_is_answered_by_it(new_user: NewUser) -> None:
+    assert new_user(models=["parallelai/speed"]).told(model="speed") == PROXIED
+
+
 @EACH_WAY
 @pytest.mark.parametrize("model", ["kept", "kept-updates"])
 def test_cache_neither_keeps_nor_gives_again_what_is_told_once(user: User, model: str, streamed: bool) -> None:

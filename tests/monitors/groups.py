@@ -6,7 +6,7 @@ from typing import Any
 from app.core.jsonio import dumps
 from app.core.updates import Update, write_updates
 from app.store.db import Database
-from app.store.monitors import Monitor, add_monitor
+from app.store.monitors.rows import Monitor, add_monitor
 from app.store.times import now_ms
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.store.db import Database
-from app.store.monitors import Monitor, activate, add_monitor
+from app.store.monitors.rows import Monitor, activate, add_monitor
 
 
 async def add(db: Database, number: int = 1, username: str = "alice", parallel_id: str | None = "monitor_1") -> Monitor:

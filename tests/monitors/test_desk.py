@@ -16,7 +16,7 @@ from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.reconciling import GRACE_MS, Reconciler
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitors import Monitor, add_monitor, find_monitor, list_monitors
+from app.store.monitors.rows import Monitor, add_monitor, find_monitor, list_monitors
 from app.store.times import MS_PER_HOUR
 from tests.parallel_server import Fault, ParallelServer
 

@@ -12,8 +12,8 @@ from app.core.updates import Update
 from app.monitors.feed import EventFeed
 from app.monitors.messages import OPENING
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitor_feed import number_groups
-from app.store.monitor_groups import EventGroup
+from app.store.monitors.feed import number_groups
+from app.store.monitors.groups import EventGroup
 from tests.databases import KINDS, postgresql_only
 from tests.monitors.groups import put_group, put_monitor
 

@@ -17,8 +17,8 @@ from app.monitors.fetching import GIVE_UP_MS, LEASE_MS, Fetcher
 from app.monitors.parallel import ParallelMonitors
 from app.providers.transport import Transport
 from app.store.db import Database
-from app.store.monitor_fetches import Claim
-from app.store.monitor_webhooks import Webhook, take_webhook
+from app.store.monitors.fetches import Claim
+from app.store.monitors.webhooks import Webhook, take_webhook
 from tests.databases import KINDS
 from tests.monitors.rows import add, rows
 from tests.parallel_server import KEY, Fault, ParallelServer, running_parallel

@@ -16,8 +16,8 @@ from app.monitors.forwarding import GIVE_UP_MS, LONGEST_PAUSE_MS, Forwarder, new
 from app.providers.transport import Transport
 from app.settings import Settings
 from app.store.db import Database
-from app.store.monitor_deliveries import Delivery, list_deliveries, replay_delivery
-from app.store.monitors import Monitor
+from app.store.monitors.deliveries import Delivery, list_deliveries, replay_delivery
+from app.store.monitors.rows import Monitor
 from app.store.times import now_ms
 from app.webhook_way import UserWebhookWay
 from tests.databases import KINDS, postgresql_only

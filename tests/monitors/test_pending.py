@@ -8,7 +8,7 @@ import pytest
 from app.monitors import pending as module
 from app.monitors.pending import PendingUpdates
 from app.store.db import Database, DatabaseUnavailable
-from app.store.monitor_updates import claim_updates, renew_claims
+from app.store.monitors.updates import claim_updates, renew_claims
 from app.store.times import now_ms
 from tests.monitor_rows import processed, put_group
 

@@ -89,7 +89,7 @@ class MonitorEventRow(Row, table=True):
         gave_up_at: when nobody asked any more.
         processed_at: when they had been delivered whole, as the answer to a call.
         claimed_by, claimed_until: the call that is delivering them, and until when nobody else may.
-        feed_number: its place in the order in which they are told as they come (`app.store.monitor_feed`); None before.
+        feed_number: its place in the order in which they are told as they come (`app.store.monitors.feed`); None before.
     """
 
     __tablename__ = "monitor_events"

@@ -2,11 +2,11 @@
 
 from app.monitors.sweeping import WEBHOOK_DAYS, Sweep
 from app.store.db import Database
-from app.store.monitor_deliveries import queue_deliveries
-from app.store.monitor_feed import number_groups
-from app.store.monitor_retention import delete_old_webhooks
-from app.store.monitor_webhooks import Webhook, take_webhook
-from app.store.monitors import begin_cancel, finish_cancel
+from app.store.monitors.deliveries import queue_deliveries
+from app.store.monitors.feed import number_groups
+from app.store.monitors.retention import delete_old_webhooks
+from app.store.monitors.rows import begin_cancel, finish_cancel
+from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.times import MS_PER_DAY
 from tests.monitors.groups import forwarding_to, put_group, put_monitor
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.jsonio import loads
 from app.core.updates import UpdateGroup, read_updates
 from app.store.db import Database
+from app.store.monitors.groups import read_list
 from app.store.statements import Statements
 
 # Whoever asks at the same moment may have taken what was found; with so many at once somebody else tells it all.
@@ -123,16 +123,11 @@ def _groups(statements: Statements, rows: Sequence[Sequence[Any]]) -> tuple[Upda
         statements.rows(f"SELECT id, query FROM monitors WHERE id IN ({_places(names)})", names)  # type: ignore[arg-type] # noqa: S608 - our words; rows of two
     )
     return tuple(
-        UpdateGroup(group_id, queries.get(monitor_id, ""), received_at, read_updates(_decoded(events)))
+        UpdateGroup(group_id, queries.get(monitor_id, ""), received_at, read_updates(read_list(events)))
         for received_at, group_id, monitor_id, events in sorted(
             (received_at, group_id, monitor_id, events) for group_id, monitor_id, received_at, events in rows
         )
     )
-
-
-def _decoded(events: Any) -> Any:
-    """A column of JSON: past SQLAlchemy's types it comes as text."""
-    return loads(events) if isinstance(events, str) else events
 
 
 def _names(name: str, values: Sequence[str]) -> dict[str, object]:

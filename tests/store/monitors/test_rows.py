@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.store.db import Database
-from app.store.monitors import (
+from app.store.monitors.rows import (
     Monitor,
     activate,
     add_monitor,

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.jsonio import Json, dumps
 from app.store.db import Database
-from app.store.monitor_groups import GROUP, EventGroup, read_group, read_list
+from app.store.monitors.groups import GROUP, EventGroup, read_group, read_list
 from app.store.statements import Statements
 
 MOST_LOGGED = 20

@@ -8,7 +8,7 @@ and can be told what follows by any worker, once.
 from dataclasses import dataclass
 
 from app.store.db import Database
-from app.store.monitor_groups import GROUP, EventGroup, read_group
+from app.store.monitors.groups import GROUP, EventGroup, read_group
 from app.store.statements import Statements
 
 _MOST_AT_ONCE = 200

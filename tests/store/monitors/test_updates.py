@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from app.store.db import Database
-from app.store.monitor_updates import (
+from app.store.monitors.updates import (
     Claim,
     Claimed,
     claim_updates,

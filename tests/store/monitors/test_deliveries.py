@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from app.store.db import Database
-from app.store.monitor_deliveries import (
+from app.store.monitors.deliveries import (
     MOST_LOGGED,
     Attempt,
     Delivery,

@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 from app.store.db import Database
-from app.store.monitor_webhooks import (
+from app.store.monitors.rows import (
+    activate,
+    begin_cancel,
+    fail_creation,
+    find_monitor,
+    finish_cancel,
+    note_cancel_failure,
+)
+from app.store.monitors.webhooks import (
     TakenWebhook,
     Webhook,
     take_webhook,
     webhooks_since,
 )
-from app.store.monitors import activate, begin_cancel, fail_creation, find_monitor, finish_cancel, note_cancel_failure
 from app.store.statements import Statements
 from tests.databases import sqlite_only
 from tests.monitors.rows import add, rows

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.jsonio import loads
 from app.store.db import Database
+from app.store.monitors.groups import read_list
 
 _COLUMNS = "event_group_id, monitor_id, username, received_at, fetched_at, processed_at, gave_up_at, attempts, last_error, events"
 _OF_MONITOR = (
@@ -15,7 +15,7 @@ _OF_MONITOR = (
 
 
 @dataclass(frozen=True, slots=True)
-class EventGroup:
+class ListedGroup:
     """One row; see `app.store.tables.monitors.MonitorEventRow`. `events` is as `app.core.updates` writes them."""
 
     id: str
@@ -39,13 +39,8 @@ class EventGroup:
         return "given_up" if self.gave_up_at is not None else "waiting"
 
 
-async def list_event_groups(db: Database, monitor_id: str, most: int) -> list[EventGroup]:
+async def list_event_groups(db: Database, monitor_id: str, most: int) -> list[ListedGroup]:
     """The last ones of a monitor, the newest first."""
     values = {"monitor_id": monitor_id, "most": most}
     rows = await db.transact(lambda statements: statements.rows(_OF_MONITOR, values), writes=False)
-    return [EventGroup(*(*row[:-1], _decoded(row[-1]))) for row in rows]
-
-
-def _decoded(events: object) -> Any:
-    """JSON comes as text from SQLite, and decoded from PostgreSQL's driver."""
-    return loads(events) if isinstance(events, str | bytes) else events or []
+    return [ListedGroup(*(*row[:-1], read_list(row[-1] or "[]"))) for row in rows]

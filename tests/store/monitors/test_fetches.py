@@ -8,7 +8,7 @@ import pytest
 
 from app.core.updates import Update, write_updates
 from app.store.db import Database
-from app.store.monitor_fetches import (
+from app.store.monitors.fetches import (
     Claim,
     claim_due,
     claim_missing,
@@ -17,7 +17,7 @@ from app.store.monitor_fetches import (
     note_fetch_failure,
     put_back,
 )
-from app.store.monitor_webhooks import Webhook, take_webhook
+from app.store.monitors.webhooks import Webhook, take_webhook
 from tests.monitors.rows import add, rows
 
 NOW = 2000
