@@ -13,6 +13,7 @@ from app.monitors.asked import (
 )
 
 _JSON = "application/json"
+_FREQUENCY = "^(([1-9][0-9]?|[1-6][0-9]{2}|7[01][0-9]|720)h|([1-9]|[12][0-9]|30)d|[1-4]w)$"
 _TEXT = {"type": ["string", "null"]}
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
 _ERROR = {
@@ -31,6 +32,7 @@ _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum
 _REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["query"],
+    "oneOf": [{"required": ["cadence"]}, {"required": ["frequency"]}],
     "properties": {
         "query": {
             "type": "string",
@@ -39,7 +41,7 @@ _REQUEST: dict[str, Any] = {
             "examples": ["releases of Python"],
         },
         "cadence": {"enum": [*CADENCES]},
-        "frequency": {"type": "string", "pattern": "^[1-9][0-9]{0,2}[hdw]$", "examples": ["6h"]},
+        "frequency": {"type": "string", "pattern": _FREQUENCY, "examples": ["6h"]},
         "processor": {"enum": [*PROCESSORS]},
         "output_schema": {"type": "object"},
         "metadata": {

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -315,6 +316,27 @@ def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:
     assert httpx.get(f"{gateway.base_url}/v1/monitors", trust_env=False).status_code == 401
     stream = httpx.get(f"{gateway.base_url}/v1/monitors/events/stream", trust_env=False)
     assert stream.status_code == 401
+
+
+def test_what_is_documented_is_what_is_got(new_user: Callable[..., User], gateway: Gateway) -> None:
+    user = new_user(rate_limit=1_000_000)
+    user.create()
+    schemathesis = str(Path(sys.executable).with_name("schemathesis"))
+    run = subprocess.run(
+        [
+            *(schemathesis, "run", f"{gateway.base_url}/openapi.json", "--include-path-regex", "/v1/monitors"),
+            *("--exclude-path-regex", "stream", "--phases", "examples,fuzzing", "--max-examples", "8", "--no-color"),
+            *("--exclude-checks", "positive_data_acceptance"),  # which addresses may be forwarded to, no schema says
+            *("--header", f"Authorization: Bearer {user.token}"),
+        ],
+        cwd=gateway.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout
 
 
 def test_webhook_during_a_restart_comes_again(user: User, gateway: Gateway, parallel: ParallelServer) -> None:

@@ -135,8 +135,8 @@ def test_the_document_needs_no_token_and_names_the_paths_of_the_api(public: Gate
 
 def generate(gateway: Gateway, folder: Path, half: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run schemathesis, all its checks."""
-    # The administrators' API has a test of its own, by an administrator.
-    paths = NOT_CHAT if half == "--include-path-regex" else f"{NOT_CHAT}|/admin/"
+    # The administrators' API has a test of its own, by an administrator; monitors have one where there is a Parallel to ask.
+    paths = NOT_CHAT if half == "--include-path-regex" else f"{NOT_CHAT}|/admin/|/v1/monitors"
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
     return subprocess.run(
         [*command, half, paths, "--max-examples", "4", "--no-color", *options],
