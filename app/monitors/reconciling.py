@@ -127,10 +127,13 @@ class Reconciler:
             await self._cancel_there(remote.id, done)
 
     async def _cancel_there(self, parallel_id: str, done: Reconciled) -> None:
+        """Cancel what is still active there: since the list was read, others may have."""
         try:
+            if (await self._remote.get(parallel_id)).status != ACTIVE:
+                return
             await self._remote.cancel(parallel_id)
         except UnknownMonitor:
-            pass
+            return
         except RelayError as exc:
             _keep(done, parallel_id, exc.message)
             return

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ class User:
         )
         assert answer.status_code == 200, answer.text
         return str(answer.json()["choices"][0]["message"]["content"])
+
+    def has(self, monitor_id: str, group: str) -> bool:
+        """Whether that event group is among what it found."""
+        return any(each["event_group_id"] == group for each in self.groups(monitor_id))
 
     def groups(self, monitor_id: str) -> list[dict[str, Any]]:
         """What it found."""
@@ -310,6 +315,24 @@ def test_nobody_reaches_another_users_monitor_by_any_route(
         assert "A secret of the owner" not in stranger.ask(model=model)
     assert "A secret of the owner" in owner.ask()
     assert owner.http.get(f"/v1/monitors/{monitor_id}").json()["status"] == "active"
+
+
+def test_nobody_reads_along_with_another_user(new_user: Callable[..., User], parallel: ParallelServer) -> None:
+    owner, stranger = new_user(), new_user()
+    owned, own = owner.create()["monitor_id"], stranger.create()["monitor_id"]
+    first = parallel.detect(owned, "A secret of the owner.")
+    wait_for(lambda: [each for each in owner.groups(owned) if each["state"] == "pending"])
+
+    for last in (None, first):
+        headers = {"last-event-id": last} if last else {}
+        with stranger.http.stream("GET", "/v1/monitors/events/stream", headers=headers) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "retry: 3000"
+            second = parallel.detect(owned, "Another one.")
+            wait_for(partial(owner.has, owned, second))
+            parallel.detect(own, "The stranger's own.")
+            [data] = [line for line in _until(lines, "data: ") if line.startswith("data: ")]
+        assert "The stranger's own." in data
 
 
 def test_without_a_token_there_is_nothing(gateway: Gateway) -> None:

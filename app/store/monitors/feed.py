@@ -23,6 +23,8 @@ _LOCK = (
     "INSERT INTO leases (name, holder, until) VALUES ('monitor feed', '', 0)"
     " ON CONFLICT (name) DO UPDATE SET until = excluded.until RETURNING until"
 )
+# All rows first, in the order in which all others change several of them, so that nobody waits for another crosswise.
+_HOLD = "UPDATE monitor_events SET feed_number = feed_number WHERE event_group_id = :id"
 _NUMBER = (
     "UPDATE monitor_events SET feed_number = (SELECT COALESCE(MAX(feed_number), 0) + 1 FROM monitor_events)"
     " WHERE event_group_id = :id AND feed_number IS NULL"
@@ -53,11 +55,12 @@ async def number_groups(db: Database) -> int:
 
     def number(statements: Statements) -> None:
         statements.rows(_LOCK, {})
+        statements.many(_HOLD, [{"id": each} for each in sorted(ids)])
         for each in ids:  # not all at once: each has to see the one before
-            statements.many(_NUMBER, [each])
+            statements.many(_NUMBER, [{"id": each}])
 
     while found := await db.transact(lambda statements: statements.rows(_NEW, {"most": _MOST_AT_ONCE}), writes=False):
-        ids = [{"id": row[0]} for row in found]
+        ids = [row[0] for row in found]
         await db.transact(number)
     rows = await db.transact(lambda statements: statements.rows(_HIGHEST, {}), writes=False)
     highest: int = rows[0][0]

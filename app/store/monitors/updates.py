@@ -25,7 +25,15 @@ _STANDING = (
     f" COALESCE(SUM(CASE WHEN claimed_until > :now AND claimed_by <> :claim AND {_COUNT} > 0 THEN 1 ELSE 0 END), 0)"
     f" FROM monitor_events WHERE {_PENDING}"
 )
-_MINE = f"{_PENDING} AND claimed_by = :claim"
+_HELD = f"SELECT event_group_id FROM monitor_events WHERE {_PENDING} AND claimed_by = :claim"  # noqa: S608 - our words
+# Each row by itself, and all in the order of their ids, as whoever else changes several of them does: so no two wait for each
+# other crosswise.
+_ONE = "event_group_id = :group AND processed_at IS NULL"
+_CLAIM = (
+    f"UPDATE monitor_events SET claimed_by = :claim, claimed_until = :until WHERE {_ONE} AND claimed_until <= :now"  # noqa: S608 - our words
+    " RETURNING event_group_id, monitor_id, received_at, events"
+)
+_MINE = f"{_ONE} AND claimed_by = :claim"
 _MARK = f"UPDATE monitor_events SET processed_at = :now, claimed_by = NULL, claimed_until = 0 WHERE {_MINE}"  # noqa: S608 - our words
 _RELEASE = f"UPDATE monitor_events SET claimed_by = NULL, claimed_until = 0 WHERE {_MINE}"  # noqa: S608 - our words
 _RENEW = f"UPDATE monitor_events SET claimed_until = :until WHERE {_MINE}"  # noqa: S608 - our words
@@ -75,20 +83,32 @@ async def claim_updates(db: Database, claim: Claim, most: int, *, now: int, unti
 
 async def mark_processed(db: Database, claims: Sequence[Claim], now: int) -> None:
     """Keep that what is still claimed by these has been told."""
-    rows = [_values(claim) | {"now": now} for claim in claims]
-    await db.transact(lambda statements: statements.many(_MARK, rows))
+    await _change(db, _MARK, claims, now=now)
 
 
 async def release_updates(db: Database, claims: Sequence[Claim]) -> None:
     """Let others claim at once what these have."""
-    rows = [_values(claim) for claim in claims]
-    await db.transact(lambda statements: statements.many(_RELEASE, rows))
+    await _change(db, _RELEASE, claims)
 
 
 async def renew_claims(db: Database, claims: Sequence[Claim], until: int) -> None:
     """Let them hold until then, where nobody else has claimed the same in the meantime."""
-    rows = [_values(claim) | {"until": until} for claim in claims]
-    await db.transact(lambda statements: statements.many(_RENEW, rows))
+    await _change(db, _RENEW, claims, until=until)
+
+
+async def _change(db: Database, sql: str, claims: Sequence[Claim], **values: object) -> None:
+    """Run a statement on each group that is held by one of the claims."""
+
+    def work(statements: Statements) -> None:
+        held = sorted(
+            (row[0], claim.id)
+            for claim in claims
+            for row in statements.rows(_HELD, {"username": claim.username, "claim": claim.id})
+        )
+        if held:
+            statements.many(sql, [{"group": group, "claim": claim, **values} for group, claim in held])
+
+    await db.transact(work)
 
 
 def _newest(found: Sequence[Sequence[Any]], most: int) -> list[str]:
@@ -104,14 +124,8 @@ def _newest(found: Sequence[Sequence[Any]], most: int) -> list[str]:
 
 
 def _claim(statements: Statements, group_ids: Sequence[str], values: dict[str, object]) -> Sequence[Sequence[Any]]:
-    names = _names("group", group_ids)
     # The condition once more: between the look and this, another worker may have come.
-    return statements.rows(
-        "UPDATE monitor_events SET claimed_by = :claim, claimed_until = :until"  # noqa: S608 - our words
-        f" WHERE event_group_id IN ({_places(names)}) AND processed_at IS NULL AND claimed_until <= :now"
-        " RETURNING event_group_id, monitor_id, received_at, events",
-        values | names,
-    )
+    return [row for group in group_ids for row in statements.rows(_CLAIM, values | {"group": group})]
 
 
 def _groups(statements: Statements, rows: Sequence[Sequence[Any]]) -> tuple[UpdateGroup, ...]:
@@ -136,7 +150,3 @@ def _names(name: str, values: Sequence[str]) -> dict[str, object]:
 
 def _places(names: dict[str, object]) -> str:
     return ", ".join(f":{name}" for name in names)
-
-
-def _values(claim: Claim) -> dict[str, object]:
-    return {"username": claim.username, "claim": claim.id}
