@@ -60,7 +60,8 @@ class Asking:
         key = self._key()
         if not key:
             raise Unavailable(
-                f"Monitors need an API key of Parallel: the operator of this gateway sets {KEY_VARIABLES}."
+                f"Monitors need an API key of Parallel: the operator of this gateway sets {KEY_VARIABLES}.",
+                code="monitors_not_set_up",
             )
         content = b"" if body is None else dumps(body)
         deadline = time.monotonic() + self._deadline_s
