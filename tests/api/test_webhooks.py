@@ -23,8 +23,8 @@ from app.core.jsonio import dumps
 from app.monitors.webhooks import Receiver
 from app.store.db import Database, open_database
 from app.store.monitors.rows import find_monitor
-from tests.databases import KINDS
-from tests.monitors.rows import add, rows
+from tests.databases import KINDS, sqlite_only
+from tests.monitor_rows import CREATING, put_monitor, rows
 from tests.monitors.signing import OTHER_SECRET, SECRET, legacy, sign_bytes, signed
 
 NOW_S = 1_767_225_600
@@ -98,7 +98,7 @@ def error_of(answer: httpx.Response) -> Any:
 async def test_webhook_that_is_signed_by_any_of_our_secrets_is_stored(
     database: Database, door: Door, secret: str
 ) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
     body = detected()
 
     answer = await door.post(body, signed(body, NOW_S, secret=secret))
@@ -109,7 +109,7 @@ async def test_webhook_that_is_signed_by_any_of_our_secrets_is_stored(
 
 
 async def test_replay_and_second_webhook_of_a_group_are_duplicates(database: Database, door: Door) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     body = detected()
     await door.post(body)
 
@@ -129,7 +129,7 @@ async def test_unknown_monitor_is_told_of_by_200(door: Door) -> None:
 
 
 async def test_monitor_that_is_being_created_is_found_by_its_metadata(database: Database, door: Door) -> None:
-    monitor = await add(database, parallel_id=None)
+    monitor = await put_monitor(database, **CREATING)
 
     answer = await door.post(detected(llm_relay=monitor.id, username="mallory"))
 
@@ -151,7 +151,7 @@ async def test_monitor_that_is_being_created_is_found_by_its_metadata(database: 
     ],
 )
 async def test_run_that_failed_is_noted_with_its_reason(database: Database, door: Door, event: Any, said: str) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
 
     answer = await door.post(run_of("failed", event))
 
@@ -175,7 +175,7 @@ async def test_run_that_failed_is_noted_with_its_reason(database: Database, door
     ],
 )
 async def test_run_is_noted_at_its_time(database: Database, door: Door, at: Any, ran_at_s: float) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
 
     answer = await door.post(run_of("completed", at=at))
 
@@ -196,6 +196,7 @@ def without(name: str) -> Callable[[dict[str, str]], dict[str, str]]:
     return lambda values: {key: value for key, value in values.items() if key != name}
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     "change",
     [
@@ -214,7 +215,7 @@ def without(name: str) -> Callable[[dict[str, str]], dict[str, str]]:
 async def test_what_is_not_parallels_is_refused_and_not_written(
     database: Database, door: Door, change: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     body = detected()
 
     answer = await door.post(body, change(signed(body, NOW_S)))
@@ -256,6 +257,7 @@ MALFORMED = [
 ]
 
 
+@sqlite_only
 @pytest.mark.parametrize("body", MALFORMED)
 async def test_signed_body_that_cannot_be_understood_is_400(database: Database, door: Door, body: bytes) -> None:
     answer = await door.post(body, sign_bytes(body, NOW_S))
@@ -266,7 +268,7 @@ async def test_signed_body_that_cannot_be_understood_is_400(database: Database, 
 
 
 async def test_body_of_256_kib_is_taken_and_a_larger_one_is_not(database: Database, door: Door) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     body = detected()
     full = body + b" " * (MOST_BODY_BYTES - len(body))
 
@@ -277,6 +279,7 @@ async def test_body_of_256_kib_is_taken_and_a_larger_one_is_not(database: Databa
     assert error_of(answer)["message"] == "A webhook has at most 262144 bytes."
 
 
+@sqlite_only
 async def test_body_that_does_not_end_is_refused_before_it_has_all_come(door: Door) -> None:
     sent = 0
 
@@ -292,6 +295,7 @@ async def test_body_that_does_not_end_is_refused_before_it_has_all_come(door: Do
     assert sent <= 6
 
 
+@sqlite_only
 async def test_signature_is_over_the_body_as_it_was_sent(door: Door) -> None:
     body = gzip.compress(detected())
 
@@ -303,7 +307,7 @@ async def test_signature_is_over_the_body_as_it_was_sent(door: Door) -> None:
 async def test_without_a_secret_nothing_is_taken_and_the_log_names_the_variable_once_a_minute(
     database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     closed = Door(database)
 
     for _ in range(3):
@@ -321,7 +325,7 @@ async def test_without_a_secret_nothing_is_taken_and_the_log_names_the_variable_
 async def test_insecure_webhooks_are_taken_as_they_are_and_known_by_their_bodies(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     door = Door(database, insecure=True)
 
     stored = await door.post(detected(), {})
@@ -336,7 +340,7 @@ async def test_insecure_webhooks_are_taken_as_they_are_and_known_by_their_bodies
 
 
 async def test_with_a_secret_insecure_means_nothing(database: Database) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
 
     answer = await Door(database, SECRET, insecure=True).post(detected(), {})
 
@@ -345,7 +349,7 @@ async def test_with_a_secret_insecure_means_nothing(database: Database) -> None:
 
 
 async def test_address_that_sends_too_many_waits_and_others_do_not(database: Database) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     door = Door(database, SECRET, per_minute=3)
     statuses = [(await door.post(detected(), {})).status_code for _ in range(2)]
     statuses += [(await door.post(detected())).status_code for _ in range(2)]
@@ -361,7 +365,7 @@ async def test_address_that_sends_too_many_waits_and_others_do_not(database: Dat
 async def test_while_the_database_is_locked_the_sender_is_told_to_come_again_and_gets_it_in(
     database: Database, database_url: str
 ) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     hasty = open_database(database_url if database.path else f"{database_url}?lock_timeout=50ms")
     if database.path:
         await hasty.transact(lambda statements: statements.rows("PRAGMA busy_timeout = 10", {}))
@@ -409,9 +413,10 @@ ENVELOPES = st.fixed_dictionaries(
     },
 )
 BODIES = st.binary(max_size=1000) | (ENVELOPES | JSON).map(json.dumps).map(str.encode)
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@sqlite_only
 @FUZZ
 @given(
     BODIES,

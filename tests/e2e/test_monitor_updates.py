@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -15,19 +16,22 @@ from sqlalchemy import text
 
 from app.auth.tokens import id_of
 from app.providers.updates import NOTHING
-from app.store.db import Database, open_database
+from app.store.db import Database
+from app.store.monitors.rows import Monitor
 from app.store.schema import upgrade
 from tests.databases import KINDS, SQLITE
 from tests.e2e.conftest import ONE_ATTEMPT
-from tests.e2e.gateway import ROWS_S, Gateway
+from tests.e2e.gateway import Gateway
 from tests.e2e.readers import Clients
 from tests.e2e.smart_models import add_smart_models
 from tests.e2e.speakers import SPEAKERS
 from tests.e2e.standin import Answer, Exchange, StandIn
+from tests.e2e.stored import in_database
 from tests.e2e.surfaces import EACH_WAY, OPENAI, SURFACES, Surface
-from tests.monitor_rows import SOURCE, processed, put_group, put_monitor
+from tests.monitor_rows import UPDATE, processed, put_group, put_monitor, rows, saying
 from tests.postgres import Postgres
 from tests.smart import make_smart
+from tests.waiting import WAIT_S, until, wait_for
 
 pytestmark = [pytest.mark.xdist_group("monitor_updates")]
 
@@ -35,7 +39,6 @@ T = TypeVar("T")
 NEWS = "What’s new?"
 PROXIED = "Parallel says hello."
 MOST = 5
-WAIT_S = 20.0
 
 NAMES = (
     make_smart("alias", "whats-up", target="Speed"),
@@ -53,24 +56,25 @@ def answered(exchange: Exchange) -> Answer:
     return Answer.json({"choices": [{"index": 0, "message": {"role": "assistant", "content": PROXIED}}]})
 
 
-def in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """What it gives; the test may have a loop of its own."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
+ON_BOTH = pytest.mark.parametrize("url", KINDS, indirect=True)
+"""For what the database decides: whose an update is when several want it, and what is known of it afterwards."""
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def url(request: pytest.FixtureRequest, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=[SQLITE])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the database of all machines; on SQLite, where a test does not say otherwise."""
+    if request.param == SQLITE:
+        yield f"sqlite:///{tmp_path_factory.mktemp('shared') / 'relay.db'}"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
     name = postgres.create()
-    folder = tmp_path_factory.mktemp("shared")
-    url = f"sqlite:///{folder / 'relay.db'}" if request.param == SQLITE else postgres.url(name)
-    yield url
+    yield postgres.url(name)
     postgres.drop(name)
 
 
 @pytest.fixture(scope="module")
 def machines(url: str, provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
-    """Two gateways on one database, the second of two workers."""
+    """Two gateways on one database; on SQLite, the second of two workers."""
     key = {"PARALLEL_API_KEY": "plk-e2e-0c61", "MONITOR_UPDATES_PER_REPLY": str(MOST), "DATABASE_URL": url}
     key |= {"METRICS_CIDRS": "127.0.0.0/8"}
     config = {
@@ -83,7 +87,10 @@ def machines(url: str, provider: StandIn, tmp_path_factory: pytest.TempPathFacto
         }
     }
     add_smart_models(url, *NAMES)
-    made = [Gateway(tmp_path_factory.mktemp("machine"), config, key, workers=workers) for workers in (1, 2)]
+    made = [
+        Gateway(tmp_path_factory.mktemp("machine"), config, key, workers=workers)
+        for workers in (1, 2 if url.startswith("sqlite") else 1)
+    ]
     with contextlib.ExitStack() as stack:
         for machine in made:
             machine.token = "none"  # made below; the first start of the first shows one that nobody needs
@@ -109,38 +116,37 @@ class User:
             timeout=WAIT_S,
         )
 
-    def put(self, *texts: str, number: int = 0, monitor: str = "", **fields: Any) -> None:
-        """An event group of theirs."""
-        monitor_id = f"mon_{self.name[-20:]}{monitor}"
+        self._monitors: dict[str, Monitor] = {}
+
+    def put(self, *texts: str, number: int = 0, about: str = "bridges", **fields: Any) -> None:
+        """An event group of a monitor of theirs."""
 
         async def put(db: Database) -> None:
-            with contextlib.suppress(Exception):  # it is there
-                await put_monitor(db, monitor_id, self.name, f"About {monitor or 'bridges'}")
-            group = f"{self.name}-{monitor}{number}"
-            await put_group(
-                db, group, *texts, username=self.name, monitor_id=monitor_id, received_at=1000 + number, **fields
-            )
+            if about not in self._monitors:
+                self._monitors[about] = await put_monitor(db, self.name, query=f"About {about}")
+            group = f"{self.name}-{about}-{number}"
+            await put_group(db, self._monitors[about], group, saying(*texts), received_at=1000 + number, **fields)
 
-        in_loop(self.with_database(put))
+        self.in_database(put)
 
     def pending(self) -> int:
         """How many of their event groups were not told, as far as that is known."""
-        found = in_loop(self.with_database(processed))
-        return sum(not told for group, told in found.items() if group.startswith(self.name))
+        return self.in_database(self._count_pending)
 
     def wait_until_told(self, but: int = 0) -> None:
         """What was delivered is marked a moment later."""
-        until = time.monotonic() + WAIT_S
-        while self.pending() != but:
-            assert time.monotonic() < until, "not marked"
-            time.sleep(0.02)
+
+        async def is_told(db: Database) -> bool:
+            return await self._count_pending(db) == but
+
+        self._wait_until(is_told)
 
     def wait_until_free(self) -> None:
         """So is what is put back."""
-        self._wait_for("SELECT COUNT(*) FROM monitor_events WHERE username = :user AND claimed_by IS NOT NULL", 0)
+        self._wait_until(partial(self._are_all, "claimed_by IS NULL"))
 
     def wait_until_claimed(self) -> None:
-        self._wait_for("SELECT COUNT(*) FROM monitor_events WHERE username = :user AND claimed_by IS NULL", 0)
+        self._wait_until(partial(self._are_all, "claimed_by IS NOT NULL"))
 
     def ask(
         self, said: str = NEWS, model: str = "speed", surface: Surface = OPENAI, *, streamed: bool = False
@@ -156,35 +162,30 @@ class User:
 
     def rows(self, count: int) -> list[dict[str, Any]]:
         """Of `request_logs`, waited for."""
+        query = text("SELECT * FROM request_logs WHERE username = :user ORDER BY received_at")
 
         async def read(db: Database) -> list[dict[str, Any]]:
             async with db.read() as connection:
-                query = text("SELECT * FROM request_logs WHERE username = :user ORDER BY received_at")
-                return [dict(row) for row in (await connection.execute(query, {"user": self.name})).mappings()]
+                found = [dict(row) for row in (await connection.execute(query, {"user": self.name})).mappings()]
+            return found if len(found) >= count else []
 
-        until = time.monotonic() + ROWS_S
-        while len(rows := in_loop(self.with_database(read))) < count:
-            assert time.monotonic() < until, rows
-            time.sleep(0.05)
-        return rows
+        found: list[dict[str, Any]] = self.in_database(lambda db: until(lambda: read(db)))
+        return found
 
-    def _wait_for(self, query: str, count: int) -> None:
-        async def read(db: Database) -> int:
-            async with db.read() as connection:
-                return int((await connection.execute(text(query), {"user": self.name})).scalar_one())
+    def in_database(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+        """What `work` gives of the gateway's."""
+        return in_database(self.gateway.database_url, work)
 
-        until = time.monotonic() + WAIT_S
-        while in_loop(self.with_database(read)) != count:
-            assert time.monotonic() < until, query
-            time.sleep(0.02)
+    async def _count_pending(self, db: Database) -> int:
+        found = await processed(db)
+        return sum(not told for group, told in found.items() if group.startswith(f"{self.name}-"))
 
-    async def with_database(self, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
-        """What `work` gives."""
-        database = open_database(self.gateway.database_url)
-        try:
-            return await work(database)
-        finally:
-            await database.aclose()
+    async def _are_all(self, condition: str, db: Database) -> bool:
+        others = f"SELECT 1 FROM monitor_events WHERE username = '{self.name}' AND NOT ({condition})"
+        return not await rows(db, others)
+
+    def _wait_until(self, is_so: Callable[[Database], Coroutine[Any, Any, bool]]) -> None:
+        self.in_database(lambda db: until(lambda: is_so(db)))
 
 
 @pytest.fixture(autouse=True)
@@ -228,13 +229,14 @@ def test_each_client_is_told_once_what_monitors_found(user: User, client: str, s
         again.say("Any news?")
         second = again.ask()
 
-    assert all(each in first.text for each in ("**2026-04-07**", "A bridge was built.", SOURCE))
+    assert all(each in first.text for each in ("**2026-04-07**", "A bridge was built.", *UPDATE.sources))
     assert second.text == NOTHING
 
 
+@ON_BOTH
 @EACH_WAY
 def test_oldest_comes_first_and_each_monitor_is_named_where_there_are_several(user: User, streamed: bool) -> None:
-    user.put("Second.", number=2, monitor="tunnels")
+    user.put("Second.", number=2, about="tunnels")
     user.put("First.", number=1)
     user.put("Third.", "Fourth.", number=3)
 
@@ -249,29 +251,29 @@ def test_oldest_comes_first_and_each_monitor_is_named_where_there_are_several(us
 
 @EACH_WAY
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.dialect)
-@pytest.mark.parametrize("said", ["Hello", "I knew it", "Is it renewable?", "Renewal, anew"])
-def test_all_else_goes_to_parallel(user: User, standin: StandIn, said: str, surface: Surface, streamed: bool) -> None:
+def test_all_else_goes_to_parallel(user: User, standin: StandIn, surface: Surface, streamed: bool) -> None:
     user.put("A bridge was built.")
+    others = ("Hello", "I knew it", "Is it renewable?", "Renewal, anew")
 
-    assert user.told(said, surface=surface, streamed=streamed) == PROXIED
+    assert {user.told(said, surface=surface, streamed=streamed) for said in others} == {PROXIED}
     assert user.pending() == 1
-    assert len(standin.posts) == 1
+    assert len(standin.posts) == len(others)
 
 
 @pytest.mark.parametrize(
     "model", ["speed", "SPEED", " Speed:latest", "whats-up", "WHATS-UP", "monitors/monitor-updates"]
 )
-@pytest.mark.parametrize("said", ["UPDATES!", "what changes?", NEWS])
-def test_rule_holds_for_every_spelling_and_behind_aliases(user: User, standin: StandIn, model: str, said: str) -> None:
-    user.put("A bridge was built.")
-
-    response = user.ask(said, model)
-
-    assert "A bridge was built." in OPENAI.read(response, streamed=False).text
-    assert standin.posts == []
+def test_rule_holds_for_every_spelling_and_behind_aliases(user: User, standin: StandIn, model: str) -> None:
     resolved = {"whats-up": "whats-up>updates:speed>", "speed": "updates:speed>"}
     way = resolved.get(model.strip().lower().removesuffix(":latest"))
-    assert response.headers.get("x-relay-resolved") == (f"{way}monitors/monitor-updates" if way else None)
+
+    for number, said in enumerate(("UPDATES!", "what changes?", NEWS)):
+        user.put(f"Bridge {number} was built.", number=number)
+        response = user.ask(said, model)
+
+        assert f"Bridge {number} was built." in OPENAI.read(response, streamed=False).text
+        assert response.headers.get("x-relay-resolved") == (f"{way}monitors/monitor-updates" if way else None)
+    assert standin.posts == []
 
 
 @pytest.mark.parametrize("model", ["parallelai/speed", "upstream", "parallelai-speed"])
@@ -299,6 +301,7 @@ def test_system_prompts_and_older_turns_do_not_count(user: User, surface: Surfac
     assert user.pending() == 1
 
 
+@ON_BOTH
 def test_of_too_many_the_newest_are_told_and_how_many_remain(user: User) -> None:
     for number in range(4):
         user.put(f"Number {number}a.", f"Number {number}b.", number=number)
@@ -316,8 +319,9 @@ def test_of_too_many_the_newest_are_told_and_how_many_remain(user: User) -> None
     assert "ask again" not in second
 
 
+@ON_BOTH
 def test_what_is_not_fetched_yet_is_said(user: User) -> None:
-    user.put(fetched=False)
+    user.put(fetched_at=None)
 
     words = user.told()
 
@@ -326,6 +330,7 @@ def test_what_is_not_fetched_yet_is_said(user: User) -> None:
     assert user.pending() == 1
 
 
+@ON_BOTH
 @EACH_WAY
 def test_two_who_ask_at_once_never_get_the_same(machines: list[Gateway], user: User, streamed: bool) -> None:
     texts = {f"Event {number:02}." for number in range(12)}
@@ -340,15 +345,18 @@ def test_two_who_ask_at_once_never_get_the_same(machines: list[Gateway], user: U
             return OPENAI.read(OPENAI.ask(client, "speed", streamed=streamed, text=NEWS), streamed=streamed).text
 
     told: list[str] = []
-    until = time.monotonic() + WAIT_S
     with ThreadPoolExecutor(8) as pool:
-        while user.pending():
-            assert time.monotonic() < until
-            told += pool.map(ask, range(8))
+
+        def ask_all() -> bool:
+            told.extend(pool.map(ask, range(8)))
+            return not user.pending()
+
+        wait_for(ask_all)
 
     assert sorted(each for words in told for each in texts if each in words) == sorted(texts)
 
 
+@ON_BOTH
 def test_nobody_is_told_what_another_users_monitor_found(new_user: NewUser, user: User) -> None:
     user.put("A bridge was built.")
     other = new_user()
@@ -358,6 +366,7 @@ def test_nobody_is_told_what_another_users_monitor_found(new_user: NewUser, user
     assert user.pending() == 1
 
 
+@ON_BOTH
 @EACH_WAY
 def test_call_is_recorded_at_no_cost_and_takes_a_unit_of_quota(new_user: NewUser, streamed: bool) -> None:
     user = new_user(rate_limit=1, budget_per_month=1_000_000)
@@ -404,10 +413,7 @@ def test_cache_neither_keeps_nor_gives_again_what_is_told_once(user: User, model
 
 
 def test_cache_before_speed_keeps_what_parallel_says(user: User) -> None:
-    until = time.monotonic() + WAIT_S
-    while user.ask("Who built the Golden Gate Bridge?", "kept").headers["x-relay-cache"] != "hit":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for(lambda: user.ask("Who built the Golden Gate Bridge?", "kept").headers["x-relay-cache"] == "hit")
 
 
 def request_bytes(user: User, *, streamed: bool) -> bytes:
@@ -427,11 +433,9 @@ def connected(user: User) -> socket.socket:
 
 def wait_for_calls(gateway: Gateway, count: int) -> None:
     """Return when so many are under way."""
-    until = time.monotonic() + WAIT_S
     line = f"llm_relay_calls_under_way {count}.0"
-    while line not in httpx.get(f"{gateway.base_url}/metrics", trust_env=False, timeout=WAIT_S).text.splitlines():
-        assert time.monotonic() < until, "the calls under way are others"
-        time.sleep(0.02)
+    with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=WAIT_S) as client:
+        wait_for(lambda: line in client.get("/metrics").text.splitlines())
 
 
 @contextlib.asynccontextmanager
@@ -443,6 +447,7 @@ async def nobody_writes(db: Database) -> AsyncIterator[None]:
         yield
 
 
+@ON_BOTH
 @EACH_WAY
 def test_client_that_leaves_before_the_answer_keeps_its_updates_pending(user: User, streamed: bool) -> None:
     user.put("A bridge was built.")
@@ -458,7 +463,7 @@ def test_client_that_leaves_before_the_answer_keeps_its_updates_pending(user: Us
         async with nobody_writes(db):
             await asyncio.to_thread(leave)
 
-    in_loop(user.with_database(work))
+    user.in_database(work)
 
     assert user.rows(2)[1]["outcome"] == "client_gone"
     user.wait_until_free()
@@ -466,6 +471,7 @@ def test_client_that_leaves_before_the_answer_keeps_its_updates_pending(user: Us
     assert "A bridge was built." in user.told(streamed=streamed)
 
 
+@ON_BOTH
 @EACH_WAY
 def test_client_that_asks_and_leaves_was_told_just_where_its_row_says_so(user: User, streamed: bool) -> None:
     for number in range(24):
@@ -483,10 +489,11 @@ def test_client_that_asks_and_leaves_was_told_just_where_its_row_says_so(user: U
     assert (user.pending() < 24) == ("ok" in outcomes)
 
 
+@ON_BOTH
 @EACH_WAY
 def test_client_that_leaves_amid_the_answer_keeps_its_updates_pending(user: User, streamed: bool) -> None:
     for number in range(4):
-        user.put("x" * 4_000_000, number=number)
+        user.put("x" * 2_000_000, number=number)
 
     with connected(user) as client:
         client.sendall(request_bytes(user, streamed=streamed))
@@ -496,10 +503,11 @@ def test_client_that_leaves_amid_the_answer_keeps_its_updates_pending(user: User
 
     assert user.pending() == 4
     assert user.rows(1)[0]["outcome"] == "client_gone"
-    assert user.told(streamed=streamed).count("x" * 4_000_000) == 4
+    assert user.told(streamed=streamed).count("x" * 2_000_000) == 4
     user.wait_until_told()
 
 
+@ON_BOTH
 def test_connection_that_is_kept_alive_is_told_more_than_once(user: User) -> None:
     for number in range(3):
         user.put(f"Number {number}.", number=number)
@@ -514,16 +522,10 @@ def czech(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "parallelai": {"base_url": f"{provider.base_url}/parallel", "supported_models": ["speed"], "quirks": "parallel"}
     }
     gateway = Gateway(tmp_path_factory.mktemp("czech"), config, key)
-    in_loop(_upgraded(gateway.database_url))
+    in_database(gateway.database_url, upgrade)
     gateway.start()
     yield gateway
     gateway.stop()
-
-
-async def _upgraded(url: str) -> None:
-    database = open_database(url)
-    await upgrade(database)
-    await database.aclose()
 
 
 @pytest.mark.parametrize(("said", "is_told"), [("Jaké jsou změny?", True), ("NOVINKY", True), (NEWS, False)])

@@ -5,22 +5,21 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from app.core.jsonio import dumps
-from app.store.db import open_database
+from app.store.db import Database
 from app.store.schema import upgrade
-from tests.databases import KINDS, POSTGRESQL, Databases
+from tests.databases import POSTGRESQL, SQLITE, Databases
 from tests.e2e.gateway import Gateway
-from tests.monitors.rows import add, rows
+from tests.e2e.stored import in_database
+from tests.monitor_rows import put_monitor, rows
 from tests.monitors.signing import OTHER_SECRET, SECRET, legacy, signed
-from tests.parallel_server import KEY, ParallelServer, running_parallel
+from tests.waiting import until
 
 PATH = "/webhooks/parallel-monitor"
 MONITORS = 10
@@ -29,12 +28,6 @@ _SOON_S = 30.0
 _PAUSE_S = 0.05
 Answers = Counter[tuple[int, str]]
 _FORGERIES = ("whsec_" + "AAAA" * 8, "whsec_" + "/" * 32)
-
-
-@pytest.fixture(params=KINDS)
-def database_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture
@@ -56,37 +49,22 @@ def make_gateway(tmp_path: Path, databases: Databases, database_kind: str) -> It
         gateway.stop()
 
 
-def in_database(gateway: Gateway, work: Callable[[Any], Any]) -> Any:
-    """What `work` gives of the gateway's database."""
-
-    async def do() -> Any:
-        database = open_database(gateway.database_url)
-        try:
-            return await work(database)
-        finally:
-            await database.aclose()
-
-    with ThreadPoolExecutor(1) as outside_of_any_loop:
-        return outside_of_any_loop.submit(asyncio.run, do()).result()
-
-
 def prepare(gateway: Gateway, *monitors: tuple[str, str]) -> None:
     """Have these monitors there: Parallel's id of each, and its user."""
 
-    async def work(database: Any) -> None:
+    async def work(database: Database) -> None:
         await upgrade(database)
-        for number, (parallel_id, username) in enumerate(monitors):
-            await add(database, number, username, parallel_id)
+        for parallel_id, username in monitors:
+            await put_monitor(database, username, parallel_id=parallel_id)
 
-    in_database(gateway, work)
+    in_database(gateway.database_url, work)
 
 
 def stored(gateway: Gateway) -> list[tuple[str, str]]:
     """The event groups, and whose each is."""
-    found: list[tuple[str, str]] = in_database(
-        gateway, lambda database: rows(database, "SELECT event_group_id, username FROM monitor_events")
-    )
-    return found
+    sql = "SELECT event_group_id, username FROM monitor_events"
+    found = in_database(gateway.database_url, lambda database: rows(database, sql))
+    return [(group, username) for group, username in found]
 
 
 @dataclass(frozen=True)
@@ -147,7 +125,18 @@ async def send_one(client: httpx.AsyncClient, url: str, each: Message) -> tuple[
     raise AssertionError(f"{each.id} was not taken")
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+_SOAK = [pytest.mark.soak, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "count"),
+    [
+        (SQLITE, 1000),
+        pytest.param(POSTGRESQL, 1000, marks=_SOAK),
+        pytest.param(SQLITE, 10_000, marks=_SOAK),
+        pytest.param(POSTGRESQL, 10_000, marks=_SOAK),
+    ],
+)
 async def test_of_many_in_random_order_each_genuine_event_is_stored_once(
     make_gateway: Callable[[int], Gateway], count: int
 ) -> None:
@@ -160,45 +149,18 @@ async def test_of_many_in_random_order_each_genuine_event_is_stored_once(
     assert sorted(stored(gateway)) == sorted((f"mevtgrp_{n}", f"user_{n % MONITORS}") for n in range(genuine))
 
 
+@pytest.mark.parametrize("database_kind", [SQLITE, pytest.param(POSTGRESQL, marks=_SOAK)])
 async def test_webhooks_that_come_while_it_is_killed_and_started_anew_are_all_stored_once(
     make_gateway: Callable[[int], Gateway],
 ) -> None:
     gateway, answers = make_gateway(1), Answers()
-    sending = asyncio.create_task(send_all(gateway.base_url, mixture(600, random.Random(7)), answers))
+    sending = asyncio.create_task(send_all(gateway.base_url, mixture(300, random.Random(7)), answers))
 
-    for end, after in ((gateway.kill, 100), (gateway.stop, 300)):
-        while answers.total() < after:  # noqa: ASYNC110 - a counter tells nobody
-            await asyncio.sleep(0.01)
+    for end, after in ((gateway.kill, 50), (gateway.stop, 150)):
+        await until(lambda: answers.total() >= after)  # noqa: B023
         await asyncio.to_thread(end)
         await asyncio.to_thread(gateway.start)
     await sending
 
-    assert answers[(401, "")] == 60
-    assert sorted(group for group, _ in stored(gateway)) == sorted(f"mevtgrp_{n}" for n in range(360))
-
-
-def test_event_that_parallel_reports_is_fetched_at_once(tmp_path: Path) -> None:
-    with running_parallel(secrets=[SECRET]) as parallel:
-        environ = {
-            "PARALLEL_WEBHOOK_SECRET": SECRET,
-            "PARALLEL_API_KEY": KEY,
-            "PARALLEL_BASE_URL": parallel.base_url,
-        }
-        gateway = Gateway(tmp_path, environ=environ)
-        there = parallel.add(webhook={"url": f"{gateway.base_url}{PATH}", "event_types": ["monitor.event.detected"]})
-        prepare(gateway, (there["monitor_id"], "alice"))
-        gateway.start()
-        try:
-            group = parallel.detect(there["monitor_id"], "Acme raised $50M.")
-            wait_until_fetched(gateway, group, parallel)
-        finally:
-            gateway.stop()
-
-
-def wait_until_fetched(gateway: Gateway, group: str, parallel: ParallelServer) -> None:
-    sql = f"SELECT 1 FROM monitor_events WHERE event_group_id = '{group}' AND events LIKE '%Acme raised $50M.%'"
-    parallel.wait_for_deliveries()
-    give_up_at = time.monotonic() + _SOON_S
-    while not in_database(gateway, lambda database: rows(database, sql)):
-        assert time.monotonic() < give_up_at
-        time.sleep(_PAUSE_S)
+    assert answers[(401, "")] == 30
+    assert sorted(group for group, _ in stored(gateway)) == sorted(f"mevtgrp_{n}" for n in range(180))

@@ -5,7 +5,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,10 +17,9 @@ import pytest
 from app.auth.tokens import id_of
 from app.monitors.desk import NoSuchMonitor
 from tests.e2e.gateway import Gateway
+from tests.monitor_rows import SECRET
 from tests.parallel_server import Fault, ParallelServer, running_parallel
-
-SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
-WAIT_S = 20.0
+from tests.waiting import WAIT_S, wait_for
 
 pytestmark = [pytest.mark.xdist_group("monitors")]
 
@@ -115,15 +113,6 @@ def new_user(gateway: Gateway) -> Iterator[Callable[..., User]]:
 @pytest.fixture
 def user(new_user: Callable[..., User]) -> User:
     return new_user()
-
-
-def wait_for(found: Callable[[], Any]) -> Any:
-    """What `found` gives as soon as that is anything."""
-    until = time.monotonic() + WAIT_S
-    while not (got := found()):
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
-    return got
 
 
 def test_what_a_monitor_finds_is_told_once(user: User, parallel: ParallelServer) -> None:
@@ -251,7 +240,7 @@ def test_run_now(user: User, parallel: ParallelServer) -> None:
 
 def test_fetch_that_fails_keeps_events_pending(user: User, faults: ParallelServer) -> None:
     monitor_id = user.create()["monitor_id"]
-    faults.order(Fault(status=500), "events", times=1000)
+    faults.order(Fault(status=422), "events", times=1000)
 
     faults.detect(monitor_id, "A bridge was opened.")
     wait_for(lambda: [each for each in user.groups(monitor_id) if each["attempts"]])

@@ -1,7 +1,6 @@
 """Users' monitors against a Parallel that is there, away, slow or forgetful: exactly one is active, whatever fails on the way."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -18,20 +17,12 @@ from app.monitors.reconciling import GRACE_MS, Reconciler
 from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.rows import Monitor, add_monitor, find_monitor, list_monitors
 from app.store.times import MS_PER_HOUR
+from tests.monitors.clock import Clock
 from tests.parallel_server import Fault, ParallelServer
+from tests.waiting import until
 
 WEBHOOK_URL = "https://relay.example/webhooks/parallel-monitor"
 ASKED = AskedMonitor("releases of Python", "1d")
-
-
-class Clock:
-    """Milliseconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest.fixture
@@ -46,13 +37,6 @@ def ending(database: Database, remote: ParallelMonitors, clock: Clock) -> Ending
 
 def refuse(_url: str) -> None:
     raise InvalidRequest("no", param="forward_url")
-
-
-def wait_until_asked(parallel: ParallelServer) -> None:
-    until = time.monotonic() + 10
-    while not parallel.asked("create"):
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def open_desk(database: Database, remote: ParallelMonitors, clock: Clock, **changes: object) -> MonitorDesk:
@@ -213,7 +197,7 @@ async def test_client_that_leaves_gets_no_half_monitor(
 ) -> None:
     parallel.order(Fault(delay_s=0.2), "create")
     asking = asyncio.create_task(desk.create("ana", ASKED))
-    await asyncio.to_thread(wait_until_asked, parallel)
+    await until(lambda: parallel.asked("create"))
     asking.cancel("the client left")
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -14,31 +14,24 @@ from app.monitors.messages import OPENING
 from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.feed import number_groups
 from app.store.monitors.groups import EventGroup
-from tests.databases import KINDS, postgresql_only
-from tests.monitors.groups import put_group, put_monitor
+from tests.databases import postgresql_only
+from tests.monitor_rows import put_group, put_monitor
+from tests.monitors.running import running
+from tests.waiting import until
 
 Groups = AsyncGenerator[EventGroup, None]
 
 
-@pytest.fixture(params=KINDS)
-def database_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
-
-
 @contextlib.asynccontextmanager
-async def running(*databases: Database) -> AsyncIterator[list[EventFeed]]:
+async def feeding(*databases: Database) -> AsyncIterator[list[EventFeed]]:
     """Feeds as of so many workers."""
     feeds = [EventFeed(database, look_s=0.02) for database in databases]
-    tasks = [asyncio.create_task(feed.run()) for feed in feeds]
-    try:
-        yield feeds
-    finally:
-        for feed in feeds:
-            feed.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with running(*feeds):
+        try:
+            yield feeds
+        finally:
+            for feed in feeds:
+                feed.close()
 
 
 async def take(groups: Groups, count: int) -> list[str]:
@@ -49,16 +42,14 @@ async def take(groups: Groups, count: int) -> list[str]:
 
 async def heard_by(feed: EventFeed) -> None:
     """Return when somebody listens."""
-    async with asyncio.timeout(20):
-        while not feed.listeners:  # noqa: ASYNC110 - what is waited for is a state that tells nobody
-            await asyncio.sleep(0)
+    await until(lambda: feed.listeners)
 
 
 async def test_what_is_fetched_elsewhere_is_heard_by_all_listeners_of_its_user(
     database: Database, open_another: Callable[[str], Database]
 ) -> None:
     alice, bob = await put_monitor(database), await put_monitor(database, "bob")
-    async with running(database, open_another("relay.db")) as feeds:
+    async with feeding(database, open_another("relay.db")) as feeds:
         listening = [await feed.listen("alice") for feed in feeds]
         other = await feeds[0].listen("bob")
 
@@ -74,7 +65,7 @@ async def test_what_is_fetched_elsewhere_is_heard_by_all_listeners_of_its_user(
 async def test_without_an_id_only_what_comes_from_now_on_is_told(database: Database) -> None:
     monitor = await put_monitor(database)
     await put_group(database, monitor, "grp_before")
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         groups = [await feed.listen("alice"), await feed.listen("alice", "grp_unknown")]
 
         await put_group(database, monitor, "grp_after")
@@ -86,7 +77,7 @@ async def test_listener_that_comes_back_goes_on_behind_what_it_has(
     database: Database, open_another: Callable[[str], Database]
 ) -> None:
     monitor = await put_monitor(database)
-    async with running(database, open_another("relay.db")) as (feed, other):
+    async with feeding(database, open_another("relay.db")) as (feed, other):
         groups = await feed.listen("alice")
         for number in range(3):
             await put_group(database, monitor, f"grp_{number}")
@@ -103,7 +94,7 @@ async def test_event_group_of_somebody_else_is_no_place_to_go_on_from(database: 
     monitor, bobs = await put_monitor(database), await put_monitor(database, "bob")
     await put_group(database, bobs, "bob_0")
     await put_group(database, monitor, "grp_0")
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         groups = await feed.listen("alice", "bob_0")
 
         await put_group(database, monitor, "grp_1")
@@ -118,7 +109,7 @@ async def test_transaction_that_is_committed_late_is_neither_lost_nor_told_twice
     monitor, writer = await put_monitor(database), open_another("relay.db")
     ids = [await put_group(writer, monitor, f"grp_{number}", fetched_at=None) for number in range(2)]
     fetched = "UPDATE monitor_events SET fetched_at = {at}, events = '[]' WHERE event_group_id = '{id}'"
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         groups = await feed.listen("alice")
         async with writer.begin() as late:
             await late.exec_driver_sql(fetched.format(at=1000, id=ids[0]))
@@ -143,7 +134,7 @@ async def test_nothing_is_lost_or_told_twice_over_many_returns_to_any_worker(
 
     await put_group(database, monitor, "grp_first")
     await number_groups(database)
-    async with running(*databases) as feeds:
+    async with feeding(*databases) as feeds:
         heard: list[str] = []
         last = "grp_first"
         writing = asyncio.gather(*(write(which) for which in range(len(databases))))
@@ -160,13 +151,13 @@ async def test_nothing_is_lost_or_told_twice_over_many_returns_to_any_worker(
 async def test_slow_listener_gets_all_and_holds_nobody(database: Database) -> None:
     monitor = await put_monitor(database)
     large = Update("", None, "x" * 10_000)
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         slow, quick = await feed.listen("alice"), await feed.listen("alice")
-        await put_group(database, monitor, "grp_00", update=large)
+        await put_group(database, monitor, "grp_00", [large])
         assert await take(slow, 1) == ["grp_00"]
 
         for number in range(1, 100):
-            await put_group(database, monitor, f"grp_{number:02}", update=large)
+            await put_group(database, monitor, f"grp_{number:02}", [large])
 
         assert len(await take(quick, 100)) == 100
         assert await take(slow, 99) == [f"grp_{number:02}" for number in range(1, 100)]
@@ -174,7 +165,7 @@ async def test_slow_listener_gets_all_and_holds_nobody(database: Database) -> No
 
 async def test_database_is_left_alone_while_nobody_listens(database: Database) -> None:
     monitor = await put_monitor(database)
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         groups = await feed.listen("alice")
         await put_group(database, monitor, "grp_0")
         await take(groups, 1)
@@ -208,7 +199,7 @@ async def test_wake_looks_at_once(database: Database) -> None:
 
 async def test_all_listeners_end_when_it_is_closed(database: Database) -> None:
     monitor = await put_monitor(database)
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         waiting = asyncio.create_task(take(await feed.listen("alice"), 1))
         await heard_by(feed)
         feed.close()
@@ -229,16 +220,14 @@ async def test_database_that_is_away_is_waited_for(database: Database, monkeypat
         tries.append(None)
         raise DatabaseUnavailable("The database cannot be reached.")
 
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         groups = await feed.listen("alice")
         await put_group(database, monitor, "grp_0")
         monkeypatch.setattr(database, "transact", is_away)
         with pytest.raises(DatabaseUnavailable):
             await feed.listen("alice")
         first = asyncio.create_task(take(groups, 1))
-        async with asyncio.timeout(20):
-            while len(tries) < 10:  # noqa: ASYNC110 - what is waited for is a state that tells nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: len(tries) >= 10)
 
         monkeypatch.setattr(database, "transact", transact)
 
@@ -247,9 +236,9 @@ async def test_database_that_is_away_is_waited_for(database: Database, monkeypat
 
 async def test_event_of_a_stream_is_one_that_browsers_read(database: Database) -> None:
     monitor = await put_monitor(database)
-    async with running(database) as (feed,):
+    async with feeding(database) as (feed,):
         stream = await feed.stream("alice")
-        await put_group(database, monitor, "grp_0", update=Update("", None, "two\nlines", ("https://a.example/",)))
+        await put_group(database, monitor, "grp_0", [Update("", None, "two\nlines", ("https://a.example/",))])
 
         async with asyncio.timeout(20):
             event = await anext(stream)

@@ -1,11 +1,9 @@
 """What webhooks told of is fetched, from a stand-in of Parallel's, on both databases."""
 
 import asyncio
-import contextlib
 import json
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,18 +17,14 @@ from app.providers.transport import Transport
 from app.store.db import Database
 from app.store.monitors.fetches import Claim
 from app.store.monitors.webhooks import Webhook, take_webhook
-from tests.databases import KINDS
-from tests.monitors.rows import add, rows
+from tests.monitor_rows import CREATING, put_monitor, rows
+from tests.monitors.clock import Clock
+from tests.monitors.running import running
 from tests.parallel_server import KEY, Fault, ParallelServer, running_parallel
+from tests.waiting import until
 
 NOW = 1_767_225_600_000
 SOON_S = 20.0
-
-
-@pytest.fixture(params=KINDS)
-def database_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ class Bench:
     """Fetchers of one or more workers, under one clock."""
 
     def __init__(self, parallel: ParallelServer, transport: Transport) -> None:
-        self.now = NOW
+        self.clock = Clock(NOW)
         self.told: list[tuple[str, Sequence[Update]]] = []
         self.key: str | None = KEY
         self._remote = ParallelMonitors(transport, lambda: self.key, parallel.base_url, deadline_s=10, first_pause_s=0)
@@ -62,7 +56,7 @@ class Bench:
             remote or self._remote,
             lambda: self.key is not None,
             on_fetched=self._note,
-            clock=lambda: self.now,
+            clock=self.clock,
             **{"look_s": 0.02} | options,
         )
 
@@ -77,12 +71,10 @@ async def bench(parallel: ParallelServer) -> AsyncIterator[Bench]:
     await transport.aclose()
 
 
-async def arrive(
-    db: Database, parallel: ParallelServer, *found: str, number: int = 1, username: str = "alice", at: int = NOW
-) -> str:
+async def arrive(db: Database, parallel: ParallelServer, *found: str, username: str = "alice", at: int = NOW) -> str:
     """A run of a monitor of `username` has found something, and its webhook has been taken; the event group."""
     there = parallel.add()["monitor_id"]
-    await add(db, number, username, there)
+    await put_monitor(db, username, parallel_id=there)
     group = parallel.detect(there, *found, reports=False)
     await take_webhook(db, Webhook(f"w_{group}", "monitor.event.detected", there, event_group_id=group), at)
     return group
@@ -96,24 +88,6 @@ async def of_group(db: Database, group: str, columns: str) -> Any:
 def decoded(stored: Any) -> Any:
     """What a column of JSON gives: text from a file, from a server what it says."""
     return json.loads(stored) if isinstance(stored, str) else stored
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    give_up_at = time.monotonic() + SOON_S
-    while not await condition():
-        assert time.monotonic() < give_up_at
-        await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def running(*fetchers: Fetcher) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(fetcher.run()) for fetcher in fetchers]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def fetched(db: Database, count: int = 1) -> bool:
@@ -132,7 +106,7 @@ async def test_due_event_group_is_fetched_and_told_of(
 
     async with running(bench.fetcher(database)):
         await until(lambda: fetched(database))
-        await until(lambda: _is(len(bench.told) == 1))
+        await until(lambda: len(bench.told) == 1)
 
     stored, *facts = await of_group(database, group, "events, fetched_at, retry_at, attempts, last_error")
     assert [each["text"] for each in decoded(stored)] == ["Acme raised $50M.", "Acme raised $60M."]
@@ -140,10 +114,6 @@ async def test_due_event_group_is_fetched_and_told_of(
     ((told, updates),) = bench.told
     assert told == group
     assert [each.text for each in updates] == ["Acme raised $50M.", "Acme raised $60M."]
-
-
-async def _is(true: bool) -> bool:
-    return true
 
 
 async def test_waking_does_not_wait_for_the_next_look(
@@ -170,8 +140,8 @@ async def test_failure_is_noted_and_tried_again_later_and_later(
             await until(partial(attempted, database, group, attempt))
             error, retry_at = await of_group(database, group, "last_error, retry_at")
             assert "400" in error
-            pauses.append((retry_at - bench.now) / 1000)
-            bench.now = retry_at
+            pauses.append((retry_at - bench.clock.now) / 1000)
+            bench.clock.now = retry_at
         await until(lambda: fetched(database))
 
     assert all(0.8 * 5 * 2**n <= pause <= 1.2 * 5 * 2**n for n, pause in enumerate(pauses[:9]))
@@ -188,13 +158,13 @@ async def test_after_a_day_it_is_given_up_with_one_line(
     async with running(bench.fetcher(database)):
         await until(lambda: attempted(database, group, 1))
         for attempt in range(2, 6):
-            bench.now = NOW + GIVE_UP_MS + attempt * 3_600_000
+            bench.clock.now = NOW + GIVE_UP_MS + attempt * 3_600_000
             await until(partial(attempted, database, group, attempt))
 
     gave_up_at, retry_at, error, attempts = await of_group(
         database, group, "gave_up_at, retry_at, last_error, attempts"
     )
-    assert (gave_up_at, retry_at, attempts) == (bench.now, None, 5)
+    assert (gave_up_at, retry_at, attempts) == (bench.clock.now, None, 5)
     assert error
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(said) == 1
@@ -226,8 +196,8 @@ async def test_answer_without_events_is_not_believed_at_first(
         for attempt in range(1, 5):
             await until(partial(attempted, database, group, attempt))
             assert not await fetched(database)
-            bench.now = (await of_group(database, group, "retry_at"))[0]
-        bench.now = NOW + 600_000
+            bench.clock.now = (await of_group(database, group, "retry_at"))[0]
+        bench.clock.now = NOW + 600_000
         await until(lambda: fetched(database))
 
     assert decoded((await of_group(database, group, "events"))[0]) == []
@@ -249,8 +219,8 @@ async def test_eight_are_asked_for_at_once_and_a_slow_one_holds_up_nobody(
                 await self.let.wait()
             return [{"event_id": event_group_id, "event_type": "event_stream", "output": {"content": "News"}}]
 
-    for number in range(20):
-        await arrive(database, parallel, number=number)
+    for _ in range(20):
+        await arrive(database, parallel)
     slow = Slow()
 
     async with running(bench.fetcher(database, slow)):
@@ -275,12 +245,12 @@ async def test_one_that_hangs_ends_and_is_tried_again(
 async def test_of_several_workers_each_group_is_asked_for_by_one_and_told_of_once(
     database: Database, parallel: ParallelServer, bench: Bench, open_another: Callable[[str], Database]
 ) -> None:
-    groups = [await arrive(database, parallel, "News", number=number) for number in range(30)]
+    groups = [await arrive(database, parallel, "News") for number in range(30)]
     fetchers = [bench.fetcher(db) for db in (database, open_another("relay.db"), open_another("relay.db"))]
 
     async with running(*fetchers):
         await until(lambda: fetched(database, 30))
-        await until(lambda: _is(len(bench.told) >= 30))
+        await until(lambda: len(bench.told) >= 30)
 
     assert sorted(group for group, _ in bench.told) == sorted(groups)
     assert len(parallel.asked("events")) == 30
@@ -292,10 +262,10 @@ async def test_claim_of_a_worker_that_died_is_over_after_a_minute(
     group = await arrive(database, parallel, "News")
     parallel.order(Fault(hangs=True), "events")
     async with running(bench.fetcher(database)):
-        await until(lambda: _is(len(parallel.asked("events")) == 1))
+        await until(lambda: len(parallel.asked("events")) == 1)
 
     assert await of_group(database, group, "attempts, retry_at") == (0, NOW + LEASE_MS)
-    bench.now += LEASE_MS
+    bench.clock.now += LEASE_MS
     async with running(bench.fetcher(database)):
         await until(lambda: fetched(database))
 
@@ -304,7 +274,7 @@ async def test_monitor_whose_id_at_parallel_is_not_recorded_is_asked_for_by_that
     database: Database, parallel: ParallelServer, bench: Bench
 ) -> None:
     there = parallel.add()["monitor_id"]
-    monitor = await add(database, parallel_id=None)
+    monitor = await put_monitor(database, **CREATING)
     group = parallel.detect(there, "News", reports=False)
     await take_webhook(database, Webhook("w", "monitor.event.detected", there, monitor.id, group), NOW)
 
@@ -332,9 +302,9 @@ async def test_fault_of_ours_is_told_of_and_ends_like_any_other(
 async def test_ask_of_a_user_has_all_of_theirs_fetched_now_whenever_it_was_due(
     database: Database, parallel: ParallelServer, bench: Bench
 ) -> None:
-    due = await arrive(database, parallel, "News", number=1)
-    later = await arrive(database, parallel, "More", number=2)
-    others = await arrive(database, parallel, "Other", number=3, username="bob")
+    due = await arrive(database, parallel, "News")
+    later = await arrive(database, parallel, "More")
+    others = await arrive(database, parallel, "Other", username="bob")
     await database.transact(
         lambda statements: statements.rows(
             "UPDATE monitor_events SET retry_at = :at, attempts = 7 WHERE event_group_id = :group",
@@ -368,7 +338,7 @@ async def test_ask_waits_for_what_the_background_is_fetching(
     fetcher = bench.fetcher(database)
 
     async with running(fetcher):
-        await until(lambda: _is(len(parallel.asked("events")) == 1))
+        await until(lambda: len(parallel.asked("events")) == 1)
         await fetcher.fetch_pending("alice", SOON_S)
         assert await fetched(database)
 
@@ -394,8 +364,8 @@ async def test_ask_gets_what_another_worker_has_claimed_and_does_not_get(
     parallel.order(Fault(hangs=True), "events")
 
     async with running(bench.fetcher(open_another("relay.db"))):
-        await until(lambda: _is(len(parallel.asked("events")) == 1))
-        bench.now += 1
+        await until(lambda: len(parallel.asked("events")) == 1)
+        bench.clock.now += 1
         await bench.fetcher(database).fetch_pending("alice", SOON_S)
         assert await fetched(database)
 

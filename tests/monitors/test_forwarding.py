@@ -1,8 +1,6 @@
 """Forwarding to users' addresses: real receivers, which check signatures by the official package."""
 
-import asyncio
 import base64
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
@@ -20,18 +18,15 @@ from app.store.monitors.deliveries import Delivery, list_deliveries, replay_deli
 from app.store.monitors.rows import Monitor
 from app.store.times import now_ms
 from app.webhook_way import UserWebhookWay
-from tests.databases import KINDS, postgresql_only
+from tests.databases import postgresql_only
 from tests.e2e.gateway import free_port
 from tests.e2e.standin import Answer, Exchange, StandIn, running_standin
-from tests.monitors.groups import SECRET, forwarding_to, put_group, put_monitor
+from tests.monitor_rows import SECRET, forwarding_to, put_group, put_monitor
+from tests.monitors.clock import Clock
+from tests.monitors.running import running
+from tests.waiting import until
 
 PATH = "/hooks/planted-path?key=planted-secret"
-
-
-@pytest.fixture(params=KINDS)
-def database_kind(request: pytest.FixtureRequest) -> str:
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture
@@ -64,31 +59,15 @@ def forwarder(database: Database, way: UserWebhookWay, **options: Any) -> Forwar
     return Forwarder(database, way.send, **quick | options)
 
 
-@contextlib.asynccontextmanager
-async def running(*forwarders: Forwarder) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(each.run()) for each in forwarders]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def until_delivery(database: Database, monitor: Monitor, condition: Callable[[Delivery], bool]) -> Delivery:
     """The monitor's newest delivery, as soon as it is so."""
-    async with asyncio.timeout(20):
-        while True:
-            found = await list_deliveries(database, monitor.id, 1)
-            if found and condition(found[0]):
-                return found[0]
-            await asyncio.sleep(0.01)
 
+    async def found() -> Delivery | None:
+        deliveries = await list_deliveries(database, monitor.id, 1)
+        return next(filter(condition, deliveries), None)
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what is waited for is a state that tells nobody
-            await asyncio.sleep(0.01)
+    delivery: Delivery = await until(found)
+    return delivery
 
 
 def is_delivered(delivery: Delivery) -> bool:
@@ -222,23 +201,24 @@ async def test_pauses_double_up_to_an_hour_until_a_day_is_over(
 ) -> None:
     receiver.answer = Answer(status=503)
     monitor = await put_monitor(database, **forwarding_to(receiver.base_url + PATH))
-    now = begun = now_ms()
+    begun = now_ms()
+    clock = Clock(begun)
     await put_group(database, monitor, "grp_1", fetched_at=begun)
     moments: list[int] = []
 
-    async with running(forwarder(database, open_way(receiver.port), clock=lambda: now, first_pause_ms=5000)):
+    async with running(forwarder(database, open_way(receiver.port), clock=clock, first_pause_ms=5000)):
         while True:
             attempt = len(moments) + 1
             delivery = await until_delivery(database, monitor, lambda each: len(each.log) >= min(attempt, 20))  # noqa: B023
             delivery = await until_delivery(
                 database,
                 monitor,
-                lambda each: each.attempts == attempt and each.log[-1]["at"] == now,  # noqa: B023
+                lambda each: each.attempts == attempt and each.log[-1]["at"] == clock.now,  # noqa: B023
             )
-            moments.append(now - begun)
+            moments.append(clock.now - begun)
             if delivery.retry_at is None:
                 break
-            now = delivery.retry_at
+            clock.now = delivery.retry_at
 
     pauses = [after - before for before, after in pairwise(moments)]
     assert 4000 <= pauses[0] <= 6000

@@ -10,9 +10,10 @@ from app.monitors.pending import PendingUpdates
 from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.updates import claim_updates, renew_claims
 from app.store.times import now_ms
-from tests.monitor_rows import processed, put_group
+from tests.monitor_rows import monitor_of, processed, put_group
 
 LEASE_MS = 60_000
+ALICES = monitor_of("alice")
 
 
 def later(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
@@ -21,7 +22,7 @@ def later(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
 
 
 async def test_what_was_delivered_is_told_no_more(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     pending = PendingUpdates(database)
 
     taken = await pending.take("alice", 20)
@@ -35,7 +36,7 @@ async def test_what_was_delivered_is_told_no_more(database: Database) -> None:
 async def test_what_is_put_back_is_pending_at_once_for_everybody(
     database: Database, open_another: Callable[[str], Database]
 ) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     other = PendingUpdates(open_another("relay.db"))
 
     taken = await PendingUpdates(database).take("alice", 20)
@@ -46,7 +47,7 @@ async def test_what_is_put_back_is_pending_at_once_for_everybody(
 
 
 async def test_claim_ends_once(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     taken = await PendingUpdates(database).take("alice", 20)
 
     await taken.put_back()
@@ -58,7 +59,7 @@ async def test_claim_ends_once(database: Database) -> None:
 async def test_claims_are_renewed_while_a_reply_is_on_its_way(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     monkeypatch.setattr(module, "RENEW_S", 0.0)
     renewed = asyncio.Event()
@@ -85,7 +86,7 @@ async def test_claims_are_renewed_while_a_reply_is_on_its_way(
 async def test_claim_of_a_worker_that_died_is_over_after_a_while(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     await PendingUpdates(database).take("alice", 20)
 
     later(monkeypatch, LEASE_MS)
@@ -96,7 +97,7 @@ async def test_claim_of_a_worker_that_died_is_over_after_a_while(
 async def test_mark_that_the_database_could_not_take_is_written_later(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     pending = PendingUpdates(database)
     taken = await pending.take("alice", 20)
 
@@ -113,7 +114,7 @@ async def test_mark_that_the_database_could_not_take_is_written_later(
 
 
 async def test_call_that_ends_while_it_takes_keeps_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*args: object, **fields: object) -> object:
@@ -135,7 +136,7 @@ async def test_call_that_ends_while_it_takes_keeps_nothing(database: Database, m
 
 
 async def test_worker_that_stops_lets_go_of_what_it_has(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     pending = PendingUpdates(database)
     await pending.take("alice", 20)
 
@@ -146,7 +147,7 @@ async def test_worker_that_stops_lets_go_of_what_it_has(database: Database) -> N
 
 async def test_what_is_missing_is_fetched_first(database: Database) -> None:
     async def fetch(username: str) -> None:
-        await put_group(database, "late", "x", username=username)
+        await put_group(database, monitor_of(username), "late")
 
     assert len((await PendingUpdates(database, fetch).take("alice", 20)).groups) == 1
 
@@ -155,8 +156,8 @@ async def test_what_is_missing_is_fetched_first(database: Database) -> None:
 async def test_failed_or_slow_fetch_keeps_nothing_from_being_told(
     database: Database, monkeypatch: pytest.MonkeyPatch, failure: Exception | None
 ) -> None:
-    await put_group(database, "a", "x")
-    await put_group(database, "late", fetched=False)
+    await put_group(database, ALICES, "a")
+    await put_group(database, ALICES, "late", fetched_at=None)
     monkeypatch.setattr(module, "FETCH_S", 0.01)
 
     async def fetch(_username: str) -> None:
@@ -170,7 +171,7 @@ async def test_failed_or_slow_fetch_keeps_nothing_from_being_told(
 
 
 async def test_claim_that_nobody_ends_is_let_go_in_the_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     monkeypatch.setattr(module, "LONGEST_S", 0.0)
     pending = PendingUpdates(database)
     taken = await pending.take("alice", 20)

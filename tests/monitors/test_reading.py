@@ -206,7 +206,7 @@ events_of_any_shape = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(events_of_any_shape | st.dictionaries(names, events_of_any_shape), max_size=4))
 def test_whatever_comes_is_read_and_can_be_stored(events: list[Any]) -> None:
     updates = read_events(events)

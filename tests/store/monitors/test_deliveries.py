@@ -18,7 +18,7 @@ from app.store.monitors.deliveries import (
     release_delivery,
     replay_delivery,
 )
-from tests.monitors.groups import SECRET, UPDATE, forwarding_to, put_group, put_monitor
+from tests.monitor_rows import SECRET, UPDATE, forwarding_to, put_group, put_monitor
 
 NOW = 2_000_000_000_000
 UNTIL = NOW + 60_000

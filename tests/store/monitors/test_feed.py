@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from app.store.db import Database
 from app.store.monitors.feed import feed_place, number_groups, read_feed, users_fed
-from tests.monitors.groups import UPDATE, put_group, put_monitor
+from tests.monitor_rows import UPDATE, put_group, put_monitor
 
 MOST = 10_000
 

@@ -18,7 +18,7 @@ from app.store.monitors.fetches import (
     put_back,
 )
 from app.store.monitors.webhooks import Webhook, take_webhook
-from tests.monitors.rows import add, rows
+from tests.monitor_rows import put_monitor, rows
 
 NOW = 2000
 LEASE = 60
@@ -27,7 +27,7 @@ LEASE = 60
 @pytest.fixture
 async def due(database: Database) -> Database:
     """With twenty event groups of one monitor, the first received first."""
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     for n in range(20):
         webhook = Webhook(f"w{n}", "monitor.event.detected", "monitor_1", event_group_id=f"g{n:02}")
         await take_webhook(database, webhook, NOW - 20 + n)

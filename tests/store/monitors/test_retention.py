@@ -8,7 +8,7 @@ from app.store.monitors.retention import delete_old_webhooks
 from app.store.monitors.rows import begin_cancel, finish_cancel
 from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.times import MS_PER_DAY
-from tests.monitors.groups import forwarding_to, put_group, put_monitor
+from tests.monitor_rows import forwarding_to, put_group, put_monitor
 
 NOW = 2_000_000_000_000
 DAYS = 30

@@ -13,9 +13,10 @@ from app.store.monitors.updates import (
     release_updates,
     renew_claims,
 )
-from tests.monitor_rows import processed, put_group, put_monitor
+from tests.monitor_rows import monitor_of, processed, put_group, put_monitor, saying
 
 LEASE = 100
+ALICES, BOBS = monitor_of("alice"), monitor_of("bob")
 
 
 async def claim(
@@ -29,10 +30,9 @@ def ids(claimed: Claimed) -> Sequence[str]:
 
 
 async def test_groups_are_told_from_the_oldest_on_with_their_queries(database: Database) -> None:
-    await put_monitor(database, "mon_1", query="Bridges")
-    await put_monitor(database, "mon_2", query="Tunnels")
-    await put_group(database, "b", "Second.", received_at=2000, monitor_id="mon_2")
-    await put_group(database, "a", "First.", "And more.", received_at=1000)
+    bridges, tunnels = [await put_monitor(database, query=each) for each in ("Bridges", "Tunnels")]
+    await put_group(database, tunnels, "b", saying("Second."), received_at=2000)
+    await put_group(database, bridges, "a", saying("First.", "And more."), received_at=1000)
 
     claimed = await claim(database)
 
@@ -46,7 +46,7 @@ async def test_groups_are_told_from_the_oldest_on_with_their_queries(database: D
 
 async def test_of_too_many_the_newest_are_claimed_in_whole_groups(database: Database) -> None:
     for number in range(5):
-        await put_group(database, f"g{number}", *["x"] * 3, received_at=number)
+        await put_group(database, ALICES, f"g{number}", saying("x", "y", "z"), received_at=number)
 
     claimed = await claim(database, most=7)
 
@@ -56,19 +56,19 @@ async def test_of_too_many_the_newest_are_claimed_in_whole_groups(database: Data
 
 
 async def test_group_that_is_too_large_is_claimed_alone(database: Database) -> None:
-    await put_group(database, "small", "x", received_at=1)
-    await put_group(database, "large", *"abcdefgh", received_at=2)
+    await put_group(database, ALICES, "small", received_at=1)
+    await put_group(database, ALICES, "large", saying(*"abcdefgh"), received_at=2)
 
     assert ids(await claim(database, most=3)) == ["large"]
 
 
 async def test_only_what_is_pending_for_the_user_is_claimed(database: Database) -> None:
-    await put_group(database, "mine", "x")
-    await put_group(database, "told", "x", processed_at=1)
-    await put_group(database, "empty")
-    await put_group(database, "theirs", "x", username="bob")
-    await put_group(database, "coming", fetched=False)
-    await put_group(database, "given up", fetched=False, gave_up_at=1)
+    await put_group(database, ALICES, "mine")
+    await put_group(database, ALICES, "told", processed_at=1)
+    await put_group(database, ALICES, "empty", ())
+    await put_group(database, BOBS, "theirs")
+    await put_group(database, ALICES, "coming", fetched_at=None)
+    await put_group(database, ALICES, "given up", fetched_at=None, gave_up_at=1)
 
     claimed = await claim(database)
 
@@ -77,7 +77,7 @@ async def test_only_what_is_pending_for_the_user_is_claimed(database: Database) 
 
 
 async def test_claimed_groups_are_elsewhere_for_others_until_the_claim_is_over(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     await claim(database, "c1", now=5000)
 
     during, after = await claim(database, "c2", now=5099), await claim(database, "c3", now=5100)
@@ -87,7 +87,7 @@ async def test_claimed_groups_are_elsewhere_for_others_until_the_claim_is_over(d
 
 
 async def test_claim_that_is_renewed_holds_on(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     await claim(database, "c1", now=5000)
 
     await renew_claims(database, [Claim("c1", "alice"), Claim("other", "alice")], 6000)
@@ -96,7 +96,7 @@ async def test_claim_that_is_renewed_holds_on(database: Database) -> None:
 
 
 async def test_released_groups_are_pending_again(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     await claim(database, "c1")
 
     await release_updates(database, [Claim("other", "alice")])
@@ -106,7 +106,7 @@ async def test_released_groups_are_pending_again(database: Database) -> None:
 
 
 async def test_only_the_call_that_has_the_claim_marks(database: Database) -> None:
-    await put_group(database, "a", "x")
+    await put_group(database, ALICES, "a")
     await claim(database, "c1", now=5000)
     await claim(database, "c2", now=6000)
 
@@ -122,7 +122,7 @@ async def test_of_many_takers_each_group_is_claimed_by_one_and_none_is_lost(
 ) -> None:
     groups = [f"g{number:02}" for number in range(30)]
     for number, group_id in enumerate(groups):
-        await put_group(database, group_id, "x", "y", received_at=number % 7)
+        await put_group(database, ALICES, group_id, saying("x", "y"), received_at=number % 7)
     takers = [database, *(open_another("relay.db") for _ in range(5))]
 
     async def take_all(number: int, db: Database) -> list[str]:

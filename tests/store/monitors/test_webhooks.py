@@ -24,7 +24,7 @@ from app.store.monitors.webhooks import (
 )
 from app.store.statements import Statements
 from tests.databases import sqlite_only
-from tests.monitors.rows import add, rows
+from tests.monitor_rows import CREATING, put_monitor, rows
 
 NOW = 2000
 DETECTED = Webhook("whevent_1", "monitor.event.detected", "monitor_1", event_group_id="mevtgrp_1")
@@ -37,7 +37,7 @@ async def results(db: Database) -> Sequence[Sequence[Any]]:
 
 
 async def test_event_group_of_a_monitor_is_stored_for_its_user_and_is_due(database: Database) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
 
     assert await take_webhook(database, DETECTED, NOW) == "stored"
 
@@ -53,7 +53,7 @@ async def test_event_group_of_a_monitor_is_stored_for_its_user_and_is_due(databa
 
 
 async def test_second_webhook_of_an_id_or_of_an_event_group_is_a_duplicate(database: Database) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     await take_webhook(database, DETECTED, NOW)
 
     assert await take_webhook(database, DETECTED, NOW + 1) == "duplicate"
@@ -69,7 +69,7 @@ async def test_webhook_of_an_unknown_monitor_is_kept_and_may_come_again_when_it_
     assert await take_webhook(database, DETECTED, NOW + 1) == "unknown"
     assert await rows(database, "SELECT * FROM monitor_events") == []
 
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
 
     assert await take_webhook(database, DETECTED, NOW + 2) == "stored"
     assert await take_webhook(database, DETECTED, NOW + 3) == "duplicate"
@@ -77,7 +77,7 @@ async def test_webhook_of_an_unknown_monitor_is_kept_and_may_come_again_when_it_
 
 
 async def test_webhook_that_overtakes_the_answer_to_the_create_call_finds_its_monitor(database: Database) -> None:
-    monitor = await add(database, parallel_id=None)
+    monitor = await put_monitor(database, **CREATING)
     overtaking = dataclasses.replace(DETECTED, monitor_id=monitor.id)
 
     assert await take_webhook(database, overtaking, NOW) == "stored"
@@ -86,15 +86,15 @@ async def test_webhook_that_overtakes_the_answer_to_the_create_call_finds_its_mo
 
 
 async def test_webhook_of_another_monitor_is_not_taken_for_one_that_has_its_id(database: Database) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
     foreign = dataclasses.replace(DETECTED, parallel_id="monitor_other", monitor_id=monitor.id)
 
     assert await take_webhook(database, foreign, NOW) == "unknown"
 
 
 async def test_monitor_is_found_by_parallels_id_before_that_in_the_metadata(database: Database) -> None:
-    creating = await add(database, 1, "bob", parallel_id=None)
-    known = await add(database, 2, "alice", "monitor_1")
+    creating = await put_monitor(database, "bob", **CREATING)
+    known = await put_monitor(database, parallel_id="monitor_1")
 
     await take_webhook(database, dataclasses.replace(DETECTED, monitor_id=creating.id), NOW)
 
@@ -102,7 +102,7 @@ async def test_monitor_is_found_by_parallels_id_before_that_in_the_metadata(data
 
 
 async def test_events_of_monitors_that_end_or_have_ended_are_stored_too(database: Database) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
     await begin_cancel(database, monitor.id, "user", NOW)
     assert await take_webhook(database, DETECTED, NOW) == "stored"
 
@@ -112,14 +112,14 @@ async def test_events_of_monitors_that_end_or_have_ended_are_stored_too(database
 
 
 async def test_event_of_a_monitor_whose_creation_failed_here_is_stored(database: Database) -> None:
-    monitor = await add(database, parallel_id=None)
+    monitor = await put_monitor(database, **CREATING)
     await fail_creation(database, monitor.id, "No answer", now=NOW)
 
     assert await take_webhook(database, dataclasses.replace(DETECTED, monitor_id=monitor.id), NOW) == "stored"
 
 
 async def test_runs_are_noted_and_the_last_one_counts(database: Database) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
 
     assert await take_webhook(database, FAILED, NOW) == "noted"
     noted = await find_monitor(database, monitor.id)
@@ -138,7 +138,7 @@ async def test_runs_are_noted_and_the_last_one_counts(database: Database) -> Non
 
 
 async def test_run_does_not_hide_why_a_monitor_could_not_be_ended(database: Database) -> None:
-    monitor = await add(database)
+    monitor = await put_monitor(database, parallel_id="monitor_1")
     await begin_cancel(database, monitor.id, "user", NOW)
     await note_cancel_failure(database, monitor.id, "Parallel is away", NOW)
 
@@ -153,7 +153,7 @@ async def test_run_does_not_hide_why_a_monitor_could_not_be_ended(database: Data
 async def test_of_workers_that_take_the_same_at_once_one_stores_it_and_none_fails(
     database: Database, open_another: Callable[[str], Database], same: str
 ) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     workers = [database, *(open_another("relay.db") for _ in range(5))]
     webhooks = [
         dataclasses.replace(DETECTED, webhook_id=f"whevent_{number if same == 'group' else 0}") for number in range(6)
@@ -183,7 +183,7 @@ async def test_webhook_that_comes_while_its_monitor_becomes_active_is_never_unkn
     other = open_another("relay.db")
 
     for number in range(20):
-        monitor = await add(database, number, parallel_id=None)
+        monitor = await put_monitor(database, **CREATING)
         webhook = Webhook(f"w{number}", "monitor.event.detected", f"p{number}", monitor.id, f"g{number}")
         result, _ = await asyncio.gather(
             take_webhook(other, webhook, NOW), activate(database, monitor, f"p{number}", most=100, now=NOW)
@@ -218,7 +218,7 @@ async def test_file_is_synced_with_a_transaction_that_asks_for_it_and_with_no_ot
 
 @sqlite_only
 async def test_webhook_is_synced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    await add(database)
+    await put_monitor(database, parallel_id="monitor_1")
     asked: list[bool] = []
     transact = database.transact
 
