@@ -10,6 +10,7 @@ from app.core.jsonio import Json, dumps
 from app.store.db import Database
 from app.store.monitors.groups import GROUP, EventGroup, read_group, read_list
 from app.store.statements import Statements
+from app.store.storable import storable
 
 MOST_LOGGED = 20
 _MOST_QUEUED = 200
@@ -176,8 +177,8 @@ async def list_deliveries(db: Database, monitor_id: str, most: int) -> list[Deli
 
 
 async def find_delivery(db: Database, delivery_id: str) -> Delivery | None:
-    """By its id; whose it is, is not looked at."""
-    rows = await db.transact(lambda statements: statements.rows(_FIND, {"id": delivery_id}), writes=False)
+    """By its id, of any text; whose it is, is not looked at."""
+    rows = await db.transact(lambda statements: statements.rows(_FIND, {"id": storable(delivery_id)}), writes=False)
     return _read_delivery(rows[0]) if rows else None
 
 

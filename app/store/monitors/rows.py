@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.store.db import Database
 from app.store.statements import Statements
+from app.store.storable import storable
 
 Status = Literal["creating", "active", "cancelling", "cancelled", "failed"]
 Reason = Literal["user", "replaced", "expired", "gone", "failed"]
@@ -127,7 +128,7 @@ async def activate(db: Database, monitor: Monitor, parallel_id: str, *, most: in
 
 async def fail_creation(db: Database, monitor_id: str, error: str, *, now: int, parallel_id: str | None = None) -> None:
     """Keep that one could not be created; where it is there at Parallel all the same, that it is to be cancelled."""
-    values = {"id": monitor_id, "error": error, "now": now, "parallel_id": parallel_id}
+    values = {"id": monitor_id, "error": storable(error), "now": now, "parallel_id": parallel_id}
     statement = _FAIL if parallel_id is None else _FAIL_THERE
     await db.transact(lambda statements: statements.rows(statement, values))
 
@@ -146,7 +147,7 @@ async def finish_cancel(db: Database, monitor_id: str, now: int, reason: Reason 
 
 async def note_cancel_failure(db: Database, monitor_id: str, error: str, retry_at: int) -> None:
     """Keep that Parallel did not agree, and when it is to be asked again."""
-    values = {"id": monitor_id, "error": error, "retry_at": retry_at}
+    values = {"id": monitor_id, "error": storable(error), "retry_at": retry_at}
     await db.transact(lambda statements: statements.many(_CANCEL_FAILED, [values]))
 
 
@@ -161,8 +162,8 @@ async def due_cancels(db: Database, now: int, most: int) -> list[Monitor]:
 
 
 async def find_monitor(db: Database, handle: str) -> Monitor | None:
-    """By its id or by Parallel's; whose it is, is not looked at."""
-    found = await _select(db, _FIND, {"handle": handle})
+    """By its id or by Parallel's, of any text; whose it is, is not looked at."""
+    found = await _select(db, _FIND, {"handle": storable(handle)})
     return found[0] if found else None
 
 

@@ -194,4 +194,5 @@ async def test_replay_sends_again_and_goes_on_counting(database: Database) -> No
 
 async def test_unknown_delivery_is_none(database: Database) -> None:
     assert await find_delivery(database, "mdl_unknown") is None
+    assert await find_delivery(database, "mdl_\0\ud800") is None
     assert await list_deliveries(database, "mon_unknown", 10) == []

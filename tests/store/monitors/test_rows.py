@@ -141,3 +141,21 @@ async def test_creation_that_failed_there_and_here(database: Database) -> None:
 
     assert await statuses(database) == {"mon_1": "failed", "mon_2": "cancelling"}
     assert [each.parallel_id for each in await due_cancels(database, 7, 10)] == ["monitor_2"]
+
+
+async def test_none_is_found_by_what_no_database_takes(database: Database) -> None:
+    await active(database, 1)
+
+    assert await find_monitor(database, "mon_1\0") is None
+    assert await find_monitor(database, "\ud800") is None
+
+
+async def test_error_of_any_text_can_be_kept(database: Database) -> None:
+    await add_monitor(database, monitor(1))
+    await active(database, 2)
+    await begin_cancel(database, "mon_2", "user", 3)
+
+    await fail_creation(database, "mon_1", "no\0 \ud800", now=7)
+    await note_cancel_failure(database, "mon_2", "no\0 \ud800", 50)
+
+    assert [each.last_error for each in await list_monitors(database, None, 10)] == ["no? ?", "no? ?"]
