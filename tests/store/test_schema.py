@@ -197,7 +197,7 @@ async def test_database_of_something_else_is_refused_and_left_alone(open_another
 def test_start_on_a_current_database_imports_neither_alembic_nor_slowapi_nor_typer(database_url: str) -> None:
     program = f"""
 import asyncio, sys
-from app.auth import failures, guard, quota, tokens
+from app.auth import address_limit, guard, quota, tokens
 from app.store.db import open_database
 from app.store.schema import upgrade
 async def start():
