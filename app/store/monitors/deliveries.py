@@ -15,11 +15,12 @@ from app.store.storable import storable
 MOST_LOGGED = 20
 _MOST_QUEUED = 200
 
+# In the order of an index: else a file is gone through from its first event group on, each few seconds.
 _UNQUEUED = (
     "SELECT e.event_group_id, e.monitor_id, e.username FROM monitor_events e JOIN monitors m ON m.id = e.monitor_id"
     " WHERE e.fetched_at >= :since AND m.forward_url IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM monitor_deliveries d WHERE d.event_group_id = e.event_group_id)"
-    " ORDER BY e.event_group_id LIMIT :most"
+    " ORDER BY e.fetched_at, e.event_group_id LIMIT :most"
 )
 _QUEUE = (
     "INSERT INTO monitor_deliveries"

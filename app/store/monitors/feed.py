@@ -11,7 +11,7 @@ from app.store.db import Database
 from app.store.monitors.groups import GROUP, EventGroup, read_group
 from app.store.statements import Statements
 
-_MOST_AT_ONCE = 200
+_MOST_AT_ONCE = 1000
 _LONGEST_ID = 200
 
 _NEW = (
@@ -23,12 +23,7 @@ _LOCK = (
     "INSERT INTO leases (name, holder, until) VALUES ('monitor feed', '', 0)"
     " ON CONFLICT (name) DO UPDATE SET until = excluded.until RETURNING until"
 )
-# All rows first, in the order in which all others change several of them, so that nobody waits for another crosswise.
-_HOLD = "UPDATE monitor_events SET feed_number = feed_number WHERE event_group_id = :id"
-_NUMBER = (
-    "UPDATE monitor_events SET feed_number = (SELECT COALESCE(MAX(feed_number), 0) + 1 FROM monitor_events)"
-    " WHERE event_group_id = :id AND feed_number IS NULL"
-)
+_NUMBER = "UPDATE monitor_events SET feed_number = :number WHERE event_group_id = :id"
 _HIGHEST = "SELECT COALESCE(MAX(feed_number), 0) FROM monitor_events"
 _USERS = "SELECT DISTINCT username FROM monitor_events WHERE feed_number > :after AND feed_number <= :until"
 _PLACE = "SELECT feed_number FROM monitor_events WHERE event_group_id = :id AND username = :username"
@@ -55,12 +50,15 @@ async def number_groups(db: Database) -> int:
 
     def number(statements: Statements) -> None:
         statements.rows(_LOCK, {})
-        statements.many(_HOLD, [{"id": each} for each in sorted(ids)])
-        for each in ids:  # not all at once: each has to see the one before
-            statements.many(_NUMBER, [{"id": each}])
+        ((highest,),) = statements.rows(_HIGHEST, {})
+        # Looked for once more: before the lock, somebody else may have numbered some.
+        ids = [row[0] for row in statements.rows(_NEW, {"most": _MOST_AT_ONCE})]
+        numbered = {each: highest + place for place, each in enumerate(ids, 1)}
+        # In the order in which all others change several of them, so that nobody waits for another crosswise.
+        if numbered:
+            statements.many(_NUMBER, [{"id": each, "number": numbered[each]} for each in sorted(ids)])
 
-    while found := await db.transact(lambda statements: statements.rows(_NEW, {"most": _MOST_AT_ONCE}), writes=False):
-        ids = [row[0] for row in found]
+    while await db.transact(lambda statements: statements.rows(_NEW, {"most": 1}), writes=False):
         await db.transact(number)
     rows = await db.transact(lambda statements: statements.rows(_HIGHEST, {}), writes=False)
     highest: int = rows[0][0]

@@ -17,7 +17,7 @@ _EVENTS = (
     "DELETE FROM monitor_events WHERE event_group_id IN"
     " (SELECT event_group_id FROM monitor_events e WHERE received_at < :before AND NOT EXISTS"
     " (SELECT 1 FROM monitor_deliveries d WHERE d.event_group_id = e.event_group_id)"
-    " AND (feed_number IS NULL OR feed_number < (SELECT MAX(feed_number) FROM monitor_events))"
+    " AND COALESCE(feed_number, 0) < (SELECT COALESCE(MAX(feed_number), 1) FROM monitor_events)"
     " ORDER BY received_at LIMIT :most)"
     " RETURNING event_group_id"
 )

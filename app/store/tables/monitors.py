@@ -112,6 +112,7 @@ class MonitorEventRow(Row, table=True):
     __table_args__ = (
         Index("ix_monitor_events_username_processed_at", "username", "processed_at", "received_at"),
         Index("ix_monitor_events_monitor_id_received_at", "monitor_id", "received_at"),
+        Index("ix_monitor_events_received_at", "received_at"),
         Index("ix_monitor_events_retry_at", "retry_at"),
         Index("ix_monitor_events_fetched_at", "fetched_at"),
         Index("ix_monitor_events_feed_number_fetched_at", "feed_number", "fetched_at"),

@@ -60,10 +60,10 @@ async def test_many_that_number_at_once_give_each_one_number(
 
 async def test_more_than_one_transaction_takes_are_all_numbered(database: Database) -> None:
     monitor = await put_monitor(database)
-    for number in range(250):
+    for number in range(1100):
         await put_group(database, monitor, f"grp_{number}")
 
-    assert await number_groups(database) == 250
+    assert await number_groups(database) == 1100
 
 
 async def test_feed_is_of_one_user_and_tells_all_of_an_event_group(database: Database) -> None:

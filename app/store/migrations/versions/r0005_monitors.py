@@ -70,6 +70,7 @@ def upgrade() -> None:
         "ix_monitor_events_username_processed_at", "monitor_events", ["username", "processed_at", "received_at"]
     )
     op.create_index("ix_monitor_events_monitor_id_received_at", "monitor_events", ["monitor_id", "received_at"])
+    op.create_index("ix_monitor_events_received_at", "monitor_events", ["received_at"])
     op.create_index("ix_monitor_events_retry_at", "monitor_events", ["retry_at"])
     op.create_index("ix_monitor_events_fetched_at", "monitor_events", ["fetched_at"])
     op.create_index("ix_monitor_events_feed_number_fetched_at", "monitor_events", ["feed_number", "fetched_at"])
