@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
@@ -40,8 +40,8 @@ class Monitor:
     last_run_at: int | None = None
     attempts: int = 0
     retry_at: int | None = None
-    forward_url: str | None = None
-    forward_secret: str | None = None
+    forward_url: str | None = field(default=None, repr=False)  # addresses may be secrets too
+    forward_secret: str | None = field(default=None, repr=False)
 
     @property
     def handle(self) -> str:
@@ -49,7 +49,7 @@ class Monitor:
         return self.parallel_id or self.id
 
 
-_NAMES = [field.name for field in fields(Monitor)]
+_NAMES = [each.name for each in fields(Monitor)]
 _COLUMNS = ", ".join(_NAMES)
 _INSERT = f"INSERT INTO monitors ({_COLUMNS}) VALUES ({', '.join(f':{name}' for name in _NAMES)})"  # noqa: S608 - our words
 _SELECT = f"SELECT {_COLUMNS} FROM monitors"  # noqa: S608 - our words
@@ -62,8 +62,8 @@ _ACTIVATE = (
     " WHERE id = :id AND status = 'creating' RETURNING id"
 )
 _BEGIN_CANCEL = (
-    "UPDATE monitors SET status = 'cancelling', slot = NULL, reason = :reason, attempts = 0, retry_at = :now"
-    " WHERE id = :id AND status = 'active' RETURNING id"
+    "UPDATE monitors SET status = 'cancelling', slot = NULL, reason = :reason, attempts = 0, retry_at = :now"  # noqa: S608 - our words
+    f" WHERE id = :id AND status = 'active' RETURNING {_COLUMNS}"
 )
 # Where nothing is known of it at Parallel, it has failed; its id there is kept, so that a reconciler finds it again.
 _FAIL = (
@@ -110,10 +110,11 @@ async def activate(db: Database, monitor: Monitor, parallel_id: str, *, most: in
 
     def work(statements: Statements) -> list[Monitor] | None:
         active = [_read(row) for row in statements.rows(_ACTIVE_OF, {"username": monitor.username})]
-        replaced = active[: max(0, len(active) - most + 1)]
-        for each in replaced:
-            statements.rows(_BEGIN_CANCEL, {"id": each.id, "reason": "replaced", "now": now})
-        taken = {each.slot for each in active} - {each.slot for each in replaced}
+        too_many = max(0, len(active) - most + 1)
+        displaced, kept = active[:too_many], active[too_many:]
+        changes = ({"id": each.id, "reason": "replaced", "now": now} for each in displaced)
+        replaced = [_read(row) for values in changes for row in statements.rows(_BEGIN_CANCEL, values)]
+        taken = {each.slot for each in kept}
         slot = next(slot for slot in range(1, len(active) + 2) if slot not in taken)
         values = {"id": monitor.id, "parallel_id": parallel_id, "slot": slot}
         return replaced if statements.rows(_ACTIVATE, values) else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -159,3 +160,21 @@ async def test_error_of_any_text_can_be_kept(database: Database) -> None:
     await note_cancel_failure(database, "mon_2", "no\0 \ud800", 50)
 
     assert [each.last_error for each in await list_monitors(database, None, 10)] == ["no? ?", "no? ?"]
+
+
+async def test_those_that_are_replaced_are_told_as_they_are_now(database: Database) -> None:
+    await active(database, 1)
+    new = monitor(2)
+    await add_monitor(database, new)
+
+    replaced = await activate(database, new, "monitor_2", most=1, now=7)
+
+    assert replaced is not None
+    assert [(each.id, each.status, each.reason) for each in replaced] == [("mon_1", "cancelling", "replaced")]
+
+
+def test_monitor_shows_neither_its_secret_nor_its_address() -> None:
+    shown = repr(replace(monitor(1), forward_url="https://a.example/planted", forward_secret="whsec_planted"))
+
+    assert "mon_1" in shown
+    assert "planted" not in shown
