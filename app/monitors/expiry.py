@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from app.core.errors import Unavailable
-from app.monitors.ending import Ending
+from app.monitors.ending import AT_ONCE, Ending
 from app.store.db import Database
 from app.store.leases import hold_lease
 from app.store.monitors.rows import due_cancels, expire_monitors
@@ -15,10 +15,9 @@ from app.store.times import now_ms
 log = logging.getLogger(__name__)
 
 LEASE = "monitor-expiry"
-# Longer than a round may take: what Parallel has not answered by then is asked once more by another worker, which does no harm.
+# Longer than between two rounds, and than Parallel may take for as many as are ended at once: with these it is renewed.
 LEASE_MS = 150_000
 EVERY_S = 60.0
-AT_ONCE = 100
 
 
 class Expiry:
@@ -49,9 +48,16 @@ class Expiry:
         Raises:
             DatabaseUnavailable: the rest stays for the next time.
         """
-        now = self._clock()
-        if not await hold_lease(self._database, LEASE, self._holder, now=now, for_ms=LEASE_MS):
+        began = self._clock()
+        if not await self._hold():
             return False
-        await expire_monitors(self._database, now)
-        await self._ending.end_all(await due_cancels(self._database, now, AT_ONCE))
+        await expire_monitors(self._database, began)
+        # Those that Parallel does not end now are due later than the round began.
+        while due := await due_cancels(self._database, began, AT_ONCE):
+            await self._ending.end_all(due)
+            if not await self._hold():
+                break
         return True
+
+    async def _hold(self) -> bool:
+        return await hold_lease(self._database, LEASE, self._holder, now=self._clock(), for_ms=LEASE_MS)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from app.core.errors import InvalidRequest, RelayError, Unavailable, UpstreamError
 from app.monitors.asked import AskedMonitor
 from app.monitors.desk import Created, MonitorDesk, MonitorNotActive, NoSuchMonitor
-from app.monitors.ending import Ending
+from app.monitors.ending import AT_ONCE, Ending
 from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.reconciling import GRACE_MS, Reconciler
@@ -393,6 +393,34 @@ async def test_one_worker_ends_them_at_a_time(
     clock.now += 10 * 60_000  # the first is gone
     assert await second.look()
     assert not await first.look()
+
+
+async def test_round_that_takes_long_stays_the_turn_of_one_worker(
+    desk: MonitorDesk,
+    database: Database,
+    open_another: Callable[[str], Database],
+    ending: Ending,
+    parallel: ParallelServer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = (Expiry(each, ending, clock=clock) for each in (database, open_another("relay.db")))
+    for number in range(3 * AT_ONCE):
+        await desk.create(f"user {number}", ASKED)
+    clock.now += 24 * MS_PER_HOUR
+    end_all, turns_of_the_other = ending.end_all, []
+
+    async def end_slowly(monitors: Sequence[Monitor]) -> None:
+        await end_all(monitors)
+        clock.now += 100_000
+        turns_of_the_other.append(await second.look())
+
+    monkeypatch.setattr(ending, "end_all", end_slowly)
+    assert await first.look()
+
+    assert turns_of_the_other == [False] * 3
+    assert parallel.active == []
+    assert len(parallel.asked("cancel")) == 3 * AT_ONCE
 
 
 async def test_trigger_is_a_run_of_an_active_one(desk: MonitorDesk, parallel: ParallelServer) -> None:
