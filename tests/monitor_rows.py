@@ -31,7 +31,7 @@ def forwarding_to(url: str) -> dict[str, str]:
 def monitor_of(username: str, **fields: Any) -> Monitor:
     """One that is active, without an address to forward to, unless `fields` say otherwise; in no database."""
     number = next(_numbers)
-    usual = {
+    usual: dict[str, Any] = {
         "id": f"mon_{number:024x}",
         "query": "rockets",
         "frequency": "1h",

@@ -17,9 +17,11 @@ from app.store.schema import upgrade
 from app.store.times import MS_PER_HOUR, now_ms
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import StandIn, running_standin
-from tests.e2e.test_monitors import SECRET, User, wait_for, webhook_settings
+from tests.e2e.test_monitors import User, webhook_settings
+from tests.monitor_rows import SECRET
 from tests.parallel_server import ParallelServer, running_parallel
 from tests.postgres import Postgres
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("monitors")]
 
