@@ -12,7 +12,14 @@ from app.monitors.failures import UnknownMonitor
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.remote import ACTIVE, OUR_KEY, RemoteMonitor
 from app.store.db import Database
-from app.store.monitors.rows import Monitor, fail_creation, find_monitor, finish_cancel, monitors_with
+from app.store.monitors.rows import (
+    Monitor,
+    fail_creation,
+    find_monitor,
+    finish_cancel,
+    is_creation_overdue,
+    monitors_with,
+)
 from app.store.rounds import begin_round
 from app.store.times import MS_PER_HOUR, now_ms
 
@@ -71,23 +78,38 @@ class Reconciler:
         self._is_set_up = is_set_up
         self._clock = clock
         self._holder = secrets.token_hex(8)
+        self._needed_since = clock()
 
     async def run(self) -> None:
-        """Reconcile once after the start and then hourly, for as long as the gateway runs; one worker does it for all."""
-        needed_since = self._clock()
+        """Reconcile once after the start, then hourly and after creations that were cut off, for as long as the gateway runs; one worker does it for all."""
         while True:
-            now = self._clock()
             try:
-                since = max(needed_since, now - MS_PER_HOUR)
-                if self._is_set_up() and await begin_round(self._database, ROUND, self._holder, now=now, since=since):
-                    needed_since = now + 1  # until it has gone well
-                    tell(await self.reconcile())
-                    needed_since = 0
+                if (done := await self.look()) is not None:
+                    tell(done)
             except Unavailable as exc:
                 log.warning("monitors are reconciled later: %s", exc)
             except RelayError as exc:
                 log.warning("monitors are reconciled later: %s", exc.message)
             await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> Reconciled | None:
+        """Do it if it is time, or a creation was cut off, unless another worker has; None where it was not done.
+
+        Raises:
+            RelayError: as `reconcile`; it is time until it has gone well.
+        """
+        now = self._clock()
+        since = max(self._needed_since, now - MS_PER_HOUR)
+        if not self._is_set_up():
+            return None
+        if await is_creation_overdue(self._database, now - GRACE_MS):
+            since = max(since, now - round(LOOK_S * 1000))
+        if not await begin_round(self._database, ROUND, self._holder, now=now, since=since):
+            return None
+        self._needed_since = now + 1
+        done = await self.reconcile()
+        self._needed_since = 0
+        return done
 
     async def reconcile(self) -> Reconciled:
         """Do it now.
@@ -121,9 +143,9 @@ class Reconciler:
         if monitor.status == "creating" and monitor.created_at < began - GRACE_MS:
             await fail_creation(self._database, monitor.id, _LOST, now=self._clock(), parallel_id=remote.id)
             monitor = await find_monitor(self._database, monitor.id) or monitor
-            why = await self._ending.end(monitor)
-            _keep(done, remote.id, why)
-        elif monitor.status in ("cancelled", "failed"):
+            if monitor.status == "cancelling":  # else it has come to be all the same
+                _keep(done, remote.id, await self._ending.end(monitor))
+        elif monitor.status in ("cancelled", "failed") or monitor.parallel_id not in (None, remote.id):
             await self._cancel_there(remote.id, done)
 
     async def _cancel_there(self, parallel_id: str, done: Reconciled) -> None:

@@ -256,6 +256,38 @@ async def test_killed_between_creation_and_record(
     assert await statuses(database) == {"active": 1, "cancelled": 1}
 
 
+async def test_what_was_cut_off_right_before_a_start_does_not_wait_for_an_hour(
+    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+) -> None:
+    first = await desk.create("ana", ASKED)
+    lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
+    await add_monitor(database, lost)
+    orphan = parallel.add(metadata={"llm_relay": lost.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
+    clock.now += 1
+    done = await reconciler.look()
+    assert done is not None
+    assert done.cancelled == []  # it may still be on its way
+
+    clock.now += GRACE_MS
+    done = await reconciler.look()
+
+    assert done is not None
+    assert done.cancelled == [orphan["monitor_id"]]
+    assert parallel.active == [first.monitor.parallel_id]
+    clock.now += MS_PER_HOUR // 2
+    assert await reconciler.look() is None
+
+
+async def test_second_monitor_of_one_creation_is_cancelled(
+    desk: MonitorDesk, parallel: ParallelServer, reconciler: Reconciler
+) -> None:
+    first = await desk.create("ana", ASKED)
+    twin = parallel.add(metadata={"llm_relay": first.monitor.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
+
+    assert (await reconciler.reconcile()).cancelled == [twin["monitor_id"]]
+    assert parallel.active == [first.monitor.parallel_id]
+
+
 async def test_killed_before_creation(database: Database, reconciler: Reconciler, clock: Clock) -> None:
     lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
     await add_monitor(database, lost)

@@ -87,6 +87,7 @@ _EXPIRE = (
     " WHERE status = 'active' AND expires_at <= :now"
 )
 _DUE = f"{_SELECT} WHERE status = 'cancelling' AND retry_at <= :now ORDER BY retry_at, id LIMIT :most"
+_OVERDUE = "SELECT 1 FROM monitors WHERE status = 'creating' AND created_at < :before LIMIT 1"
 _STATUS = f"{_SELECT} WHERE status = :status ORDER BY created_at, id"
 
 
@@ -178,6 +179,11 @@ async def list_monitors(db: Database, username: str | None, most: int) -> list[M
 async def monitors_with(db: Database, status: Status) -> list[Monitor]:
     """All of a status, the oldest first."""
     return await _select(db, _STATUS, {"status": status})
+
+
+async def is_creation_overdue(db: Database, before: int) -> bool:
+    """Whether one that was begun before a moment is still being created."""
+    return bool(await db.transact(lambda statements: statements.rows(_OVERDUE, {"before": before}), writes=False))
 
 
 async def _select(db: Database, sql: str, values: dict[str, object]) -> list[Monitor]:
