@@ -88,7 +88,10 @@ def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
     app.router.routes += gemini_routes(relay)
-    app.router.routes += monitor_routes(relay, parts.monitors.desk, parts.monitors.feed, meters.writer, parts.limits)
+    monitors = parts.monitors
+    app.router.routes += monitor_routes(
+        relay, monitors.desk, monitors.feed, meters.writer, parts.limits, parts.guard.is_good
+    )
     return calls_by_path
 
 

@@ -1,6 +1,7 @@
 """`/v1/monitors`: users' own monitors. Each request is a call: it takes a unit of quota and leaves a record."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import parse_qs
@@ -34,6 +35,7 @@ MOST_EVENTS, USUAL_EVENTS = 100, 20
 
 OpenRoute = Callable[[Surface, Handler], RelayRoute]
 Answer = tuple[int, Json]
+IsGood = Callable[[Principal], bool]
 Run = Callable[[Principal, Mapping[str, Json]], Awaitable[Answer]]
 
 _OPENAI = DIALECTS["openai"]
@@ -65,11 +67,20 @@ class Operation:
 
 
 def monitor_routes(
-    open_route: OpenRoute, desk: MonitorDesk, feed: EventFeed, recorder: Recorder, limits: Limits
+    open_route: OpenRoute,
+    desk: MonitorDesk,
+    feed: EventFeed,
+    recorder: Recorder,
+    limits: Limits,
+    is_good: IsGood,
 ) -> list[Route]:
-    """All of them."""
+    """All of them.
+
+    Args:
+        is_good: whether a caller's token is good still.
+    """
     plain = [_route(operation, open_route, recorder, limits) for operation in _operations(desk)]
-    return [_stream_route(feed, open_route, recorder, limits), *plain]
+    return [_stream_route(feed, open_route, recorder, limits, is_good), *plain]
 
 
 def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
@@ -84,14 +95,15 @@ def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limi
     return Route(operation.path, route, methods=[operation.method])
 
 
-def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
-    """What the caller's monitors find, as it comes: a call that goes on until its client leaves."""
+def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, limits: Limits, is_good: IsGood) -> Route:
+    """What the caller's monitors find, as it comes: a call that goes on until its client leaves, or its token is no longer good."""
 
     async def answer(call: Call) -> Reply:
         call.trace.target = Target(PROVIDER, "stream")
         await limits.admit(call)
         last = call.payload.get("last_event_id")
-        events = await feed.stream(call.principal.username, str(last) if last else None)
+        told = await feed.stream(call.principal.username, str(last) if last else None)
+        events = _while_good(told, lambda: is_good(call.principal))
         return Reply(200, EVENT_STREAM_TYPE, OPENING, events, events.aclose)
 
     def read(body: bytes, scope: Scope) -> Asked:
@@ -101,6 +113,14 @@ def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, li
     surface = Surface("monitors", "openai", read, _VOICE, needs_token=True)
     route = open_route(surface, chain([Metering(recorder, _Free())], answer))
     return Route("/v1/monitors/events/stream", route, methods=["GET"])
+
+
+async def _while_good(told: AsyncGenerator[bytes, None], is_good: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(told):
+        async for event in told:
+            if not is_good():
+                return
+            yield event
 
 
 def _read(operation: Operation, body: bytes, scope: Scope) -> Asked:

@@ -67,6 +67,10 @@ class Guard:
             await self._limiter.note(client)
             raise
 
+    def is_good(self, principal: Principal) -> bool:
+        """Whether a caller's token is good still: for what goes on long after it was looked at."""
+        return self._tokens.is_good(principal)
+
     async def admit(self, principal: Principal) -> Admission:
         """One unit of the caller's day.
 

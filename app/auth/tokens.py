@@ -133,6 +133,11 @@ class Tokens:
         now = self._clock()
         return next((entry.principal for entry in self._users.get(username, ()) if now < entry.good_until), None)
 
+    def is_good(self, principal: Principal) -> bool:
+        """Whether the token that it came by is good still, as the snapshot knows it."""
+        now, entries = self._clock(), self._users.get(principal.username, ())
+        return any(entry.principal.token_id == principal.token_id and now < entry.good_until for entry in entries)
+
     async def look_up(self, token: str) -> Principal:
         """As `find`, but a token that was made a moment ago is found too.
 

@@ -269,6 +269,28 @@ def test_events_come_as_they_are_found(user: User, parallel: ParallelServer) -> 
         assert f"id: {second}" in list(_until(stream.iter_lines(), "data: "))
 
 
+def test_stream_tells_nothing_more_when_its_token_is_gone(
+    user: User, gateway: Gateway, parallel: ParallelServer
+) -> None:
+    monitor_id = user.create()["monitor_id"]
+    with user.http.stream("GET", "/v1/monitors/events/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 3000"
+        subprocess.run(
+            [sys.executable, "-m", "cli", "tokens", "delete", "--id", id_of(user.token)],
+            cwd=gateway.folder,
+            env=gateway.environment(),
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        wait_for(lambda: user.http.get("/v1/monitors").status_code == 401)
+
+        parallel.detect(monitor_id, "Not for those who were sent away.")
+
+        assert [line for line in lines if line and not line.startswith(":")] == []
+
+
 def _until(lines: Iterator[str], beginning: str) -> Iterator[str]:
     for line in lines:
         yield line
