@@ -238,18 +238,29 @@ def listen(
 
 async def _taken(db: "Database") -> "AsyncIterator[TakenWebhook]":
     """Webhooks from now on, each once, also where the clocks of several machines differ a little."""
-    from app.store.monitors.webhooks import webhooks_since
     from app.store.times import now_ms
 
-    since = now_ms()
-    seen = {each.webhook_id for each in await webhooks_since(db, since - OVERLAP_MS, MOST_SHOWN)}
+    latest = now_ms()
+    seen = {each.webhook_id: each.received_at for each in await _since(db, latest - OVERLAP_MS)}
     while True:
-        for each in await webhooks_since(db, since - OVERLAP_MS, MOST_SHOWN):
+        for each in await _since(db, latest - OVERLAP_MS):
             if each.webhook_id not in seen:
-                seen.add(each.webhook_id)
-                since = max(since, each.received_at)
                 yield each
+            seen[each.webhook_id] = each.received_at
+            latest = max(latest, each.received_at)
+        seen = {webhook_id: at for webhook_id, at in seen.items() if at >= latest - OVERLAP_MS}
         await asyncio.sleep(LISTEN_S)
+
+
+async def _since(db: "Database", since: int) -> "list[TakenWebhook]":
+    """All of them, however many there are."""
+    from app.store.monitors.webhooks import webhooks_since
+
+    found = page = await webhooks_since(db, since, MOST_SHOWN)
+    while len(page) == MOST_SHOWN and page[-1].received_at > page[0].received_at:
+        page = await webhooks_since(db, page[-1].received_at, MOST_SHOWN)
+        found = [*found, *page]
+    return found
 
 
 def _run(env_file: Path | None, work: "Callable[[MonitorService, Database], Awaitable[T]]") -> T:

@@ -1,6 +1,7 @@
 """`llm-relay monitors`, as an operator types it, with a Parallel to ask."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
+import cli.monitors
 from app.core.updates import Update, write_updates
 from app.store.db import Database, open_database
 from app.store.monitors.webhooks import Webhook, take_webhook
@@ -214,6 +216,32 @@ def test_webhooks_are_shown_as_they_come(relay: Relay, tmp_path: Path) -> None:
     assert told["monitor_id"] == monitor_id
     assert told["event_group_id"].removeprefix("mevtgrp_").isdigit()
     assert told["result"] == "stored"
+
+
+async def test_listening_gets_through_a_crowd_of_webhooks(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.monitors, "MOST_SHOWN", 3)
+    monkeypatch.setattr(cli.monitors, "LISTEN_S", 0.01)
+    since, has_begun = cli.monitors._since, asyncio.Event()
+
+    async def noted_since(*arguments: Any) -> Any:
+        found = await since(*arguments)
+        has_begun.set()
+        return found
+
+    monkeypatch.setattr(cli.monitors, "_since", noted_since)
+    now = now_ms()
+    crowd = [Webhook(f"wh_{number}", "monitor.execution.completed", "monitor_1") for number in range(20)]
+    for number, each in enumerate(crowd[:10]):
+        await take_webhook(database, each, now - 10 + number)
+    async with asyncio.timeout(20), contextlib.aclosing(cli.monitors._taken(database)) as taken:  # type: ignore[type-var] # a generator
+        first = asyncio.ensure_future(anext(taken))
+        await has_begun.wait()
+        for number, each in enumerate(crowd[10:]):
+            await take_webhook(database, each, now + number)
+
+        told = [await first, *[await anext(taken) for _ in range(9)]]
+
+    assert sorted(each.webhook_id for each in told) == [f"wh_{number}" for number in range(10, 20)]
 
 
 def test_nothing_was_passed_on(relay: Relay) -> None:
