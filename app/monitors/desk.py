@@ -229,8 +229,11 @@ class MonitorDesk:
 
         Raises:
             NoSuchMonitor: as `show`.
+            MonitorNotActive: it is being created.
         """
         monitor = await self.show(username, handle)
+        if monitor.status == "creating":
+            raise MonitorNotActive(f"The monitor {handle!r} is being created. Try again in a moment.")
         if await begin_cancel(self._database, monitor.id, "user", self._clock()):
             monitor = await self.show(username, monitor.id)
             await self._try_to_end(monitor)

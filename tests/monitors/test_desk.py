@@ -401,6 +401,13 @@ async def test_user_ends_one(desk: MonitorDesk, parallel: ParallelServer) -> Non
     assert (await desk.cancel("ana", created.monitor.id)).status == "cancelled"
 
 
+async def test_one_that_is_being_created_is_not_said_to_end(desk: MonitorDesk, database: Database) -> None:
+    await add_monitor(database, Monitor("mon_new", "ana", "q", "1d", "lite", "creating", 1, 2))
+
+    with pytest.raises(MonitorNotActive, match="being created"):
+        await desk.cancel("ana", "mon_new")
+
+
 async def test_user_ends_one_while_parallel_is_away(
     desk: MonitorDesk, parallel: ParallelServer, expiry: Expiry, clock: Clock
 ) -> None:
