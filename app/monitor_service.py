@@ -7,6 +7,7 @@ from functools import wraps
 
 import httpx
 
+from app.monitors.creating import Creation
 from app.monitors.desk import MonitorDesk
 from app.monitors.ending import Ending
 from app.monitors.expiry import Expiry
@@ -37,6 +38,7 @@ class MonitorService:
         is_set_up: whether there is a key to ask Parallel with.
     """
 
+    creation: Creation
     desk: MonitorDesk
     expiry: Expiry
     reconciler: Reconciler
@@ -67,7 +69,7 @@ class MonitorService:
 
     async def aclose(self) -> None:
         """End what has been begun."""
-        await self.desk.aclose()
+        await self.creation.aclose()
         await self.way.aclose()
         await self.pending.aclose()
 
@@ -96,7 +98,7 @@ def open_monitors(
     ending = Ending(database, remote)
     way = UserWebhookWay(settings, transport)
     forwarder = Forwarder(database, way.send)
-    desk = MonitorDesk(
+    creation = Creation(
         database,
         remote,
         ending,
@@ -105,8 +107,8 @@ def open_monitors(
         lifetime_hours=own.lifetime_hours,
         check_forward_url=way.check,
         new_secret=new_forward_secret,
-        on_replay=forwarder.wake,
     )
+    desk = MonitorDesk(database, remote, ending, on_replay=forwarder.wake)
     reconciler = Reconciler(database, remote, ending, own.webhook_url, is_set_up=is_set_up)
     feed = EventFeed(database)
 
@@ -118,6 +120,7 @@ def open_monitors(
     receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
     pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
     return MonitorService(
+        creation,
         desk,
         Expiry(database, ending),
         reconciler,

@@ -90,7 +90,7 @@ def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str
     app.router.routes += gemini_routes(relay)
     monitors = parts.monitors
     app.router.routes += monitor_routes(
-        relay, monitors.desk, monitors.feed, meters.writer, parts.limits, parts.guard.is_good
+        relay, monitors.creation, monitors.desk, monitors.feed, meters.writer, parts.limits, parts.guard.is_good
     )
     return calls_by_path
 

@@ -75,7 +75,7 @@ def create(
         types = read_event_types(event_types.split(",")) if event_types is not None else EVENT_TYPES
         if username not in {token.username for token in await list_tokens(db)}:
             raise ValueError(f"There is no user {username!r} with a token; 'llm-relay users list' shows all.")
-        return told_created(await service.desk.create(username, asked, webhook_url=webhook_url, event_types=types))
+        return told_created(await service.creation.create(username, asked, webhook_url=webhook_url, event_types=types))
 
     told = _run(env_file, work)
     if as_json:

@@ -21,6 +21,7 @@ from app.dialects.dialect import Asked
 from app.dialects.opening import open_body
 from app.dialects.registry import DIALECTS
 from app.monitors.asked import read_asked
+from app.monitors.creating import Creation
 from app.monitors.desk import MonitorDesk
 from app.monitors.feed import EventFeed
 from app.monitors.messages import OPENING
@@ -68,6 +69,7 @@ class Operation:
 
 def monitor_routes(
     open_route: OpenRoute,
+    creation: Creation,
     desk: MonitorDesk,
     feed: EventFeed,
     recorder: Recorder,
@@ -79,7 +81,7 @@ def monitor_routes(
     Args:
         is_good: whether a caller's token is good still.
     """
-    plain = [_route(operation, open_route, recorder, limits) for operation in _operations(desk)]
+    plain = [_route(operation, open_route, recorder, limits) for operation in _operations(creation, desk)]
     return [_stream_route(feed, open_route, recorder, limits, is_good), *plain]
 
 
@@ -133,10 +135,10 @@ def _read(operation: Operation, body: bytes, scope: Scope) -> Asked:
     return Asked(body, payload, "monitors", False, True)
 
 
-def _operations(desk: MonitorDesk) -> list[Operation]:
+def _operations(creation: Creation, desk: MonitorDesk) -> list[Operation]:
     async def create(principal: Principal, payload: Mapping[str, Json]) -> Answer:
         asked = read_asked(payload)
-        return 200, told_created(await desk.create(principal.username, asked, token_id=principal.token_id))
+        return 200, told_created(await creation.create(principal.username, asked, token_id=principal.token_id))
 
     async def list_all(principal: Principal, _payload: Mapping[str, Json]) -> Answer:
         return 200, {"monitors": [told_monitor(each) for each in await desk.list_all(principal.username)]}

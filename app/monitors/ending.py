@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from app.core.errors import RelayError
 from app.monitors.failures import UnknownMonitor
 from app.monitors.parallel import ParallelMonitors
-from app.store.db import Database
+from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.rows import Monitor, finish_cancel, note_cancel_failure
 from app.store.times import MS_PER_HOUR, now_ms
 
@@ -49,6 +49,13 @@ class Ending:
         if await finish_cancel(self._database, monitor.id, self._clock()):
             log.info("monitor %s of %s is cancelled (%s)", monitor.handle, monitor.username, monitor.reason or "gone")
         return None
+
+    async def try_to_end(self, monitor: Monitor) -> str | None:
+        """The same where somebody waits for the answer: that the database is away is one, too."""
+        try:
+            return await self.end(monitor)
+        except DatabaseUnavailable as exc:
+            return exc.message
 
     async def end_all(self, monitors: Sequence[Monitor]) -> None:
         """The same of several at a time.

@@ -3,7 +3,7 @@
 from app.core.jsonio import Json
 from app.core.moments import write_moment
 from app.monitors.asked import cadence_of, hours_of
-from app.monitors.desk import Created
+from app.monitors.creating import Created
 from app.store.monitors.deliveries import Delivery
 from app.store.monitors.events import ListedGroup
 from app.store.monitors.rows import Monitor

@@ -9,7 +9,8 @@ import pytest
 
 from app.core.errors import InvalidRequest, RelayError, Unavailable, UpstreamError
 from app.monitors.asked import AskedMonitor
-from app.monitors.desk import Created, MonitorDesk, MonitorNotActive, NoSuchMonitor
+from app.monitors.creating import Created, Creation
+from app.monitors.desk import MonitorDesk, MonitorNotActive, NoSuchMonitor
 from app.monitors.ending import AT_ONCE, Ending
 from app.monitors.expiry import Expiry
 from app.monitors.parallel import ParallelMonitors
@@ -39,7 +40,7 @@ def refuse(_url: str) -> None:
     raise InvalidRequest("no", param="forward_url")
 
 
-def open_desk(database: Database, remote: ParallelMonitors, clock: Clock, **changes: object) -> MonitorDesk:
+def open_creation(database: Database, remote: ParallelMonitors, clock: Clock, **changes: object) -> Creation:
     options: dict[str, object] = {
         "webhook_url": WEBHOOK_URL,
         "per_user": 1,
@@ -48,12 +49,17 @@ def open_desk(database: Database, remote: ParallelMonitors, clock: Clock, **chan
         "new_secret": lambda: "whsec_new",
         "clock": clock,
     }
-    return MonitorDesk(database, remote, Ending(database, remote, clock), **(options | changes))  # type: ignore[arg-type] # of a test
+    return Creation(database, remote, Ending(database, remote, clock), **(options | changes))  # type: ignore[arg-type] # of a test
 
 
 @pytest.fixture
-def desk(database: Database, remote: ParallelMonitors, clock: Clock) -> MonitorDesk:
-    return open_desk(database, remote, clock)
+def creation(database: Database, remote: ParallelMonitors, clock: Clock) -> Creation:
+    return open_creation(database, remote, clock)
+
+
+@pytest.fixture
+def desk(database: Database, remote: ParallelMonitors, ending: Ending, clock: Clock) -> MonitorDesk:
+    return MonitorDesk(database, remote, ending, clock=clock)
 
 
 @pytest.fixture
@@ -70,11 +76,11 @@ async def statuses(database: Database) -> Counter[str]:
     return Counter(each.status for each in await list_monitors(database, None, 1000))
 
 
-async def test_creation_is_asked_for_as_v1_has_it(desk: MonitorDesk, parallel: ParallelServer) -> None:
+async def test_creation_is_asked_for_as_v1_has_it(creation: Creation, parallel: ParallelServer) -> None:
     schema = {"type": "object", "properties": {"version": {"type": "string"}}}
     asked = AskedMonitor("releases of Python", "6h", "base", schema, {"team": "a"})
 
-    created = await desk.create("ana", asked, token_id="tok00001")
+    created = await creation.create("ana", asked, token_id="tok00001")
 
     [request] = parallel.asked("create")
     assert request.body == {
@@ -95,8 +101,8 @@ async def test_creation_is_asked_for_as_v1_has_it(desk: MonitorDesk, parallel: P
     assert parallel.active == [created.monitor.parallel_id]
 
 
-async def test_created_one_is_kept_with_all_that_is_known(desk: MonitorDesk, clock: Clock) -> None:
-    created = await desk.create("ana", ASKED, token_id="tok00001")
+async def test_created_one_is_kept_with_all_that_is_known(creation: Creation, desk: MonitorDesk, clock: Clock) -> None:
+    created = await creation.create("ana", ASKED, token_id="tok00001")
 
     [kept] = await desk.list_all("ana")
     assert kept.parallel_id == created.monitor.parallel_id
@@ -105,10 +111,10 @@ async def test_created_one_is_kept_with_all_that_is_known(desk: MonitorDesk, clo
 
 
 async def test_second_creation_leaves_exactly_one_active(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer
+    creation: Creation, database: Database, parallel: ParallelServer
 ) -> None:
-    first = await desk.create("ana", ASKED)
-    second = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
+    second = await creation.create("ana", ASKED)
 
     assert parallel.active == [second.monitor.parallel_id]
     assert [(each.id, why) for each, why in second.replaced] == [(first.monitor.id, None)]
@@ -119,13 +125,13 @@ async def test_second_creation_leaves_exactly_one_active(
     "fault", [Fault(status=503), Fault(status=422), Fault(closed=True), Fault(status=500)], ids=str
 )
 async def test_creation_that_fails_at_parallel_leaves_the_first_active(
-    fault: Fault, desk: MonitorDesk, database: Database, parallel: ParallelServer
+    fault: Fault, creation: Creation, desk: MonitorDesk, database: Database, parallel: ParallelServer
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     parallel.order(fault, "create", times=100)
 
     with pytest.raises(RelayError):
-        await desk.create("ana", ASKED)
+        await creation.create("ana", ASKED)
 
     assert parallel.active == [first.monitor.parallel_id]
     assert await statuses(database) == {"active": 1, "failed": 1}
@@ -133,21 +139,23 @@ async def test_creation_that_fails_at_parallel_leaves_the_first_active(
     assert failed.last_error
 
 
-async def test_error_of_parallel_has_its_words_and_their_reference(desk: MonitorDesk, parallel: ParallelServer) -> None:
+async def test_error_of_parallel_has_its_words_and_their_reference(
+    creation: Creation, parallel: ParallelServer
+) -> None:
     parallel.order(Fault(status=422), "create")
 
     with pytest.raises(UpstreamError, match="ref_id") as caught:
-        await desk.create("ana", ASKED)
+        await creation.create("ana", ASKED)
 
     assert caught.value.status == 422
 
 
 async def test_creation_whose_answer_is_lost_is_found_again(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer
+    creation: Creation, database: Database, parallel: ParallelServer
 ) -> None:
     parallel.order(Fault(lost=True), "create")
 
-    created = await desk.create("ana", ASKED)
+    created = await creation.create("ana", ASKED)
 
     assert parallel.active == [created.monitor.parallel_id]
     assert len(parallel.monitors) == 1
@@ -155,13 +163,13 @@ async def test_creation_whose_answer_is_lost_is_found_again(
 
 
 async def test_creation_whose_answer_is_lost_for_good_is_cancelled_by_the_reconciler(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler
+    creation: Creation, database: Database, parallel: ParallelServer, reconciler: Reconciler
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     parallel.order(Fault(lost=True), "create")
     parallel.order(Fault(status=503), "list", times=100)
     with pytest.raises(RelayError):
-        await desk.create("ana", ASKED)
+        await creation.create("ana", ASKED)
     parallel.heal()
     assert len(parallel.active) == 2
 
@@ -173,12 +181,12 @@ async def test_creation_whose_answer_is_lost_for_good_is_cancelled_by_the_reconc
 
 
 async def test_old_one_that_cannot_be_cancelled_is_told_and_tried_again(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+    creation: Creation, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     parallel.order(Fault(status=503), "cancel", times=100)
 
-    second = await desk.create("ana", ASKED)
+    second = await creation.create("ana", ASKED)
 
     [(old, why)] = second.replaced
     assert old.id == first.monitor.id
@@ -193,24 +201,24 @@ async def test_old_one_that_cannot_be_cancelled_is_told_and_tried_again(
 
 
 async def test_client_that_leaves_gets_no_half_monitor(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer
+    creation: Creation, database: Database, parallel: ParallelServer
 ) -> None:
     parallel.order(Fault(delay_s=0.2), "create")
-    asking = asyncio.create_task(desk.create("ana", ASKED))
+    asking = asyncio.create_task(creation.create("ana", ASKED))
     await until(lambda: parallel.asked("create"))
     asking.cancel("the client left")
     with pytest.raises(asyncio.CancelledError):
         await asking
-    await desk.aclose()
+    await creation.aclose()
 
     assert await statuses(database) == {"active": 1}
     assert len(parallel.active) == 1
 
 
 async def test_many_at_once_leave_exactly_one(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry
+    creation: Creation, database: Database, parallel: ParallelServer, expiry: Expiry
 ) -> None:
-    made = await asyncio.gather(*(desk.create("ana", ASKED) for _ in range(8)))
+    made = await asyncio.gather(*(creation.create("ana", ASKED) for _ in range(8)))
 
     assert len({each.monitor.id for each in made}) == 8
     assert (await statuses(database))["active"] == 1
@@ -225,24 +233,24 @@ async def test_database_that_cannot_keep_it_leaves_the_first_active(
     parallel: ParallelServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    desk = open_desk(database, remote, clock)
-    first = await desk.create("ana", ASKED)
+    creation = open_creation(database, remote, clock)
+    first = await creation.create("ana", ASKED)
 
     async def fail(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("The database is locked by another process.")
 
-    monkeypatch.setattr("app.monitors.desk.activate", fail)
+    monkeypatch.setattr("app.monitors.creating.activate", fail)
     with pytest.raises(DatabaseUnavailable):
-        await desk.create("ana", ASKED)
+        await creation.create("ana", ASKED)
 
     assert parallel.active == [first.monitor.parallel_id]
     assert await statuses(database) == {"active": 1, "failed": 1}
 
 
 async def test_killed_between_creation_and_record(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+    creation: Creation, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
     await add_monitor(database, lost)
     parallel.add(metadata={"llm_relay": lost.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
@@ -257,9 +265,9 @@ async def test_killed_between_creation_and_record(
 
 
 async def test_what_was_cut_off_right_before_a_start_does_not_wait_for_an_hour(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+    creation: Creation, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     lost = Monitor("mon_lost", "ana", "q", "1d", "lite", "creating", clock.now, clock.now + MS_PER_HOUR)
     await add_monitor(database, lost)
     orphan = parallel.add(metadata={"llm_relay": lost.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
@@ -279,9 +287,9 @@ async def test_what_was_cut_off_right_before_a_start_does_not_wait_for_an_hour(
 
 
 async def test_second_monitor_of_one_creation_is_cancelled(
-    desk: MonitorDesk, parallel: ParallelServer, reconciler: Reconciler
+    creation: Creation, parallel: ParallelServer, reconciler: Reconciler
 ) -> None:
-    first = await desk.create("ana", ASKED)
+    first = await creation.create("ana", ASKED)
     twin = parallel.add(metadata={"llm_relay": first.monitor.id, "username": "ana"}, webhook={"url": WEBHOOK_URL})
 
     assert (await reconciler.reconcile()).cancelled == [twin["monitor_id"]]
@@ -298,9 +306,14 @@ async def test_killed_before_creation(database: Database, reconciler: Reconciler
 
 
 async def test_reconciler_closes_what_parallel_does_not_know(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+    creation: Creation,
+    desk: MonitorDesk,
+    database: Database,
+    parallel: ParallelServer,
+    reconciler: Reconciler,
+    clock: Clock,
 ) -> None:
-    gone, ended, stays = [await desk.create(name, ASKED) for name in ("ana", "ben", "cy")]
+    gone, ended, stays = [await creation.create(name, ASKED) for name in ("ana", "ben", "cy")]
     parallel.remove(_id(gone))
     await desk._remote.cancel(_id(ended))
     clock.now += 1
@@ -331,9 +344,9 @@ async def test_reconciler_cancels_ours_and_leaves_others_alone(
 
 
 async def test_reconciler_closes_nothing_where_parallel_does_not_answer(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
+    creation: Creation, database: Database, parallel: ParallelServer, reconciler: Reconciler, clock: Clock
 ) -> None:
-    await desk.create("ana", ASKED)
+    await creation.create("ana", ASKED)
     clock.now += 1
     parallel.order(Fault(status=500), "list", times=100)
 
@@ -344,9 +357,9 @@ async def test_reconciler_closes_nothing_where_parallel_does_not_answer(
 
 
 async def test_monitors_are_ended_after_their_lifetime(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+    creation: Creation, desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
 ) -> None:
-    await desk.create("ana", ASKED)
+    await creation.create("ana", ASKED)
     clock.now += 24 * MS_PER_HOUR - 1
     await expiry.look()
     assert await statuses(database) == {"active": 1}
@@ -360,9 +373,9 @@ async def test_monitors_are_ended_after_their_lifetime(
 
 
 async def test_end_is_tried_again_until_parallel_agrees(
-    desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
+    creation: Creation, desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry, clock: Clock
 ) -> None:
-    await desk.create("ana", ASKED)
+    await creation.create("ana", ASKED)
     parallel.order(Fault(status=500), "cancel", times=1000)
     clock.now += 24 * MS_PER_HOUR
     pauses = []
@@ -384,15 +397,17 @@ async def test_end_is_tried_again_until_parallel_agrees(
     assert await statuses(database) == {"cancelled": 1}
 
 
-async def test_end_of_one_that_parallel_does_not_know_any_more(desk: MonitorDesk, parallel: ParallelServer) -> None:
-    created = await desk.create("ana", ASKED)
+async def test_end_of_one_that_parallel_does_not_know_any_more(
+    creation: Creation, desk: MonitorDesk, parallel: ParallelServer
+) -> None:
+    created = await creation.create("ana", ASKED)
     parallel.remove(_id(created))
 
     assert (await desk.cancel("ana", _id(created))).status == "cancelled"
 
 
-async def test_user_ends_one(desk: MonitorDesk, parallel: ParallelServer) -> None:
-    created = await desk.create("ana", ASKED)
+async def test_user_ends_one(creation: Creation, desk: MonitorDesk, parallel: ParallelServer) -> None:
+    created = await creation.create("ana", ASKED)
 
     ended = await desk.cancel("ana", created.monitor.id)
 
@@ -409,9 +424,9 @@ async def test_one_that_is_being_created_is_not_said_to_end(desk: MonitorDesk, d
 
 
 async def test_user_ends_one_while_parallel_is_away(
-    desk: MonitorDesk, parallel: ParallelServer, expiry: Expiry, clock: Clock
+    creation: Creation, desk: MonitorDesk, parallel: ParallelServer, expiry: Expiry, clock: Clock
 ) -> None:
-    created = await desk.create("ana", ASKED)
+    created = await creation.create("ana", ASKED)
     parallel.order(Fault(closed=True), "cancel", times=100)
 
     assert (await desk.cancel("ana", _id(created))).status == "cancelling"
@@ -435,7 +450,7 @@ async def test_one_worker_ends_them_at_a_time(
 
 
 async def test_round_that_takes_long_stays_the_turn_of_one_worker(
-    desk: MonitorDesk,
+    creation: Creation,
     database: Database,
     open_another: Callable[[str], Database],
     ending: Ending,
@@ -445,7 +460,7 @@ async def test_round_that_takes_long_stays_the_turn_of_one_worker(
 ) -> None:
     first, second = (Expiry(each, ending, clock=clock) for each in (database, open_another("relay.db")))
     for number in range(3 * AT_ONCE):
-        await desk.create(f"user {number}", ASKED)
+        await creation.create(f"user {number}", ASKED)
     clock.now += 24 * MS_PER_HOUR
     end_all, turns_of_the_other = ending.end_all, []
 
@@ -462,8 +477,10 @@ async def test_round_that_takes_long_stays_the_turn_of_one_worker(
     assert len(parallel.asked("cancel")) == 3 * AT_ONCE
 
 
-async def test_trigger_is_a_run_of_an_active_one(desk: MonitorDesk, parallel: ParallelServer) -> None:
-    created = await desk.create("ana", ASKED)
+async def test_trigger_is_a_run_of_an_active_one(
+    creation: Creation, desk: MonitorDesk, parallel: ParallelServer
+) -> None:
+    created = await creation.create("ana", ASKED)
 
     await desk.trigger("ana", _id(created))
     assert parallel.runs == [_id(created)]
@@ -472,8 +489,8 @@ async def test_trigger_is_a_run_of_an_active_one(desk: MonitorDesk, parallel: Pa
         await desk.trigger("ana", _id(created))
 
 
-async def test_others_do_not_see_it(desk: MonitorDesk, parallel: ParallelServer) -> None:
-    handle = _id(await desk.create("ana", ASKED))
+async def test_others_do_not_see_it(creation: Creation, desk: MonitorDesk, parallel: ParallelServer) -> None:
+    handle = _id(await creation.create("ana", ASKED))
 
     for work in (desk.show, desk.cancel, desk.trigger):
         with pytest.raises(NoSuchMonitor):
@@ -487,22 +504,22 @@ async def test_others_do_not_see_it(desk: MonitorDesk, parallel: ParallelServer)
 async def test_without_an_address_to_report_to_none_is_created(
     database: Database, remote: ParallelMonitors, clock: Clock, parallel: ParallelServer
 ) -> None:
-    desk = open_desk(database, remote, clock, webhook_url=None)
+    creation = open_creation(database, remote, clock, webhook_url=None)
 
     with pytest.raises(Unavailable, match="MONITOR_WEBHOOK_URL"):
-        await desk.create("ana", ASKED)
+        await creation.create("ana", ASKED)
 
     assert parallel.requests == []
-    assert (await desk.create("ana", ASKED, webhook_url=WEBHOOK_URL)).webhook_url == WEBHOOK_URL
+    assert (await creation.create("ana", ASKED, webhook_url=WEBHOOK_URL)).webhook_url == WEBHOOK_URL
 
 
 async def test_forwarding_is_checked_before_anything_is_asked(
-    database: Database, remote: ParallelMonitors, clock: Clock, parallel: ParallelServer
+    database: Database, remote: ParallelMonitors, clock: Clock, parallel: ParallelServer, desk: MonitorDesk
 ) -> None:
-    desk = open_desk(database, remote, clock, check_forward_url=refuse)
+    creation = open_creation(database, remote, clock, check_forward_url=refuse)
 
     with pytest.raises(InvalidRequest):
-        await desk.create("ana", AskedMonitor("q", "1d", forward_url="http://10.0.0.1/"))
+        await creation.create("ana", AskedMonitor("q", "1d", forward_url="http://10.0.0.1/"))
 
     assert parallel.requests == []
     assert await desk.list_all("ana") == []
