@@ -20,7 +20,7 @@ from app.monitors.reconciling import Reconciler
 from app.monitors.sweeping import Sweep
 from app.monitors.webhooks import Receiver
 from app.settings import InvalidSettings, Settings
-from app.settings.monitors import PARALLEL_KEYS, first_secret
+from app.settings.monitors import PARALLEL_KEYS, WEBHOOK_SECRET, first_secret, read_webhook_secrets
 from app.store.db import Database
 from app.webhook_way import UserWebhookWay
 
@@ -94,9 +94,15 @@ def open_monitors(
     def is_set_up() -> bool:
         return key() is not None
 
+    def webhook_secrets() -> Sequence[str]:
+        try:
+            return read_webhook_secrets(find_secret((WEBHOOK_SECRET,)))
+        except InvalidSettings:
+            return own.webhook_secrets
+
     remote = ParallelMonitors(transport, key, own.base_url)
     ending = Ending(database, remote)
-    way = UserWebhookWay(settings, transport)
+    way = UserWebhookWay(settings)
     forwarder = Forwarder(database, way.send)
     creation = Creation(
         database,
@@ -117,7 +123,7 @@ def open_monitors(
         forwarder.wake()
 
     fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched)
-    receiver = Receiver(database, own.webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
+    receiver = Receiver(database, webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
     pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
     return MonitorService(
         creation,

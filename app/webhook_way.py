@@ -67,17 +67,13 @@ class WebhookWay:
 class UserWebhookWay:
     """Where users have the updates of their monitors sent: they choose the addresses, so only the usual ports are open.
 
-    Where a proxy is between, it resolves the names; a host that says itself that it is private is refused there too.
-
-    Args:
-        transport: that of calls to providers; it is not closed.
+    It goes past a proxy of the environment, as pages of augmentors do: a proxy would resolve the names, and nobody would look
+    where they lead.
     """
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings) -> None:
         self._guard = Guard(settings.web_allow)
         self._own = _guarded(settings, self._guard)
-        self._by_proxy = transport
 
     def check(self, url: str) -> None:
         """Refuse an address that nothing is to be sent to, as far as that can be told by looking at it.
@@ -99,8 +95,7 @@ class UserWebhookWay:
             address = self._read(url)
         except Refused as exc:
             return Posted(None, f"it {exc.why}")
-        is_proxied = _is_proxied(self._settings, address)
-        return await post_message(self._by_proxy if is_proxied else self._own, str(address), body, headers)
+        return await post_message(self._own, str(address), body, headers)
 
     async def aclose(self) -> None:
         """Close the connections that are its own."""

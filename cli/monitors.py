@@ -175,7 +175,7 @@ def reconcile(as_json: AsJson = False, env_file: EnvFile = None) -> None:
         show_each("active at Parallel but not here, cancelled there", done.cancelled)
         show_each("never came to be", done.given_up)
         for parallel_id, why in done.failed.items():
-            typer.echo(f"{parallel_id}: active at Parallel but not here, and cannot be cancelled: {why}")
+            typer.echo(f"{parallel_id}: cannot be reconciled now: {why}")
     if done.failed:
         raise typer.Exit(1)
 

@@ -11,8 +11,7 @@ import pytest
 
 from app.core.errors import InvalidRequest
 from app.core.places import read_place
-from app.providers.proxies import MaybeProxied, read_proxies
-from app.providers.transport import Transport, trusted
+from app.providers.transport import Transport
 from app.providers.webhook import webhook_sender
 from app.settings import Settings
 from app.web.guard import Resolver
@@ -114,8 +113,8 @@ async def test_proxy_of_the_environment_is_used(no_proxy: str, is_proxied: bool,
         await transport.handle_async_request(httpx.Request("GET", "http://127.0.0.1:1/"))
 
 
-def user_way(transport: Transport, *opened: str, **environ: str) -> UserWebhookWay:
-    return UserWebhookWay(Settings(web_allow=tuple(read_place(each) for each in opened), environ=environ), transport)
+def user_way(*opened: str, **environ: str) -> UserWebhookWay:
+    return UserWebhookWay(Settings(web_allow=tuple(read_place(each) for each in opened), environ=environ))
 
 
 @pytest.mark.parametrize(
@@ -141,8 +140,8 @@ def user_way(transport: Transport, *opened: str, **environ: str) -> UserWebhookW
         "",
     ],
 )
-async def test_address_of_a_user_that_cannot_be_meant_is_refused(url: str, transport: Transport) -> None:
-    way = user_way(transport)
+async def test_address_of_a_user_that_cannot_be_meant_is_refused(url: str) -> None:
+    way = user_way()
 
     with pytest.raises(InvalidRequest) as raised:
         way.check(url)
@@ -165,10 +164,8 @@ async def test_address_of_a_user_that_cannot_be_meant_is_refused(url: str, trans
         ("http://intranet.example:8080/a", ("intranet.example:8080",)),
     ],
 )
-async def test_address_of_a_user_may_be_public_or_opened(
-    url: str, opened: tuple[str, ...], transport: Transport
-) -> None:
-    way = user_way(transport, *opened)
+async def test_address_of_a_user_may_be_public_or_opened(url: str, opened: tuple[str, ...]) -> None:
+    way = user_way(*opened)
 
     way.check(url)
 
@@ -176,13 +173,13 @@ async def test_address_of_a_user_may_be_public_or_opened(
 
 
 async def test_name_that_leads_to_a_private_address_is_refused_where_the_socket_is_made(
-    monkeypatch: pytest.MonkeyPatch, transport: Transport
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def look_up(_self: Resolver, _host: str, _port: int) -> list[str]:
         return ["93.184.215.14", "10.0.0.1"]
 
     monkeypatch.setattr(Resolver, "look_up", look_up)
-    way = user_way(transport)
+    way = user_way()
 
     posted = await way.send("https://hooks.example/a", b"{}", {})
 
@@ -190,16 +187,19 @@ async def test_name_that_leads_to_a_private_address_is_refused_where_the_socket_
     await way.aclose()
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "127.0.0.1", "localhost", "[::1]"])
-async def test_private_address_is_refused_before_the_proxy_is_asked(host: str, transport: Transport) -> None:
-    async with serve(always(OK)) as proxy:
-        asked = MaybeProxied(transport, read_proxies({"HTTP_PROXY": proxy.url}), trusted(None), httpx.Limits())
-        way = UserWebhookWay(Settings(environ={"HTTP_PROXY": proxy.url}), asked)
+@pytest.mark.parametrize("host", ["10.0.0.1", "localhost", "[::1]", "db.intranet"])
+async def test_proxy_of_the_environment_is_never_asked_to_find_what_a_user_named(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(_self: Resolver, _host: str, _port: int) -> list[str]:
+        return ["10.1.2.3"]
 
-        refused = await way.send(f"http://{host}/a", b"{}", {})
-        taken = await way.send("http://hooks.example/a", b"{}", {})
+    monkeypatch.setattr(Resolver, "look_up", look_up)
+    async with serve(always(OK)) as proxy:
+        way = user_way(HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url)
+
+        posted = await way.send(f"http://{host}/a", b"{}", {})
 
         await way.aclose()
-        await asked.aclose()
-    assert (refused.status, taken.status) == (None, 200)
-    assert proxy.connections == 1
+    assert posted.status is None
+    assert proxy.connections == 0

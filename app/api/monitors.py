@@ -22,7 +22,7 @@ from app.dialects.opening import open_body
 from app.dialects.registry import DIALECTS
 from app.monitors.asked import read_asked
 from app.monitors.creating import Creation
-from app.monitors.desk import MonitorDesk
+from app.monitors.desk import STATUSES, MonitorDesk
 from app.monitors.feed import EventFeed
 from app.monitors.messages import OPENING
 from app.monitors.telling import told_created, told_delivery, told_events, told_monitor
@@ -82,7 +82,7 @@ def monitor_routes(
         is_good: whether a caller's token is good still.
     """
     plain = [_route(operation, open_route, recorder, limits) for operation in _operations(creation, desk)]
-    return [_stream_route(feed, open_route, recorder, limits, is_good), *plain]
+    return [_stream_route(feed, open_route, recorder, is_good), *plain]
 
 
 def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limits: Limits) -> Route:
@@ -97,12 +97,12 @@ def _route(operation: Operation, open_route: OpenRoute, recorder: Recorder, limi
     return Route(operation.path, route, methods=[operation.method])
 
 
-def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, limits: Limits, is_good: IsGood) -> Route:
+def _stream_route(feed: EventFeed, open_route: OpenRoute, recorder: Recorder, is_good: IsGood) -> Route:
     """What the caller's monitors find, as it comes: a call that goes on until its client leaves, or its token is no longer good."""
 
     async def answer(call: Call) -> Reply:
+        # Nothing is reserved: it is no call to a model, and would keep a place among those at the same time for hours.
         call.trace.target = Target(PROVIDER, "stream")
-        await limits.admit(call)
         last = call.payload.get("last_event_id")
         told = await feed.stream(call.principal.username, str(last) if last else None)
         events = _while_good(told, lambda: is_good(call.principal))
@@ -140,8 +140,12 @@ def _operations(creation: Creation, desk: MonitorDesk) -> list[Operation]:
         asked = read_asked(payload)
         return 200, told_created(await creation.create(principal.username, asked, token_id=principal.token_id))
 
-    async def list_all(principal: Principal, _payload: Mapping[str, Json]) -> Answer:
-        return 200, {"monitors": [told_monitor(each) for each in await desk.list_all(principal.username)]}
+    async def list_all(principal: Principal, payload: Mapping[str, Json]) -> Answer:
+        status = payload.get("status")
+        if status is not None and status not in STATUSES:
+            raise InvalidRequest(f"'status' must be one of {', '.join(STATUSES)}.", param="status")
+        found = await desk.list_all(principal.username)
+        return 200, {"monitors": [told_monitor(each) for each in found if status in (None, each.status)]}
 
     async def show(principal: Principal, payload: Mapping[str, Json]) -> Answer:
         return 200, told_monitor(await desk.show(principal.username, _id(payload)))
@@ -170,6 +174,7 @@ def _operations(creation: Creation, desk: MonitorDesk) -> list[Operation]:
     one = "/v1/monitors/{monitor_id}"
     return [
         Operation("create", "POST", "/v1/monitors/create", create, has_body=True),
+        Operation("create", "POST", "/v1/monitors", create, has_body=True),
         Operation("list", "GET", "/v1/monitors", list_all),
         Operation("get", "GET", one, show),
         Operation("cancel", "DELETE", one, cancel),

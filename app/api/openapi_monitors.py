@@ -11,9 +11,11 @@ from app.monitors.asked import (
     PROCESSORS,
     RESERVED_KEYS,
 )
+from app.monitors.desk import STATUSES
 
 _JSON = "application/json"
 _FREQUENCY = "^(([1-9][0-9]?|[1-6][0-9]{2}|7[01][0-9]|720)h|([1-9]|[12][0-9]|30)d|[1-4]w)$"
+_STATUSES = [*STATUSES]
 _TEXT = {"type": ["string", "null"]}
 _MOMENT = {"type": ["string", "null"], "format": "date-time"}
 _ERROR = {
@@ -27,6 +29,7 @@ _MONITOR_ID = {
     "schema": {"type": "string", "minLength": 1},
 }
 _DELIVERY_ID = {**_MONITOR_ID, "name": "delivery_id"}
+_STATUS = {"name": "status", "in": "query", "schema": {"enum": _STATUSES}}
 _LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}}
 
 _REQUEST: dict[str, Any] = {
@@ -65,7 +68,7 @@ MONITOR_SCHEMAS: dict[str, Any] = {
             "cadence": _TEXT,
             "frequency": {"type": "string"},
             "processor": {"type": "string"},
-            "status": {"enum": ["creating", "active", "cancelling", "cancelled", "failed"]},
+            "status": {"enum": _STATUSES},
             "reason": _TEXT,
             "created_at": _MOMENT,
             "expires_at": _MOMENT,
@@ -91,7 +94,7 @@ MONITOR_SCHEMAS: dict[str, Any] = {
         "properties": {
             "event_group_id": {"type": "string"},
             "monitor_id": {"type": "string"},
-            "state": {"enum": ["waiting", "pending", "delivered", "given_up"]},
+            "state": {"enum": ["waiting", "pending", "empty", "delivered", "given_up"]},
             "received_at": _MOMENT,
             "fetched_at": _MOMENT,
             "delivered_at": _MOMENT,
@@ -162,18 +165,28 @@ _UPSTREAM = (422, 502, 504)
 _MONITOR = _ref("Monitor")
 _ONE = "/v1/monitors/{monitor_id}"
 
+
+def _create(operation: str) -> dict[str, Any]:
+    return _operation(
+        operation,
+        "Watch the web for something; it takes the place of the oldest where there are as many as are allowed",
+        {200: _MONITOR},
+        (400, *_UPSTREAM),
+        request=_REQUEST,
+    )
+
+
 MONITOR_PATHS: dict[str, dict[str, Any]] = {
-    "/v1/monitors/create": {
-        "post": _operation(
-            "create_monitor",
-            "Watch the web for something; it takes the place of the oldest where there are as many as are allowed",
-            {200: _MONITOR},
-            (400, *_UPSTREAM),
-            request=_REQUEST,
-        )
-    },
+    "/v1/monitors/create": {"post": _create("create_monitor")},
     "/v1/monitors": {
-        "get": _operation("list_monitors", "All monitors, the newest first", {200: _list_of("monitors", "Monitor")}, ())
+        "post": _create("create_monitor_here"),
+        "get": _operation(
+            "list_monitors",
+            "All monitors, the newest first",
+            {200: _list_of("monitors", "Monitor")},
+            (400,),
+            parameters=(_STATUS,),
+        ),
     },
     _ONE: {
         "get": _operation("get_monitor", "One monitor", {200: _MONITOR}, (404,), parameters=(_MONITOR_ID,)),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import get_args
 
 from app.core.errors import RelayError
 from app.monitors.ending import Ending
@@ -11,6 +12,7 @@ from app.store.monitors.deliveries import Delivery, find_delivery, list_deliveri
 from app.store.monitors.events import ListedGroup, list_event_groups
 from app.store.monitors.rows import (
     Monitor,
+    Status,
     begin_cancel,
     find_monitor,
     list_monitors,
@@ -20,6 +22,7 @@ from app.store.times import now_ms
 log = logging.getLogger(__name__)
 
 MOST_LISTED = 1000
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class NoSuchMonitor(RelayError):

@@ -1,4 +1,4 @@
-"""Ends monitors whose time is over, and all others that are to end: in the background, by one worker at a time on all machines."""
+"""Ends monitors whose time is over or whose user is gone, and all others that are to end: in the background, by one worker at a time on all machines."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from app.core.errors import Unavailable
 from app.monitors.ending import AT_ONCE, Ending
 from app.store.db import Database
 from app.store.leases import hold_lease
-from app.store.monitors.rows import due_cancels, expire_monitors
+from app.store.monitors.rows import due_cancels, end_monitors_of_nobody, expire_monitors
 from app.store.times import now_ms
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Expiry:
         if not await self._hold():
             return False
         await expire_monitors(self._database, began)
+        await end_monitors_of_nobody(self._database, began)
         # Those that Parallel does not end now are due later than the round began.
         while due := await due_cancels(self._database, began, AT_ONCE):
             await self._ending.end_all(due)

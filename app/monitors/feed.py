@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from app.core.errors import Unavailable
+from app.core.errors import RateLimited, Unavailable
 from app.monitors.messages import event_of
 from app.store.db import Database
 from app.store.monitors.feed import Fed, feed_place, number_groups, read_feed, users_fed
@@ -13,6 +13,7 @@ from app.store.monitors.groups import EventGroup
 
 LOOK_S = 1.0
 _MOST_AT_ONCE = 20
+_MOST_OF_USER = 16
 
 
 class EventFeed:
@@ -63,8 +64,11 @@ class EventFeed:
             after: the id of the last one that the user has; where that is unknown or None, they are those from now on.
 
         Raises:
+            RateLimited: the user listens too often already.
             DatabaseUnavailable: nobody knows where to begin. Later on, it is waited for.
         """
+        if sum(listener.username == username for listener in self._listeners) >= _MOST_OF_USER:
+            raise RateLimited(f"No more than {_MOST_OF_USER} streams of one user are served at a time. Close one.")
         highest = await number_groups(self._database)
         place = None if after is None else await feed_place(self._database, username, after)
         return self._follow(username, highest if place is None else place)
@@ -73,7 +77,7 @@ class EventFeed:
         """The same as server-sent events, to follow `app.monitors.messages.OPENING`.
 
         Raises:
-            DatabaseUnavailable: as `listen`.
+            RateLimited, DatabaseUnavailable: as `listen`.
         """
         return _written(await self.listen(username, last_event_id))
 
@@ -86,7 +90,8 @@ class EventFeed:
                 listener.has_more.clear()
                 found = await self._read(listener, place)
                 for fed in found:
-                    yield fed.group
+                    if fed.group.updates:
+                        yield fed.group
                     place = fed.number
                     if self._closed.is_set():
                         return

@@ -39,7 +39,7 @@ class Reconciled:
     Attributes:
         closed: handles of monitors that Parallel does not know as active any more, closed here.
         cancelled: Parallel's ids of monitors that were active there but not here, cancelled there.
-        failed: the same of those that could not be cancelled, and why; they are tried again.
+        failed: those that could not be cancelled or looked at, and why; they are tried again.
         given_up: ids of monitors that never came to be.
     """
 
@@ -167,6 +167,9 @@ class Reconciler:
             status = (await self._remote.get(monitor.parallel_id or "")).status
         except UnknownMonitor:
             status = "gone"
+        except RelayError as exc:  # no reason to leave the others as they are
+            _keep(done, monitor.handle, exc.message)
+            return
         if status != ACTIVE and await finish_cancel(self._database, monitor.id, self._clock(), "gone"):
             done.closed.append(monitor.handle)
 
@@ -178,7 +181,7 @@ def tell(done: Reconciled) -> None:
     for parallel_id in done.cancelled:
         log.warning("monitor %s was active at Parallel, but not here: cancelled there", parallel_id)
     for parallel_id, why in done.failed.items():
-        log.error("monitor %s is active at Parallel, but not here, and cannot be cancelled: %s", parallel_id, why)
+        log.error("monitor %s cannot be reconciled now: %s", parallel_id, why)
     for monitor_id in done.given_up:
         log.warning("monitor %s never came to be: the gateway stopped while it was created", monitor_id)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from app.core.errors import Unavailable
 from app.store.db import Database
+from app.store.monitors.feed import number_groups
 from app.store.monitors.retention import (
     delete_old_deliveries,
     delete_old_events,
@@ -65,6 +66,7 @@ class Sweep:
         Raises:
             DatabaseUnavailable: the rest stays for the next time.
         """
+        await number_groups(self._database)  # so that the first who listens after a long time need not wait for it
         await self._delete_all(delete_old_webhooks, WEBHOOK_DAYS)
         if self._days:
             for delete in (delete_old_deliveries, delete_old_events, delete_old_monitors):

@@ -47,7 +47,7 @@ class Receiver:
     """Takes them.
 
     Args:
-        secrets: what they are signed with; without any, none is taken.
+        read_secrets: gives what they are signed with at the moment; without any, none is taken.
         insecure: without secrets, all are taken, whoever sent them.
         on_stored: called when an event group is there that was not before.
         clock: milliseconds since 1970.
@@ -56,14 +56,16 @@ class Receiver:
     def __init__(
         self,
         database: Database,
-        secrets: Sequence[str],
+        read_secrets: Callable[[], Sequence[str]],
         *,
         insecure: bool = False,
         on_stored: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._database = database
-        self._verifier = Verifier(secrets, lambda: clock() / 1000) if secrets else None
+        self._read_secrets = read_secrets
+        self._known: Sequence[str] = ()
+        self._verifier: Verifier | None = None
         self._insecure = insecure
         self._on_stored = on_stored
         self._clock = clock
@@ -95,8 +97,8 @@ class Receiver:
 
     def _check(self, headers: Headers, body: bytes) -> str:
         """The id of a webhook that may be taken."""
-        if self._verifier is not None:
-            return self._verifier.verify(headers, body)
+        if (verifier := self._verifier_now()) is not None:
+            return verifier.verify(headers, body)
         if self._insecure:
             self._remind("PARALLEL_WEBHOOK_INSECURE is true: webhooks are taken unsigned, whoever sent them.")
             webhook_id = headers.get(b"webhook-id", b"").decode("latin-1")
@@ -106,6 +108,14 @@ class Receiver:
             " Settings, Webhooks."
         )
         raise NotSetUp("No webhook can be taken: the gateway has no secret to verify it with.")
+
+    def _verifier_now(self) -> Verifier | None:
+        """By the secrets of the moment; None where there is none."""
+        secrets = self._read_secrets()
+        if secrets != self._known:
+            self._known = secrets
+            self._verifier = Verifier(secrets, lambda: self._clock() / 1000) if secrets else None
+        return self._verifier
 
     def _remind(self, words: str) -> None:
         """Tell the operator, once a minute at most."""

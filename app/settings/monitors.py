@@ -9,6 +9,8 @@ from app.settings.values import InvalidSettings, is_address, read_choice, read_i
 PARALLEL_KEYS = ("PARALLELAI_API_KEY", "PARALLEL_API_KEY")
 """The variables that may hold the key of Parallel's API; the first one that is set counts."""
 
+WEBHOOK_SECRET = "PARALLEL_WEBHOOK_SECRET"  # noqa: S105 - the name of it
+
 WORDS = ("update", "updates", "news", "latest", "recent", "new", "change", "changes", "monitor")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -50,7 +52,7 @@ def read_monitors(env: Mapping[str, str]) -> MonitorSettings:
     return MonitorSettings(
         base_url=_read_base_url(env),
         webhook_url=_read_webhook_url(env),
-        webhook_secrets=_read_secrets(env),
+        webhook_secrets=read_webhook_secrets(read_secret(env, WEBHOOK_SECRET)),
         webhook_insecure=read_choice(env, "PARALLEL_WEBHOOK_INSECURE", ("true", "false"), "false") == "true",
         webhooks_per_minute=read_integer(env, "WEBHOOKS_PER_MINUTE", 600, 1, 1_000_000),
         per_user=read_integer(env, "MONITORS_PER_USER", 1, 1, 100),
@@ -77,10 +79,13 @@ def _read_webhook_url(env: Mapping[str, str]) -> str | None:
     return url
 
 
-def _read_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """One, or during a rotation several with commas between. Older accounts have secrets of any form."""
-    text = read_secret(env, "PARALLEL_WEBHOOK_SECRET") or ""
-    secrets = tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+def read_webhook_secrets(text: str | None) -> tuple[str, ...]:
+    """What webhooks are signed with: one secret, or during a rotation several with commas between. Older accounts have any form.
+
+    Raises:
+        InvalidSettings: one is a prefix alone.
+    """
+    secrets = tuple(dict.fromkeys(filter(None, (part.strip() for part in (text or "").split(",")))))
     if "whsec_" in secrets:  # which anybody could sign with
         raise InvalidSettings("PARALLEL_WEBHOOK_SECRET holds whsec_ with nothing after it: write the whole secret.")
     return secrets

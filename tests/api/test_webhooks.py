@@ -58,8 +58,9 @@ class Door:
         per_minute: int = 100_000,
     ) -> None:
         self.stored = 0
+        self.secrets: tuple[str, ...] = secrets
         receiver = Receiver(
-            database, secrets, insecure=insecure, on_stored=self._count_stored, clock=lambda: NOW_S * 1000
+            database, lambda: self.secrets, insecure=insecure, on_stored=self._count_stored, clock=lambda: NOW_S * 1000
         )
         app = FastAPI()
         limiter = AddressLimiter(per_minute, "webhooks")
@@ -92,6 +93,16 @@ async def written(db: Database) -> int:
 
 def error_of(answer: httpx.Response) -> Any:
     return answer.json()["error"]
+
+
+async def test_secret_that_is_changed_holds_at_once(database: Database, door: Door) -> None:
+    await put_monitor(database, parallel_id="monitor_1")
+    door.secrets = (OTHER_SECRET,)
+
+    assert (await door.post(detected(), signed(detected(), NOW_S, secret=SECRET))).status_code == 401
+    assert (await door.post(detected(), signed(detected(), NOW_S, secret=OTHER_SECRET))).status_code == 200
+    door.secrets = ()
+    assert (await door.post(detected(), signed(detected(), NOW_S, secret=OTHER_SECRET))).status_code == 503
 
 
 @pytest.mark.parametrize("secret", [SECRET, legacy(SECRET), OTHER_SECRET, legacy(OTHER_SECRET)])

@@ -150,6 +150,16 @@ def test_second_one_takes_the_place_of_the_first(user: User, parallel: ParallelS
     assert first["monitor_id"] not in parallel.active
 
 
+def test_it_may_also_be_posted_to_the_list_and_found_there_by_its_status(user: User) -> None:
+    answer = user.http.post("/v1/monitors", json={"query": "releases", "frequency": "2d"})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "active")
+    for status, count in (("active", 1), ("cancelled", 0)):
+        assert len(user.http.get("/v1/monitors", params={"status": status}).json()["monitors"]) == count
+    refused = user.http.get("/v1/monitors", params={"status": "dead"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "status")
+
+
 def test_each_request_takes_a_unit_and_leaves_a_record(new_user: Callable[..., User], gateway: Gateway) -> None:
     user = new_user(rate_limit=3)
     monitor_id = user.create()["monitor_id"]

@@ -18,6 +18,7 @@ from app.monitors.reconciling import GRACE_MS, Reconciler
 from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.rows import Monitor, add_monitor, find_monitor, list_monitors
 from app.store.times import MS_PER_HOUR
+from app.store.tokens import StoredToken, delete_token, insert_tokens
 from tests.monitors.clock import Clock
 from tests.parallel_server import Fault, ParallelServer
 from tests.waiting import until
@@ -60,6 +61,13 @@ def creation(database: Database, remote: ParallelMonitors, clock: Clock) -> Crea
 @pytest.fixture
 def desk(database: Database, remote: ParallelMonitors, ending: Ending, clock: Clock) -> MonitorDesk:
     return MonitorDesk(database, remote, ending, clock=clock)
+
+
+@pytest.fixture(autouse=True)
+async def _tokens(database: Database) -> None:
+    """Of those who have monitors here: without, they would be ended."""
+    tokens = [StoredToken(name, name.encode(), name, rate_limit=1, created_at=1) for name in ("ana", "ben", "cy")]
+    await insert_tokens(database, tokens)
 
 
 @pytest.fixture
@@ -435,6 +443,21 @@ async def test_user_ends_one_while_parallel_is_away(
     await expiry.look()
 
     assert parallel.active == []
+
+
+async def test_monitors_of_who_has_no_token_any_more_are_ended(
+    creation: Creation, desk: MonitorDesk, database: Database, parallel: ParallelServer, expiry: Expiry
+) -> None:
+    await creation.create("ana", ASKED)
+    await expiry.look()
+    assert len(parallel.active) == 1
+
+    await delete_token(database, "ana")
+    await expiry.look()
+
+    assert parallel.active == []
+    [ended] = await desk.list_all("ana")
+    assert (ended.status, ended.reason) == ("cancelled", "user_gone")
 
 
 async def test_one_worker_ends_them_at_a_time(

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import pytest
 
+from app.core.errors import RateLimited
 from app.core.updates import Update
 from app.monitors.feed import EventFeed
 from app.monitors.messages import OPENING
@@ -19,6 +20,7 @@ from tests.monitor_rows import put_group, put_monitor
 from tests.monitors.running import running
 from tests.waiting import until
 
+EVENTS = '[{"id": "evt_1", "date": null, "text": "News.", "sources": []}]'
 Groups = AsyncGenerator[EventGroup, None]
 
 
@@ -108,13 +110,13 @@ async def test_transaction_that_is_committed_late_is_neither_lost_nor_told_twice
 ) -> None:
     monitor, writer = await put_monitor(database), open_another("relay.db")
     ids = [await put_group(writer, monitor, f"grp_{number}", fetched_at=None) for number in range(2)]
-    fetched = "UPDATE monitor_events SET fetched_at = {at}, events = '[]' WHERE event_group_id = '{id}'"
+    fetched = "UPDATE monitor_events SET fetched_at = {at}, events = '{events}' WHERE event_group_id = '{id}'"
     async with feeding(database) as (feed,):
         groups = await feed.listen("alice")
         async with writer.begin() as late:
-            await late.exec_driver_sql(fetched.format(at=1000, id=ids[0]))
+            await late.exec_driver_sql(fetched.format(at=1000, id=ids[0], events=EVENTS))
             async with writer.begin() as soon:
-                await soon.exec_driver_sql(fetched.format(at=2000, id=ids[1]))
+                await soon.exec_driver_sql(fetched.format(at=2000, id=ids[1], events=EVENTS))
             assert await take(groups, 1) == [ids[1]]
 
         assert await take(groups, 1) == [ids[0]]
@@ -255,3 +257,28 @@ async def test_event_of_a_stream_is_one_that_browsers_read(database: Database) -
         "events": [{"date": None, "text": "two\nlines", "sources": ["https://a.example/"]}],
     }
     assert feed.listeners == 0
+
+
+async def test_event_group_that_tells_nothing_is_left_out(database: Database) -> None:
+    monitor = await put_monitor(database)
+    async with feeding(database) as [feed], contextlib.aclosing(await feed.listen("alice")) as groups:
+        await put_group(database, monitor, "grp_empty", ())
+        await put_group(database, monitor, "grp_full")
+
+        assert await take(groups, 1) == ["grp_full"]
+
+
+async def test_user_who_listens_too_often_is_refused_and_others_are_not(database: Database) -> None:
+    async with feeding(database) as [feed]:
+        listening = [asyncio.create_task(anext(await feed.listen("alice"))) for _ in range(16)]
+        await until(lambda: feed.listeners == 16)
+
+        with pytest.raises(RateLimited):
+            await feed.listen("alice")
+        await (await feed.listen("bob")).aclose()
+
+        for each in listening:
+            each.cancel()
+        await asyncio.gather(*listening, return_exceptions=True)
+        await until(lambda: feed.listeners == 0)
+        await (await feed.listen("alice")).aclose()

@@ -42,7 +42,7 @@ async def open_way() -> AsyncIterator[Callable[..., UserWebhookWay]]:
 
     def open_to(*ports: int) -> UserWebhookWay:
         places = tuple(read_place(f"127.0.0.1:{port}") for port in ports)
-        ways.append(UserWebhookWay(Settings(web_allow=places), transport))
+        ways.append(UserWebhookWay(Settings(web_allow=places)))
         return ways[-1]
 
     yield open_to

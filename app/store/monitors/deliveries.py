@@ -19,6 +19,8 @@ _MOST_QUEUED = 200
 _UNQUEUED = (
     "SELECT e.event_group_id, e.monitor_id, e.username FROM monitor_events e JOIN monitors m ON m.id = e.monitor_id"
     " WHERE e.fetched_at >= :since AND m.forward_url IS NOT NULL"
+    # What is not fetched may hold a JSON `null`, of which PostgreSQL knows no length.
+    " AND CASE WHEN e.fetched_at IS NULL THEN 0 ELSE json_array_length(e.events) END > 0"
     " AND NOT EXISTS (SELECT 1 FROM monitor_deliveries d WHERE d.event_group_id = e.event_group_id)"
     " ORDER BY e.fetched_at, e.event_group_id LIMIT :most"
 )

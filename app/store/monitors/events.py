@@ -31,11 +31,11 @@ class ListedGroup:
 
     @property
     def state(self) -> str:
-        """`waiting` for Parallel to give it, `pending` (nobody was told yet), `delivered`, or `given_up`."""
+        """`waiting` for Parallel to give it, `pending` (nobody was told yet), `empty` (it tells nothing), `delivered`, or `given_up`."""
         if self.processed_at is not None:
             return "delivered"
         if self.fetched_at is not None:
-            return "pending"
+            return "pending" if self.events else "empty"
         return "given_up" if self.gave_up_at is not None else "waiting"
 
 

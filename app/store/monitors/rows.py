@@ -13,7 +13,7 @@ from app.store.statements import Statements
 from app.store.storable import storable
 
 Status = Literal["creating", "active", "cancelling", "cancelled", "failed"]
-Reason = Literal["user", "replaced", "expired", "gone", "failed"]
+Reason = Literal["user", "replaced", "expired", "user_gone", "gone", "failed"]
 
 _TRIES = 20
 _LONGEST_PAUSE_S = 0.1
@@ -86,6 +86,11 @@ _EXPIRE = (
     "UPDATE monitors SET status = 'cancelling', slot = NULL, reason = 'expired', attempts = 0, retry_at = :now"
     " WHERE status = 'active' AND expires_at <= :now"
 )
+_USER_GONE = (
+    "UPDATE monitors SET status = 'cancelling', slot = NULL, reason = 'user_gone', attempts = 0, retry_at = :now"
+    " WHERE status = 'active' AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.username = monitors.username"
+    " AND NOT t.disabled AND (t.expires_at IS NULL OR t.expires_at > :now))"
+)
 _DUE = f"{_SELECT} WHERE status = 'cancelling' AND retry_at <= :now ORDER BY retry_at, id LIMIT :most"
 _OVERDUE = "SELECT 1 FROM monitors WHERE status = 'creating' AND created_at < :before LIMIT 1"
 _STATUS = f"{_SELECT} WHERE status = :status ORDER BY created_at, id"
@@ -156,6 +161,11 @@ async def note_cancel_failure(db: Database, monitor_id: str, error: str, retry_a
 async def expire_monitors(db: Database, now: int) -> None:
     """Let those end whose time is over."""
     await db.transact(lambda statements: statements.many(_EXPIRE, [{"now": now}]))
+
+
+async def end_monitors_of_nobody(db: Database, now: int) -> None:
+    """Let those end whose user has no good token any more."""
+    await db.transact(lambda statements: statements.many(_USER_GONE, [{"now": now}]))
 
 
 async def due_cancels(db: Database, now: int, most: int) -> list[Monitor]:

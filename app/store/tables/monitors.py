@@ -19,7 +19,8 @@ class MonitorRow(Row, table=True):
         slot: which of the user's active monitors it is, from 1; None where it is not active. That a user has no more than the
             limit is this column's uniqueness, not a check.
         expires_at: when it is ended by itself.
-        reason: why it ended or is to: `user`, `replaced`, `expired`, `gone` (Parallel does not know it any more) or `failed`.
+        reason: why it ended or is to: `user`, `replaced`, `expired`, `user_gone` (the user has no good token any more), `gone`
+            (Parallel does not know it any more) or `failed`.
         last_error: what went wrong last: with creating or cancelling it, or with a run of it.
         last_run_at: when Parallel last said that it ran.
         attempts: how often its cancelling was tried; again at `retry_at`, None where it is not to be.
@@ -146,6 +147,7 @@ class MonitorDeliveryRow(Row, table=True):
 
     __table_args__ = (
         Index("ix_monitor_deliveries_monitor_id_created_at", "monitor_id", "created_at"),
+        Index("ix_monitor_deliveries_created_at", "created_at"),
         Index("ix_monitor_deliveries_retry_at", "retry_at"),
     )
 

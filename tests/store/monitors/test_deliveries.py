@@ -196,3 +196,13 @@ async def test_unknown_delivery_is_none(database: Database) -> None:
     assert await find_delivery(database, "mdl_unknown") is None
     assert await find_delivery(database, "mdl_\0\ud800") is None
     assert await list_deliveries(database, "mon_unknown", 10) == []
+
+
+async def test_event_group_that_tells_nothing_is_not_queued(database: Database) -> None:
+    monitor = await put_monitor(database, **forwarding_to("https://a.example/"))
+    await put_group(database, monitor, "grp_empty", ())
+    await put_group(database, monitor, "grp_waiting", fetched_at=None)
+
+    await queue_deliveries(database, since=0, now=NOW)
+
+    assert await list_deliveries(database, monitor.id, 10) == []

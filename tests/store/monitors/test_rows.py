@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from app.store.monitors.rows import (
     add_monitor,
     begin_cancel,
     due_cancels,
+    end_monitors_of_nobody,
     expire_monitors,
     fail_creation,
     find_monitor,
@@ -23,6 +25,8 @@ from app.store.monitors.rows import (
     monitors_with,
     note_cancel_failure,
 )
+from app.store.tokens import StoredToken, insert_tokens
+from tests.monitor_rows import put_monitor
 
 
 def monitor(number: int, username: str = "ana", expires_at: int = 1_000_000) -> Monitor:
@@ -178,3 +182,24 @@ def test_monitor_shows_neither_its_secret_nor_its_address() -> None:
 
     assert "mon_1" in shown
     assert "planted" not in shown
+
+
+async def test_monitors_end_with_the_last_good_token_of_their_user(database: Database) -> None:
+    tokens: dict[str, list[dict[str, Any]]] = {
+        "ana": [{}],
+        "ben": [{"disabled": True}],
+        "cy": [{"expires_at": 500}],
+        "di": [{"disabled": True}, {}],
+    }
+    for number, (username, all_of_user) in enumerate(tokens.items()):
+        await put_monitor(database, username)
+        for each, fields in enumerate(all_of_user):
+            name = f"tok{number}{each:04}"
+            token = StoredToken(name, name.encode(), username, rate_limit=1, created_at=1, **fields)
+            await insert_tokens(database, [token])
+    await put_monitor(database, "never")
+
+    await end_monitors_of_nobody(database, 1000)
+
+    ended = {each.username: each.reason for each in await due_cancels(database, 1000, 10)}
+    assert ended == {"ben": "user_gone", "cy": "user_gone", "never": "user_gone"}

@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("log", sa.JSON(), nullable=False),
     )
     op.create_index("ix_monitor_deliveries_monitor_id_created_at", "monitor_deliveries", ["monitor_id", "created_at"])
+    op.create_index("ix_monitor_deliveries_created_at", "monitor_deliveries", ["created_at"])
     op.create_index("ix_monitor_deliveries_retry_at", "monitor_deliveries", ["retry_at"])
 
 
