@@ -193,6 +193,7 @@ def _open_sqlite(name: str) -> Database:
         URL.create("sqlite+aiosqlite", database=str(path)),
         # None: the driver opens no transaction of its own; `_begin` does.
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+        hide_parameters=True,  # an error of a driver, and so the log, holds no values
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)

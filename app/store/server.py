@@ -61,7 +61,11 @@ def open_server(url: str) -> AsyncEngine:
             raise CannotConnect(str(exc)) from exc
 
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, pool_recycle=_MAX_AGE_S, pool_use_lifo=True
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_recycle=_MAX_AGE_S,
+        pool_use_lifo=True,
+        hide_parameters=True,  # an error of a driver, and so the log, holds no values
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,20 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: C
 
     with pytest.raises(UnusableDatabase, match=r"relay\.db.*file is not a database"):
         await upgrade(database)
+
+
+async def test_error_of_a_statement_tells_none_of_its_values(database: Database) -> None:
+    sql, values = "SELECT 1 FROM nowhere WHERE name = :name", {"name": "a secret"}
+
+    async def in_sqlalchemy() -> None:
+        async with database.begin() as connection:
+            await connection.execute(text(sql), values)
+
+    for failing in (in_sqlalchemy(), database.transact(lambda statements: statements.rows(sql, values))):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await failing
+        assert "nowhere" in str(caught.value.__cause__)
+        assert "a secret" not in "".join(traceback.format_exception(caught.value))
 
 
 @sqlite_only
