@@ -15,6 +15,7 @@ from app.core.errors import AuthenticationFailed
 MOST_SKEW_S = 300
 """That a webhook's time may be away from ours, either way; as in the standard's own libraries."""
 
+_CHALLENGE = (("www-authenticate", "Standard-Webhooks"),)  # RFC 9110, 11.6.1: every 401 has one
 _PREFIX = "whsec_"
 _ID = re.compile(rb"[!-~]{1,200}")
 _TIMESTAMP = re.compile(rb"[0-9]{1,12}")
@@ -30,6 +31,9 @@ class NotSigned(AuthenticationFailed):
     """A webhook that is not Parallel's, or that is too old; or our secret is another."""
 
     code = "invalid_signature"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers=_CHALLENGE)
 
 
 class Verifier:

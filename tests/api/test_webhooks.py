@@ -233,6 +233,7 @@ async def test_what_is_not_parallels_is_refused_and_not_written(
 
     assert answer.status_code == 401
     assert error_of(answer)["code"] == "invalid_signature"
+    assert answer.headers["www-authenticate"] == "Standard-Webhooks"
     assert await written(database) == 0
     (said,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert said.startswith("a webhook from 192.0.2.1 was refused: 401 ")
