@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app.auth.pages import Pages
 from app.auth.tokens import Tokens
@@ -26,6 +27,8 @@ class Anonymous:
         self._is_allowed = membership(networks)
         self._is_told = False
         self._pages = Pages(origins)
+        self._holder: Principal | None = None
+        self._caller: Principal | None = None
 
     def announce(self) -> None:
         """Log that this is on, and whether the user has a token for it."""
@@ -52,4 +55,6 @@ class Anonymous:
                 self._username,
             )
         self._is_told = principal is None
-        return principal
+        if principal is not self._holder:  # seldom, so that it is not made for each call
+            self._holder, self._caller = principal, principal and replace(principal, anonymous=True)
+        return self._caller

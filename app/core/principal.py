@@ -53,6 +53,7 @@ class Principal:
         user_limits: of its user, over all tokens.
         admin: may use the administrators' API.
         log_bodies: what its calls ask and get is kept.
+        anonymous: the caller sent no token, and runs by this one: what is the user's own is not for it.
         caps: all that `limits` and `user_limits` say; empty for most.
     """
 
@@ -66,6 +67,7 @@ class Principal:
     user_limits: Limits = NO_LIMITS
     admin: bool = False
     log_bodies: bool = False
+    anonymous: bool = False
     caps: tuple[Cap, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:

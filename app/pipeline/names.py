@@ -138,9 +138,11 @@ class Names:
 
     def _is_for_updates(self, call: Call, asked: Call) -> bool:
         """Whether a call for `speed` is one for updates: not where an operator gave that name to something, or switched them off,
-        nor where its token is for what Parallel calls so alone."""
+        nor where it came without a token, or its token is for what Parallel calls so alone."""
         rule, route = self._updates, self._directory.find(SPEED)
         if rule is None or (route is not None and route.name is not None) or self._directory.find(rule.target) is None:
+            return False
+        if call.principal.anonymous:
             return False
         may_use, names = call.principal.may_use, (step.name for step in call.way)
         return may_use(SPEED, *rule.names, *names) and rule.asks(asked)

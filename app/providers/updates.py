@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from app.core.call import Call, Target
 from app.core.chat import Text
-from app.core.errors import NotServed
+from app.core.errors import NotServed, PermissionDenied
 from app.core.events import Citation, Completion
 from app.core.jsonio import InvalidJson, loads
 from app.core.reply import JSON_TYPE, Reply
@@ -42,6 +42,7 @@ class MonitorUpdates:
         """Answer with what is pending for the user of `call`; it is so no more when the reply has been delivered.
 
         Raises:
+            PermissionDenied: the caller sent no token, so that nobody knows whose updates are meant.
             NotServed: it was asked for something else than a chat, or to go on from what it does not keep.
             Unavailable: it is not known what is pending.
         """
@@ -50,6 +51,12 @@ class MonitorUpdates:
         if call.dialect not in DIALECTS:
             raise NotServed(f"The model {target.model!r} can only chat, not serve {call.surface!r}.", param="model")
         require_no_state(call)
+        if call.principal.anonymous:
+            raise PermissionDenied(
+                f"The model {target.model!r} tells what the caller's own monitors found, so it needs a token of one's own.",
+                param="model",
+                code="model_not_allowed",
+            )
         taken = await self._pending.take(call.principal.username, self._most)
         try:
             reply = write_answer(call, write_updates(taken, target.model))

@@ -8,6 +8,7 @@ from app.core.call import Route
 from app.core.jsonio import Json
 from app.core.ports import Shelf
 from app.core.principal import Principal
+from app.providers import updates
 from app.providers.registry import Registry
 from app.providers.snapshot import ListedModel
 
@@ -25,7 +26,7 @@ class ModelLists:
         named = (entry for entry in book.entries if not is_pattern(entry.model))
         smart = [listed for entry in named if (listed := self._smart(entry, entry.model.name, principal))]
         real = (model for model in self._registry.models if not book.has(model.id))  # a redirect may be called the same
-        return [*smart, *(model for model in real if model.route.choices_for(principal))]
+        return [*smart, *(model for model in real if _is_for(model.route, principal))]
 
     def find(self, name: str, principal: Principal) -> ListedModel | None:
         """The model that `name` leads to, with a tag behind it or without, if it is listed and `principal` may use it."""
@@ -40,7 +41,7 @@ class ModelLists:
         if entry is not None:
             return self._smart(entry, name, principal)
         model = self._registry.model(name)
-        return model if model is not None and model.route.choices_for(principal) else None
+        return model if model is not None and _is_for(model.route, principal) else None
 
     def _smart(self, entry: Entry, name: str, principal: Principal) -> ListedModel | None:
         """A smart model as a line of the list under `name`; None where it leads nowhere, or is not for `principal`."""
@@ -48,7 +49,7 @@ class ModelLists:
         if not model.may_be_used_by(principal.token_id, principal.username):
             return None
         route = self._route_of(self._shelf.book, targets_of(model, name), LONGEST_WAY)
-        if route is None or not (route := replace(route, name=model.name)).choices_for(principal):
+        if route is None or not _is_for(route := replace(route, name=model.name), principal):
             return None
         target = route.choices[0].target
         line = self._registry.listed(target)
@@ -67,3 +68,9 @@ class ModelLists:
             if route is not None:
                 return route
         return None
+
+
+def _is_for(route: Route, principal: Principal) -> bool:
+    """Whether one of its choices is for `principal`: what monitors found is for no caller without a token."""
+    choices = route.choices_for(principal)
+    return any(not principal.anonymous or choice.target.provider != updates.KEY for choice in choices)

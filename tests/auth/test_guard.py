@@ -94,9 +94,12 @@ async def tokens(database: Database) -> Tokens:
 async def test_caller_without_a_token_is_the_user_at_an_address_where_that_is_allowed(
     tokens: Tokens, authorization: str | None, client: str
 ) -> None:
-    principal = await anonymous_guard(tokens).identify(authorization, client, headers={})
+    guard = anonymous_guard(tokens)
 
-    assert principal.username == "ann"
+    principal = await guard.identify(authorization, client, headers={})
+
+    assert (principal.username, principal.anonymous) == ("ann", True)
+    assert await guard.identify(authorization, client, headers={}) is principal
 
 
 @pytest.mark.parametrize("client", ["198.51.100.1", "::ffff:198.51.100.1", "::1", "", "unix:"])

@@ -104,10 +104,10 @@ class User:
 
     _count = 0
 
-    def __init__(self, gateway: Gateway, **fields: Any) -> None:
+    def __init__(self, gateway: Gateway, name: str = "", **fields: Any) -> None:
         User._count += 1
         self.gateway = gateway
-        self.name = f"user-{User._count}-{time.monotonic_ns()}"
+        self.name = name or f"user-{User._count}-{time.monotonic_ns()}"
         self.token = gateway.add_token(self.name, **fields)
         self.http = httpx.Client(
             base_url=gateway.base_url,
@@ -517,7 +517,9 @@ def test_connection_that_is_kept_alive_is_told_more_than_once(user: User) -> Non
 
 @pytest.fixture(scope="module")
 def czech(provider: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Has words of its own, and takes calls without a token."""
     key = {"PARALLEL_API_KEY": "plk-e2e-0c61", "MONITOR_WORDS": "novinky, ZMĚNY"}
+    key |= {"ANONYMOUS_USER": "lan", "ANONYMOUS_CIDRS": "127.0.0.1"}
     config = {
         "parallelai": {"base_url": f"{provider.base_url}/parallel", "supported_models": ["speed"], "quirks": "parallel"}
     }
@@ -533,6 +535,24 @@ def test_words_can_be_set(czech: Gateway, said: str, is_told: bool) -> None:
     user = User(czech)
     with user.http:
         assert user.told(said) == (NOTHING if is_told else PROXIED)
+
+
+def test_caller_without_a_token_gets_no_updates_of_the_user_as_whom_it_runs(czech: Gateway) -> None:
+    user = User(czech, "lan")
+    user.put("Most byl postaven.")
+    with user.http:
+        wait_for(lambda: user.http.get("/v1/models").status_code == 200)
+        token = user.http.headers.pop("authorization")
+        listed = {each["id"] for each in user.http.get("/v1/models").json()["data"]}
+        refused = user.ask(model="monitor-updates")
+
+        assert user.told("Novinky?") == PROXIED
+        assert (refused.status_code, "a token of one's own" in refused.text) == (403, True)
+        assert "speed" in listed
+        assert "monitor-updates" not in listed
+        assert user.http.get("/v1/models/monitor-updates").status_code == 404
+        user.http.headers["authorization"] = token
+        assert "Most byl postaven." in user.told("Novinky?")
 
 
 @EACH_WAY

@@ -124,6 +124,13 @@ async def test_parallel_itself_is_asked_under_its_own_name(model: str) -> None:
     assert await target_of(names_of(), model) == PARALLEL
 
 
+@pytest.mark.parametrize("model", ["speed", "quick"])
+async def test_caller_without_a_token_is_answered_by_parallel(model: str) -> None:
+    names = names_of(make_entry("alias", "quick", target="speed"))
+
+    assert await target_of(names, model, principal=replace(PRINCIPAL, anonymous=True)) == PARALLEL
+
+
 @pytest.mark.parametrize("kind", ["alias", "redirect", "router", "augmentor"])
 @pytest.mark.parametrize(("said", "target"), [(NEWS, UPDATES), ("I knew it", PARALLEL)])
 async def test_rule_holds_on_every_way(kind: Kind, said: str, target: Target) -> None:

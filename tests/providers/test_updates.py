@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.call import Call, Choice, Route, Target
-from app.core.errors import NotServed, Unavailable
+from app.core.errors import NotServed, PermissionDenied, Unavailable
 from app.core.updates import Update, UpdateGroup
 from app.core.usage import NO_USAGE
 from app.dialects.conversation import read_answer
@@ -15,7 +15,7 @@ from app.dialects.registry import DIALECTS
 from app.pipeline.board import Board
 from app.pipeline.failover import Failover
 from app.providers.updates import NOTHING, MonitorUpdates, write_updates
-from tests.calls import make_call
+from tests.calls import PRINCIPAL, make_call
 
 TARGET = Target("monitors", "monitor-updates")
 ONE, OTHER = "https://example.com/1", "https://example.com/2"
@@ -165,6 +165,15 @@ async def test_counting_tokens_and_what_is_no_chat_take_nothing() -> None:
         await provider.send(stateful, TARGET)
 
     assert b"input_tokens" in counted.first
+    assert found.asked == []
+
+
+async def test_caller_without_a_token_gets_nothing() -> None:
+    found = Found((BRIDGES,))
+
+    with pytest.raises(PermissionDenied, match="a token of one's own"):
+        await MonitorUpdates(found, 7).send(make_call(principal=replace(PRINCIPAL, anonymous=True)), TARGET)
+
     assert found.asked == []
 
 
