@@ -73,7 +73,13 @@ def create_app(
     )
     guard = Guard(tokens, quota, failure_limiter(settings.rate_limit_storage_url), anonymous)
     prices = Prices(database, price_sources(files.config))
-    monitors = open_monitors(settings, database, transport, lambda names: files.secret(names))
+    monitors = open_monitors(
+        settings,
+        database,
+        transport,
+        lambda names: files.secret(names),
+        on_given_up=lambda: meters.monitors.events_given_up(),
+    )
     registry = Registry(
         files.config,
         files.secret,

@@ -16,6 +16,7 @@ from app.metering.exposition import Exposition
 from app.metering.hostnames import Hostnames, ask_dns
 from app.metering.journal import Journal
 from app.metering.metrics import Metrics
+from app.metering.monitors import MonitorSignals
 from app.metering.prices import Prices
 from app.metering.retention import Retention
 from app.metering.rows import insert_records
@@ -50,6 +51,7 @@ class Meters:
     body_log: BodyLog
     alerts: Alerts
     metrics: Metrics
+    monitors: MonitorSignals
     exposition: Exposition
     telemetry: "Telemetry | None"
     calls: CallLog
@@ -116,7 +118,8 @@ def open_meters(
         way = WebhookWay(settings, transport)
         send = webhook_sender(way.transport, settings.alert_webhook_url)
         loops += [way.check, AlertWebhook(database, send, settings.alert_webhook_secret).run]
-    return Meters(ledger, prices, writer, body_log, alerts, metrics, exposition, telemetry, calls, loops, way)
+    signals = MonitorSignals(metrics)
+    return Meters(ledger, prices, writer, body_log, alerts, metrics, signals, exposition, telemetry, calls, loops, way)
 
 
 def bodies_key(settings: Settings) -> bytes:

@@ -75,13 +75,19 @@ class MonitorService:
 
 
 def open_monitors(
-    settings: Settings, database: Database, transport: httpx.AsyncBaseTransport, find_secret: FindSecret
+    settings: Settings,
+    database: Database,
+    transport: httpx.AsyncBaseTransport,
+    find_secret: FindSecret,
+    *,
+    on_given_up: Callable[[], None] = lambda: None,
 ) -> MonitorService:
     """Makes it; nothing is asked yet.
 
     Args:
         transport: that of calls to providers, by which Parallel is asked; it is not closed.
         find_secret: gives the first of these variables that is set at the moment.
+        on_given_up: called for each event group that is given up.
     """
     own = settings.monitors
 
@@ -122,7 +128,7 @@ def open_monitors(
         feed.wake()
         forwarder.wake()
 
-    fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched)
+    fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched, on_given_up=on_given_up)
     receiver = Receiver(database, webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
     pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
     return MonitorService(

@@ -118,7 +118,7 @@ def _add_monitors(app: FastAPI, parts: Parts) -> None:
     """What Parallel reaches us by."""
     settings = parts.settings
     limiter = AddressLimiter(settings.monitors.webhooks_per_minute, "webhooks", settings.rate_limit_storage_url)
-    app.include_router(webhooks_router(parts.monitors.receiver, limiter, parts.read_address))
+    app.include_router(webhooks_router(parts.monitors.receiver, limiter, parts.read_address, parts.meters.monitors))
 
 
 def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise) -> None:

@@ -10,6 +10,7 @@ from app.api.client_address import ReadAddress
 from app.api.listing import respond_json
 from app.auth.address_limit import AddressLimiter
 from app.core.errors import BodyTooLarge, RateLimited, RelayError
+from app.metering.monitors import MonitorSignals
 from app.monitors.webhooks import NotSetUp, Receipt, Receiver
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,10 @@ MOST_BODY_BYTES = 256 * 1024
 _GONE_STATUS = 400  # nobody reads it
 
 
-def webhooks_router(receiver: Receiver, limiter: AddressLimiter, read_address: ReadAddress) -> APIRouter:
-    """The route. `limiter` counts the webhooks of each address, good and bad."""
+def webhooks_router(
+    receiver: Receiver, limiter: AddressLimiter, read_address: ReadAddress, signals: MonitorSignals
+) -> APIRouter:
+    """The route. `limiter` counts the webhooks of each address, good and bad; `signals` tells operators of them."""
     router = APIRouter(tags=["monitors"])
 
     @router.post(
@@ -39,7 +42,9 @@ def webhooks_router(receiver: Receiver, limiter: AddressLimiter, read_address: R
             # Of these there may be many, and the operator is told of them elsewhere or by the first one.
             level = logging.INFO if isinstance(exc, RateLimited | NotSetUp) else logging.WARNING
             log.log(level, "a webhook from %s was refused: %d %s", address, exc.status, exc)
+            signals.webhook_refused()
             raise
+        signals.webhook_taken(receipt.status)
         return respond_json(_write(receipt))
 
     return router

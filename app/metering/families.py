@@ -55,6 +55,8 @@ SMART_FAILURES = Family(
     "Times that a smart model could not do its part, and handed the call on.",
     ("kind", "name", "reason"),
 )
+WEBHOOKS = Family("counter", "monitor_webhooks", "Webhooks of Parallel's by what came of them.", ("result",))
+GIVEN_UP = Family("counter", "monitor_events_given_up", "Event groups of monitors that could not be fetched for a day.")
 UNDER_WAY = Family("gauge", "calls_under_way", "Calls that have not ended yet.")
 BREAKERS = Family(
     "gauge",
@@ -78,6 +80,8 @@ FAMILIES = (
     CACHE_HITS,
     REFUSALS,
     SMART_FAILURES,
+    WEBHOOKS,
+    GIVEN_UP,
     UNDER_WAY,
     BREAKERS,
     BACKLOG,

@@ -26,10 +26,12 @@ from app.metering.families import (
     DURATION,
     FAILED_ATTEMPTS,
     FIRST_BYTE,
+    GIVEN_UP,
     HELPERS,
     REFUSALS,
     SMART_FAILURES,
     TOKENS,
+    WEBHOOKS,
     Family,
 )
 from app.metering.rates import TOKENS as TOKEN_CLASSES
@@ -97,6 +99,14 @@ class Metrics:
     def count_smart_failure(self, kind: str, name: str, reason: str) -> None:
         """Count that a smart model could not do its part, and handed the call on."""
         self._counters[SMART_FAILURES.name][kind, name, reason] += 1
+
+    def count_webhook(self, result: str) -> None:
+        """Count a webhook that tells of a monitor, by what came of it."""
+        self._counters[WEBHOOKS.name][(result,)] += 1
+
+    def count_given_up(self) -> None:
+        """Count an event group that is not asked for any more."""
+        self._counters[GIVEN_UP.name][()] += 1
 
     def label(self, provider: str, model: str, listed: Collection[Name] | None = None) -> Name:
         """How a target is labelled."""

@@ -54,6 +54,7 @@ class Fetcher:
     Args:
         has_key: whether there is a key to ask with; until then all waits.
         on_fetched: called once for each event group, by the worker that stored it.
+        on_given_up: called once for each that is given up.
         clock: milliseconds since 1970.
     """
 
@@ -64,6 +65,7 @@ class Fetcher:
         has_key: Callable[[], bool],
         *,
         on_fetched: Notice | None = None,
+        on_given_up: Callable[[], None] = lambda: None,
         clock: Callable[[], int] = now_ms,
         look_s: float = LOOK_S,
         attempt_s: float = ATTEMPT_S,
@@ -72,6 +74,7 @@ class Fetcher:
         self._remote = remote
         self._has_key = has_key
         self._on_fetched = on_fetched
+        self._on_given_up = on_given_up
         self._clock = clock
         self._look_s = look_s
         self._attempt_s = attempt_s
@@ -186,6 +189,7 @@ class Fetcher:
             await note_fetch_failure(self._database, claim, error, now + _pause_ms(claim.attempts))
         elif await give_up(self._database, claim, error, now):
             log.error("the event group %s is given up: %s", claim.event_group_id, error)
+            self._on_given_up()
 
     async def _put_back(self, claim: Claim, failure: RelayError) -> None:
         await put_back(self._database, claim, failure.message[:_MOST_ERROR_CHARACTERS])

@@ -20,6 +20,8 @@ from app.api.webhooks import MOST_BODY_BYTES, webhooks_router
 from app.auth.address_limit import AddressLimiter
 from app.core.errors import RelayError
 from app.core.jsonio import dumps
+from app.metering.metrics import Metrics
+from app.metering.monitors import MonitorSignals
 from app.monitors.webhooks import Receiver
 from app.store.db import Database, open_database
 from app.store.monitors.rows import find_monitor
@@ -64,9 +66,16 @@ class Door:
         )
         app = FastAPI()
         limiter = AddressLimiter(per_minute, "webhooks")
-        app.include_router(webhooks_router(receiver, limiter, address_reader(())))
+        self._metrics = Metrics(frozenset)
+        signals = MonitorSignals(self._metrics)
+        app.include_router(webhooks_router(receiver, limiter, address_reader(()), signals))
         app.add_exception_handler(RelayError, on_relay_error)
         self._app = app
+
+    @property
+    def counted(self) -> dict[str, float]:
+        """How many webhooks there were of each result."""
+        return {labels[0]: count for labels, count in self._metrics.values().get("monitor_webhooks", {}).items()}  # type: ignore[misc] # a counter's are numbers
 
     def _count_stored(self) -> None:
         self.stored += 1
@@ -201,6 +210,23 @@ async def test_type_that_is_not_known_is_ignored(database: Database, door: Door)
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ignored"})
     assert await written(database) == 0
+
+
+@sqlite_only
+async def test_webhooks_are_counted_by_what_came_of_them(database: Database) -> None:
+    await put_monitor(database, parallel_id="monitor_1")
+    door = Door(database, SECRET, per_minute=9)
+    bodies = [detected(), detected(), detected(monitor="monitor_2"), run_of("completed"), b'{"type":"x"}', b"{}"]
+
+    for number, body in enumerate(bodies):
+        await door.post(body, signed(body, NOW_S, webhook_id=f"whevent_{number}"))
+    await door.post(detected(), {})
+    await door.post(b" " * (MOST_BODY_BYTES + 1))
+    for _ in range(2):
+        await door.post(detected())
+
+    # Not understood, not signed, too large, one too many.
+    assert door.counted == {"stored": 1, "duplicate": 2, "unknown_monitor": 1, "noted": 1, "ignored": 1, "refused": 4}
 
 
 def without(name: str) -> Callable[[dict[str, str]], dict[str, str]]:

@@ -39,6 +39,8 @@ async def told() -> dict[str, set[str]]:
     metrics.observe([make_record(helper="search", parent_id="req_1")])
     metrics.refuse(QuotaExceeded("no"))
     metrics.count_smart_failure("router", "auto", "timeout")
+    metrics.count_webhook("stored")
+    metrics.count_given_up()
     breakers = {("openai", "gpt-x", "open"): 1.0}
     shared = {family.name: {(): 1.0} for family in FAMILIES if family.shared}
     gauges: Any = {UNDER_WAY.name: {(): 1.0}, BREAKERS.name: breakers, **shared}

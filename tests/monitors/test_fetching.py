@@ -154,12 +154,14 @@ async def test_after_a_day_it_is_given_up_with_one_line(
 ) -> None:
     group = await arrive(database, parallel, "News")
     parallel.order(Fault(status=400), "events", times=100)
+    told: list[str] = []
 
-    async with running(bench.fetcher(database)):
+    async with running(bench.fetcher(database, on_given_up=lambda: told.append(group))):
         await until(lambda: attempted(database, group, 1))
         for attempt in range(2, 6):
             bench.clock.now = NOW + GIVE_UP_MS + attempt * 3_600_000
             await until(partial(attempted, database, group, attempt))
+        await until(lambda: told)
 
     gave_up_at, retry_at, error, attempts = await of_group(
         database, group, "gave_up_at, retry_at, last_error, attempts"
@@ -169,6 +171,7 @@ async def test_after_a_day_it_is_given_up_with_one_line(
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(said) == 1
     assert group in said[0]
+    assert told == [group]
 
 
 async def test_without_a_key_all_waits_and_nothing_counts_as_an_attempt(
