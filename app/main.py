@@ -78,7 +78,7 @@ def create_app(
         database,
         transport,
         lambda names: files.secret(names),
-        on_given_up=lambda: meters.monitors.events_given_up(),
+        on_given_up=lambda message: meters.monitors.events_given_up(message),
     )
     registry = Registry(
         files.config,
@@ -207,6 +207,7 @@ async def _stop(monitors: MonitorService, smart: SmartModels, meters: Meters, qu
             await meters.ledger.aclose()
             await quota.aclose()
             await meters.body_log.aclose()
+            await meters.notices.write()
     except Exception:
         log.exception("not all could be written before the exit")
     finally:

@@ -17,6 +17,7 @@ from app.metering.hostnames import Hostnames, ask_dns
 from app.metering.journal import Journal
 from app.metering.metrics import Metrics
 from app.metering.monitors import MonitorSignals
+from app.metering.notices import Notices
 from app.metering.prices import Prices
 from app.metering.retention import Retention
 from app.metering.rows import insert_records
@@ -50,6 +51,7 @@ class Meters:
     writer: Writer
     body_log: BodyLog
     alerts: Alerts
+    notices: Notices
     metrics: Metrics
     monitors: MonitorSignals
     exposition: Exposition
@@ -98,7 +100,7 @@ def open_meters(
 
     writer = Writer(insert, observe, journal, ledger.bury)
     body_log = BodyLog(database, lambda: bodies_key(settings))
-    alerts = Alerts(database)
+    alerts, notices = Alerts(database), Notices(database)
     retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
     loops: list[Loop] = [
         lambda: watch_backlog(alerts.note, lambda: journal.size),
@@ -106,6 +108,7 @@ def open_meters(
         writer.run,
         writer.run_adoption,
         alerts.run,
+        notices.run,
         retention.run,
         body_log.run,
     ]
@@ -118,8 +121,10 @@ def open_meters(
         way = WebhookWay(settings, transport)
         send = webhook_sender(way.transport, settings.alert_webhook_url)
         loops += [way.check, AlertWebhook(database, send, settings.alert_webhook_secret).run]
-    signals = MonitorSignals(metrics)
-    return Meters(ledger, prices, writer, body_log, alerts, metrics, signals, exposition, telemetry, calls, loops, way)
+    signals = MonitorSignals(metrics, notices)
+    return Meters(
+        ledger, prices, writer, body_log, alerts, notices, metrics, signals, exposition, telemetry, calls, loops, way
+    )
 
 
 def bodies_key(settings: Settings) -> bytes:

@@ -80,14 +80,14 @@ def open_monitors(
     transport: httpx.AsyncBaseTransport,
     find_secret: FindSecret,
     *,
-    on_given_up: Callable[[], None] = lambda: None,
+    on_given_up: Callable[[str], None] = lambda _: None,
 ) -> MonitorService:
     """Makes it; nothing is asked yet.
 
     Args:
         transport: that of calls to providers, by which Parallel is asked; it is not closed.
         find_secret: gives the first of these variables that is set at the moment.
-        on_given_up: called for each event group that is given up.
+        on_given_up: called for each event group that is given up, with its id and why.
     """
     own = settings.monitors
 

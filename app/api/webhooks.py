@@ -11,6 +11,7 @@ from app.api.listing import respond_json
 from app.auth.address_limit import AddressLimiter
 from app.core.errors import BodyTooLarge, RateLimited, RelayError
 from app.metering.monitors import MonitorSignals
+from app.monitors.signature import NotSigned
 from app.monitors.webhooks import NotSetUp, Receipt, Receiver
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def webhooks_router(
             # Of these there may be many, and the operator is told of them elsewhere or by the first one.
             level = logging.INFO if isinstance(exc, RateLimited | NotSetUp) else logging.WARNING
             log.log(level, "a webhook from %s was refused: %d %s", address, exc.status, exc)
-            signals.webhook_refused()
+            signals.webhook_refused(exc.message if isinstance(exc, NotSetUp | NotSigned) else None)
             raise
         signals.webhook_taken(receipt.status)
         return respond_json(_write(receipt))

@@ -12,7 +12,7 @@ class AlertKey:
     """What went wrong with which target; the names are empty where it is about the gateway itself.
 
     Attributes:
-        kind: as of a `Failure`, or `unknown_price` or `journal_behind`.
+        kind: as of a `Failure`, or `unknown_price`, `journal_behind`, `webhook_refused` or `events_given_up`.
         status: the provider's own; 0 where none came.
     """
 

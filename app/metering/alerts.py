@@ -35,9 +35,10 @@ KEPT_DAYS = 30
 BACKLOG_BYTES = 16 * 1024 * 1024
 """Some twenty thousand calls wait for the database."""
 
+LONGEST_MESSAGE = 500
+
 _TIDY_S = 3600.0
 _LOOK_S = 15.0
-_LONGEST_MESSAGE = 500
 
 CRITICAL = ("auth_error", "breaker_open", "journal_behind", "not_found")
 """What does not pass by itself."""
@@ -53,6 +54,8 @@ DESCRIPTIONS = {
     "breaker_open": "The model failed so often that it was left alone for a while.",
     "unknown_price": "No price is known, so calls have no cost.",
     "journal_behind": "Records of calls wait for the database.",
+    "webhook_refused": "A webhook was not Parallel's, or is signed with another secret than the one that is set, if any.",
+    "events_given_up": "What a monitor found could not be had from Parallel for a day, and is not asked for any more.",
 }
 
 
@@ -100,9 +103,9 @@ def count_failures(statements: Statements, new_records: Sequence[CallRecord]) ->
             continue
         at = round(record.received_at * 1000) + record.total_ms
         for key, message in _alerts_of(record):
-            hour = AlertHour(key, at // MS_PER_HOUR, 1, at, at, message[:_LONGEST_MESSAGE])
+            hour = AlertHour(key, at // MS_PER_HOUR, 1, at, at, message[:LONGEST_MESSAGE])
             before = counted.get((key, hour.hour))
-            counted[key, hour.hour] = hour if before is None else _sum(before, hour)
+            counted[key, hour.hour] = hour if before is None else add_hours(before, hour)
     if counted:
         count_alerts(statements, list(counted.values()))
 
@@ -123,7 +126,8 @@ def _was_answered(record: CallRecord) -> bool:
     return (used or record.charged) if record.outcome is Outcome.OK else used
 
 
-def _sum(one: AlertHour, other: AlertHour) -> AlertHour:
+def add_hours(one: AlertHour, other: AlertHour) -> AlertHour:
+    """Both of them, which are of the same alert and hour."""
     last = max(one, other, key=lambda each: each.last_at)
     return AlertHour(
         one.key,
@@ -184,7 +188,7 @@ class Alerts:
             DatabaseUnavailable: it was not counted.
         """
         now = self._clock()
-        hour = AlertHour(AlertKey(kind, "", "", 0), now // MS_PER_HOUR, 1, now, now, message[:_LONGEST_MESSAGE])
+        hour = AlertHour(AlertKey(kind, "", "", 0), now // MS_PER_HOUR, 1, now, now, message[:LONGEST_MESSAGE])
         await self._database.transact(lambda statements: count_alerts(statements, [hour]))
 
     async def run(self) -> None:

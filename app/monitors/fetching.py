@@ -54,7 +54,7 @@ class Fetcher:
     Args:
         has_key: whether there is a key to ask with; until then all waits.
         on_fetched: called once for each event group, by the worker that stored it.
-        on_given_up: called once for each that is given up.
+        on_given_up: called once for each that is given up, with its id and why.
         clock: milliseconds since 1970.
     """
 
@@ -65,7 +65,7 @@ class Fetcher:
         has_key: Callable[[], bool],
         *,
         on_fetched: Notice | None = None,
-        on_given_up: Callable[[], None] = lambda: None,
+        on_given_up: Callable[[str], None] = lambda _: None,
         clock: Callable[[], int] = now_ms,
         look_s: float = LOOK_S,
         attempt_s: float = ATTEMPT_S,
@@ -189,7 +189,7 @@ class Fetcher:
             await note_fetch_failure(self._database, claim, error, now + _pause_ms(claim.attempts))
         elif await give_up(self._database, claim, error, now):
             log.error("the event group %s is given up: %s", claim.event_group_id, error)
-            self._on_given_up()
+            self._on_given_up(f"{claim.event_group_id}: {error}")
 
     async def _put_back(self, claim: Claim, failure: RelayError) -> None:
         await put_back(self._database, claim, failure.message[:_MOST_ERROR_CHARACTERS])

@@ -20,8 +20,10 @@ from app.api.webhooks import MOST_BODY_BYTES, webhooks_router
 from app.auth.address_limit import AddressLimiter
 from app.core.errors import RelayError
 from app.core.jsonio import dumps
+from app.metering.alerts import Alerts
 from app.metering.metrics import Metrics
 from app.metering.monitors import MonitorSignals
+from app.metering.notices import Notices
 from app.monitors.webhooks import Receiver
 from app.store.db import Database, open_database
 from app.store.monitors.rows import find_monitor
@@ -67,7 +69,8 @@ class Door:
         app = FastAPI()
         limiter = AddressLimiter(per_minute, "webhooks")
         self._metrics = Metrics(frozenset)
-        signals = MonitorSignals(self._metrics)
+        self.notices = Notices(database)
+        signals = MonitorSignals(self._metrics, self.notices)
         app.include_router(webhooks_router(receiver, limiter, address_reader(()), signals))
         app.add_exception_handler(RelayError, on_relay_error)
         self._app = app
@@ -227,6 +230,36 @@ async def test_webhooks_are_counted_by_what_came_of_them(database: Database) -> 
 
     # Not understood, not signed, too large, one too many.
     assert door.counted == {"stored": 1, "duplicate": 2, "unknown_monitor": 1, "noted": 1, "ignored": 1, "refused": 4}
+    assert [(kind, count) for kind, count, _ in await noted(database, door)] == [("webhook_refused", 1)]
+
+
+async def noted(database: Database, door: Door) -> list[tuple[str, int, str]]:
+    """The alerts, once they are written: kind, count and last words of each."""
+    await door.notices.write()
+    found = await Alerts(database).read()
+    assert not any(alert.is_critical for alert in found)
+    return [(alert.key.kind, alert.count, alert.message) for alert in found]
+
+
+async def test_forged_webhooks_are_one_alert_without_words_of_their_senders(database: Database, door: Door) -> None:
+    body = detected("a forged one")
+
+    for number in range(20):
+        await door.post(body, signed(body, NOW_S, webhook_id=f"forged_{number}", secret="whsec_" + "AAAA" * 8))
+
+    words = "No signature in the header webhook-signature is right."
+    assert await noted(database, door) == [("webhook_refused", 20, words)]
+    assert await rows(database, "SELECT count(*) FROM alerts") == [(1,)]
+
+
+async def test_without_a_secret_what_is_refused_is_an_alert(database: Database) -> None:
+    closed = Door(database)
+
+    await closed.post(detected())
+
+    ((kind, count, words),) = await noted(database, closed)
+    assert (kind, count) == ("webhook_refused", 1)
+    assert "has no secret" in words
 
 
 def without(name: str) -> Callable[[dict[str, str]], dict[str, str]]:

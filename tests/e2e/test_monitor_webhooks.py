@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.jsonio import dumps
 from app.store.db import Database
@@ -37,6 +38,7 @@ def make_gateway(tmp_path: Path, databases: Databases, database_kind: str) -> It
 
     def make(workers: int) -> Gateway:
         environ = {"PARALLEL_WEBHOOK_SECRET": f"{SECRET},{OTHER_SECRET}", "WEBHOOKS_PER_MINUTE": "1000000"}
+        environ |= {"METRICS_CIDRS": "127.0.0.0/8"}
         if database_kind == POSTGRESQL:
             environ["DATABASE_URL"] = databases.url("relay.db")
         made.append(gateway := Gateway(tmp_path / "gateway", environ=environ, workers=workers))
@@ -65,6 +67,20 @@ def stored(gateway: Gateway) -> list[tuple[str, str]]:
     sql = "SELECT event_group_id, username FROM monitor_events"
     found = in_database(gateway.database_url, lambda database: rows(database, sql))
     return [(group, username) for group, username in found]
+
+
+def counted(gateway: Gateway) -> dict[str, float]:
+    """The webhooks of all workers, by what came of them."""
+    text = httpx.get(f"{gateway.base_url}/metrics", trust_env=False, timeout=_SOON_S).text
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return {each.labels["result"]: each.value for each in samples if each.name == "llm_relay_monitor_webhooks_total"}
+
+
+def noted(gateway: Gateway) -> set[tuple[str, int]]:
+    """The alerts, and how often each was."""
+    sql = "SELECT kind, CAST(sum(count) AS INTEGER) FROM alerts GROUP BY kind"
+    found = in_database(gateway.database_url, lambda database: rows(database, sql))
+    return {(kind, count) for kind, count in found}
 
 
 @dataclass(frozen=True)
@@ -147,6 +163,11 @@ async def test_of_many_in_random_order_each_genuine_event_is_stored_once(
     genuine, again, forged = count * 6 // 10, count * 3 // 10, count // 10
     assert answers == {(200, "stored"): genuine, (200, "duplicate"): again, (401, ""): forged}
     assert sorted(stored(gateway)) == sorted((f"mevtgrp_{n}", f"user_{n % MONITORS}") for n in range(genuine))
+    # Each worker tells the other what it counted, within seconds.
+    expected = {"stored": genuine, "duplicate": again, "refused": forged}
+    await until(lambda: counted(gateway) == expected)
+    await asyncio.to_thread(gateway.stop)
+    assert noted(gateway) == {("webhook_refused", forged)}
 
 
 @pytest.mark.parametrize("database_kind", [SQLITE, pytest.param(POSTGRESQL, marks=_SOAK)])
