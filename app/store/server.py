@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -65,9 +65,10 @@ def open_server(url: str) -> AsyncEngine:
         async_creator=connect,
         pool_recycle=_MAX_AGE_S,
         pool_use_lifo=True,
-        hide_parameters=True,  # an error of a driver, and so the log, holds no values
+        hide_parameters=True,  # an error of a driver, and so the log, holds no values; see `_hide_values`
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _hide_values)
     return engine
 
 
@@ -75,3 +76,21 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     """Let the pool connect anew in place of what a server that went away has closed: asyncpg knows it without a ping."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """Take out of an error what PostgreSQL and asyncpg quote: the row in the details, and of a value that fits no column, itself."""
+    orig, cause = context.original_exception, context.original_exception.__cause__
+    state = getattr(cause, "sqlstate", None)
+    if cause is None or state is None:
+        return
+    words = f"{type(cause).__name__} ({state})" if _is_quoting(state) else str(cause.args[0])
+    cause.detail = None  # type: ignore[attr-defined] # as asyncpg's errors have it
+    for each in (cause, orig, context.sqlalchemy_exception):
+        if each is not None:
+            each.args = (words,)
+
+
+def _is_quoting(state: str) -> bool:
+    """Whether the message may have a value: in the class of data exceptions, but for a text that is too long (PostgreSQL, appendix A)."""
+    return state.startswith("22") and state != "22001"

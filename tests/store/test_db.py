@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, open_database
 from app.store.schema import upgrade
 from app.store.statements import Statements
-from tests.databases import sqlite_only
+from tests.databases import postgresql_only, sqlite_only
 
 
 def test_missing_folder_and_file_are_made_for_this_user_only(tmp_path: Path) -> None:
@@ -68,18 +69,40 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path, open_another: C
         await upgrade(database)
 
 
-async def test_error_of_a_statement_tells_none_of_its_values(database: Database) -> None:
-    sql, values = "SELECT 1 FROM nowhere WHERE name = :name", {"name": "a secret"}
+NO_TABLE = "SELECT 1 FROM nowhere WHERE name = :name"
+NOT_NULL = "INSERT INTO leases (name) VALUES (:name)"
 
-    async def in_sqlalchemy() -> None:
+
+@pytest.mark.parametrize(("sql", "told"), [(NO_TABLE, "nowhere"), (NOT_NULL, "holder")])
+async def test_error_of_a_statement_tells_none_of_its_values(database: Database, sql: str, told: str) -> None:
+    words = await words_of_failure(database, sql)
+
+    assert told in words
+    assert "a secret" not in words
+
+
+@postgresql_only
+@pytest.mark.parametrize("sql", ["SELECT CAST(:name AS INTEGER)", "SELECT CAST(CAST(:name AS TEXT) AS INTEGER)"])
+async def test_value_that_fits_no_type_is_not_told(database: Database, sql: str) -> None:
+    words = await words_of_failure(database, sql)
+
+    assert "(22" in words
+    assert "a secret" not in words
+
+
+async def words_of_failure(database: Database, sql: str) -> str:
+    """What a log would have of it, by either way of asking."""
+    values, words = {"name": "a secret"}, ""
+
+    async def by_sqlalchemy() -> None:
         async with database.begin() as connection:
             await connection.execute(text(sql), values)
 
-    for failing in (in_sqlalchemy(), database.transact(lambda statements: statements.rows(sql, values))):
-        with pytest.raises(DatabaseUnavailable) as caught:
-            await failing
-        assert "nowhere" in str(caught.value.__cause__)
-        assert "a secret" not in "".join(traceback.format_exception(caught.value))
+    for failing in (by_sqlalchemy, lambda: database.transact(lambda statements: statements.rows(sql, values))):
+        with pytest.raises((DatabaseUnavailable, DBAPIError, sqlite3.Error)) as caught:
+            await failing()
+        words += "".join(traceback.format_exception(caught.value))
+    return words
 
 
 @sqlite_only
