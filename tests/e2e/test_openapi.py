@@ -139,7 +139,7 @@ def generate(gateway: Gateway, folder: Path, half: str, *options: str) -> subpro
     paths = NOT_CHAT if half == "--include-path-regex" else f"{NOT_CHAT}|/admin/|/v1/monitors"
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
     return subprocess.run(
-        [*command, half, paths, "--max-examples", "4", "--no-color", *options],
+        [*command, half, paths, "--max-examples", "3", "--no-color", *options],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -23,7 +23,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 WAIT_S = 60.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[1, 4], ids=["1-worker", "4-workers"])
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="module",
+    params=[1, 2, pytest.param(4, marks=pytest.mark.soak)],
+    ids=["1-worker", "2-workers", "4-workers"],
+)
 async def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """With `faulty`, a provider that answers two calls of three with status 500."""
     async with serve(failing_mostly()) as server:

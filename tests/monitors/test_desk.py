@@ -19,12 +19,22 @@ from app.store.db import Database, DatabaseUnavailable
 from app.store.monitors.rows import Monitor, add_monitor, find_monitor, list_monitors
 from app.store.times import MS_PER_HOUR
 from app.store.tokens import StoredToken, delete_token, insert_tokens
+from tests.databases import KINDS, SQLITE
 from tests.monitors.clock import Clock
 from tests.parallel_server import Fault, ParallelServer
 from tests.waiting import until
 
 WEBHOOK_URL = "https://relay.example/webhooks/parallel-monitor"
 ASKED = AskedMonitor("releases of Python", "1d")
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """Of most: how rows change on both kinds is tested with the rows."""
+    return SQLITE
+
+
+on_both = pytest.mark.parametrize("database_kind", KINDS)
 
 
 @pytest.fixture
@@ -118,6 +128,7 @@ async def test_created_one_is_kept_with_all_that_is_known(creation: Creation, de
     assert (kept.created_at, kept.expires_at) == (clock.now, clock.now + 24 * MS_PER_HOUR)
 
 
+@on_both
 async def test_second_creation_leaves_exactly_one_active(
     creation: Creation, database: Database, parallel: ParallelServer
 ) -> None:
@@ -223,6 +234,7 @@ async def test_client_that_leaves_gets_no_half_monitor(
     assert len(parallel.active) == 1
 
 
+@on_both
 async def test_many_at_once_leave_exactly_one(
     creation: Creation, database: Database, parallel: ParallelServer, expiry: Expiry
 ) -> None:
@@ -460,6 +472,7 @@ async def test_monitors_of_who_has_no_token_any_more_are_ended(
     assert (ended.status, ended.reason) == ("cancelled", "user_gone")
 
 
+@on_both
 async def test_one_worker_ends_them_at_a_time(
     database: Database, open_another: Callable[[str], Database], ending: Ending, clock: Clock
 ) -> None:
