@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Numeric
 
 from app.store.db import Database
-from app.store.tables import METADATA
+from app.store.tables import all_tables
 
 _HALF = 1 << 32
 
@@ -60,7 +60,7 @@ async def count_rows(db: Database) -> dict[str, int]:
         there = set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
         return {
             table.name: (await connection.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in METADATA.sorted_tables
+            for table in all_tables().sorted_tables
             if table.name in there
         }
 

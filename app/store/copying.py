@@ -13,7 +13,7 @@ from app.store.census import sum_up
 from app.store.db import Database, UnusableDatabase, cause_of, is_defect
 from app.store.migrations import COPYING, HEAD
 from app.store.schema import VERSION, alone, create_tables, is_current, read_version, told
-from app.store.tables import METADATA
+from app.store.tables import all_tables
 
 BATCH_ROWS = 1000
 
@@ -63,9 +63,9 @@ async def copy_database(source: Database, target: Database, report: Report) -> l
         raise UnusableDatabase(f"{source.where} has not the schema of this version: run 'llm-relay db upgrade' first.")
     async with told(target), alone(target):
         await _prepare(source, target)
-        for table in METADATA.sorted_tables:
+        for table in all_tables().sorted_tables:
             await _copy_table(source, target, table, report)
-        copied = [await _compare(source, target, table) for table in METADATA.sorted_tables]
+        copied = [await _compare(source, target, table) for table in all_tables().sorted_tables]
         async with target.begin(patient=True) as connection:
             await _finish(connection)
     return copied
@@ -85,12 +85,14 @@ async def _prepare(source: Database, target: Database) -> None:
             raise UnusableDatabase(f"{target.where} is not empty; nothing was copied.")
         await connection.execute(update(VERSION).values(version_num=COPYING))
         await connection.run_sync(_PROGRESS.metadata.create_all, checkfirst=False)
-        first = [{"table_name": table.name, "source": source.where, "copied": 0} for table in METADATA.sorted_tables]
+        first = [
+            {"table_name": table.name, "source": source.where, "copied": 0} for table in all_tables().sorted_tables
+        ]
         await connection.execute(_PROGRESS.insert(), first)
 
 
 async def _has_rows(connection: AsyncConnection) -> bool:
-    for table in METADATA.sorted_tables:
+    for table in all_tables().sorted_tables:
         if (await connection.execute(select(1).select_from(table).limit(1))).first() is not None:
             return True
     return False
@@ -156,7 +158,7 @@ async def _compare(source: Database, target: Database, table: Table) -> Copied:
 
 async def _finish(connection: AsyncConnection) -> None:
     if connection.dialect.name == "postgresql":
-        for table in METADATA.sorted_tables:
+        for table in all_tables().sorted_tables:
             await _advance_sequence(connection, table)
     await connection.execute(text("DROP TABLE copy_progress"))
     await connection.execute(update(VERSION).values(version_num=HEAD))

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database, DatabaseUnavailable, UnusableDatabase, cause_of
 from app.store.migrations import COPYING, HEAD
-from app.store.tables import METADATA
+from app.store.tables import all_tables
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION = Table(
@@ -118,9 +118,9 @@ def create_tables(connection: Connection) -> None:
     """All of them in an empty database, and the newest version."""
     if connection.dialect.name == "postgresql":
         # Said here: where the tables say it, SQLAlchemy imports all that it knows of servers, also for a start without one.
-        for index in [index for table in METADATA.sorted_tables for index in table.indexes]:
+        for index in [index for table in all_tables().sorted_tables for index in table.indexes]:
             index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
-    METADATA.create_all(connection, checkfirst=False)
+    all_tables().create_all(connection, checkfirst=False)
     VERSION.create(connection, checkfirst=False)
     connection.execute(VERSION.insert().values(version_num=HEAD))
 

@@ -27,7 +27,7 @@ from app.store.census import count_rows, read_size, sum_up
 from app.store.copying import CopyFailed, copy_database
 from app.store.db import Database, UnusableDatabase, open_database
 from app.store.schema import is_current, migrate, upgrade
-from app.store.tables import METADATA, REQUEST_LOGS, REVISIONS, TOKENS
+from app.store.tables import REQUEST_LOGS, REVISIONS, TOKENS, all_tables
 from tests.databases import POSTGRESQL, SQLITE, Databases, Files, ServerDatabases, postgresql_only, sqlite_only
 
 Opener = Callable[[str], Database]
@@ -74,7 +74,7 @@ def target(open_another: Opener) -> Database:
 async def fill(database: Database) -> None:
     """Rows in every table that there is, of values that could be lost on the way."""
     async with database.begin() as connection:
-        for table in METADATA.sorted_tables:
+        for table in all_tables().sorted_tables:
             rows = [{column.name: value_of(column, n) for column in table.columns} for n in range(ROWS)]
             await connection.execute(insert(table), rows)
 
@@ -103,7 +103,7 @@ async def read_all(database: Database) -> dict[str, list[tuple[object, ...]]]:
     async with database.read() as connection:
         return {
             table.name: sorted((tuple(row) for row in await connection.execute(select(table))), key=repr)
-            for table in METADATA.sorted_tables
+            for table in all_tables().sorted_tables
         }
 
 
@@ -115,7 +115,7 @@ async def test_copy_has_every_row_of_every_table(source: Database, target: Datab
 
     assert await read_all(target) == await read_all(source)
     assert await is_current(target)
-    assert {one.table: one.rows for one in copied} == {table.name: ROWS for table in METADATA.sorted_tables}
+    assert {one.table: one.rows for one in copied} == {table.name: ROWS for table in all_tables().sorted_tables}
     assert [copied for table, copied, _ in told if table == "tokens"] == [0, 7, 14, 20]
     assert {total for _, _, total in told} == {ROWS}
 
@@ -277,6 +277,6 @@ async def test_sums_are_exact_however_large(database: Database) -> None:
 async def test_rows_and_size_are_told(database: Database) -> None:
     await fill(database)
 
-    assert await count_rows(database) == {table.name: ROWS for table in METADATA.sorted_tables}
+    assert await count_rows(database) == {table.name: ROWS for table in all_tables().sorted_tables}
     assert await read_size(database) > 10_000
     assert REQUEST_LOGS.name in await count_rows(database)
