@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.faulty import WAIT_S, chat
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.e2e.test_serving_workers import BUSY_S, cli
+from tests.waiting import wait_for as wait_until
 
 pytestmark = pytest.mark.xdist_group("names_workers")
 
@@ -49,6 +50,11 @@ def wait_for(gateway: Gateway, token: str, model: str, status: int) -> float:
     return last_other - begun
 
 
+def owners(gateway: Gateway, token: str) -> dict[str, str]:
+    """Whose each listed model is, as one of the workers lists it."""
+    return {each["id"]: each["owned_by"] for each in call(gateway, token, "GET", "/v1/models").json()["data"]}
+
+
 def test_alias_that_is_added_changed_and_removed_over_http_is_live_in_both_workers(
     gateway: Gateway, token: str
 ) -> None:
@@ -58,8 +64,7 @@ def test_alias_that_is_added_changed_and_removed_over_http_is_live_in_both_worke
     added = call(gateway, token, "POST", path, {"name": "by-http", "target": "demo"})
     assert added.status_code == 201
     assert wait_for(gateway, token, "by-http", 200) < LIVE_S + BUSY_S
-    listed = [call(gateway, token, "GET", "/v1/models").json()["data"] for _ in range(CALLS)]
-    assert all({"by-http": "alias"}.items() <= {e["id"]: e["owned_by"] for e in each}.items() for each in listed)
+    wait_until(lambda: all(owners(gateway, token).get("by-http") == "alias" for _ in range(CALLS)))
 
     assert call(gateway, token, "PATCH", f"{path}/{added.json()['id']}", {"enabled": False}).status_code == 200
     assert wait_for(gateway, token, "by-http", 404) < LIVE_S + BUSY_S
