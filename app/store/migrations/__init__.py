@@ -1,6 +1,6 @@
 """How the schema came to be, step by step, as Alembic revisions."""
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision. It is said here so that a start can see that a database is current without importing Alembic."""
 
 COPYING = "copying"

@@ -64,6 +64,7 @@ __all__ = [
 
 
 def all_tables() -> MetaData:
-    """Them, with those of monitors: no query needs these as tables, and each start would wait for them."""
+    """Them, with those of monitors and of the dashboard: no query needs these as tables, and each start would wait for them."""
     import_module("app.store.tables.monitors")
+    import_module("app.store.tables.admin")
     return _METADATA

@@ -1,0 +1,105 @@
+"""Changes that administrators make: who makes one, and what the audit log is told of it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from app.core.jsonio import Json
+from app.core.moments import write_moment
+from app.core.money import write_usd
+from app.core.redaction import MARK, redact_json
+
+_SECRET = re.compile(r"password|passwd|secret|authorization|cookie|digest|(^|[_-])(api[_-]?)?keys?$", re.IGNORECASE)
+_NO_SECRET = re.compile(r"_env$")
+_LONGEST = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who makes changes: `kind` is `admin`, `token` or `cli`, and `name` who of them; `address` where they are."""
+
+    kind: str
+    name: str
+    address: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+_NOBODY = Actor("gateway", "itself")
+ACTOR: ContextVar[Actor] = ContextVar("actor", default=_NOBODY)
+"""Who acts now. A request for the administrators' API sets it, and so does a command."""
+
+
+@dataclass(slots=True)
+class Change:
+    """One change, on its way into the audit log.
+
+    Attributes:
+        action: such as `token.modify`.
+        subject: what is changed: its id or name.
+        before, after: its fields; None where it is not there. They are cleaned of secrets when they are written.
+        written: it stands in the log, in the transaction of the change itself.
+    """
+
+    action: str
+    subject: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    actor: Actor = field(default_factory=lambda: ACTOR.get())
+    written: bool = False
+
+
+_PENDING: ContextVar[Change | None] = ContextVar("pending_change", default=None)
+
+
+@contextmanager
+def changing(
+    action: str, subject: str, *, before: Mapping[str, Any] | None = None, after: Mapping[str, Any] | None = None
+) -> Iterator[Change]:
+    """The first transaction in this block that writes to the database also writes this change into the audit log.
+
+    So neither is there without the other. A block that raises before its transaction is over leaves no entry. What does not
+    change the database is told by `app.store.audit.note` instead.
+    """
+    change = Change(action, subject, before, after)
+    token = _PENDING.set(change)
+    try:
+        yield change
+    finally:
+        _PENDING.reset(token)
+
+
+def pending_change() -> Change | None:
+    """The change that a transaction of now is to write down; None where there is none, or it is written already."""
+    change = _PENDING.get()
+    return None if change is None or change.written else change
+
+
+def clean(fields: Mapping[str, Any] | None) -> Json:
+    """Fields as JSON, without what is secret by its name or its looks; long texts are cut."""
+    return None if fields is None else redact_json(_plain(dict(fields)))
+
+
+def _plain(value: Any, name: str = "") -> Any:
+    if value not in (None, "", (), []) and _SECRET.search(name) and not _NO_SECRET.search(name):
+        return MARK
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        return write_usd(value)
+    if isinstance(value, datetime):
+        return write_moment(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,96 @@
+"""The dashboard: who may use it, what they changed and set, live calls, and how long first bytes take."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add their tables."""
+    op.create_table(
+        "administrators",
+        _key("name", 64),
+        _word("role", 8),
+        _text("password_hash"),
+        _moment("created_at"),
+        _moment("changed_at"),
+    )
+    op.create_table(
+        "admin_sessions",
+        _key("id", 16),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False, unique=True),
+        _word("administrator", 64),
+        _moment("created_at"),
+        _moment("seen_at"),
+        _moment("expires_at"),
+        _text("address"),
+        _text("agent"),
+    )
+    op.create_index("ix_admin_sessions_administrator", "admin_sessions", ["administrator"])
+    op.create_table("admin_setup", _key("code", 32), _moment("shown_at"))
+    op.create_table(
+        "audit_log",
+        sa.Column("number", sa.BigInteger(), primary_key=True, autoincrement=False),
+        _moment("at"),
+        _word("actor", 128),
+        _word("address", 64),
+        _word("action", 64),
+        _text("subject"),
+        sa.Column("before", sa.JSON(), nullable=True),
+        sa.Column("after", sa.JSON(), nullable=True),
+        _word("previous_hash", 64),
+        _word("hash", 64),
+    )
+    op.create_index("ix_audit_log_action_number", "audit_log", ["action", "number"])
+    op.create_index("ix_audit_log_actor_number", "audit_log", ["actor", "number"])
+    op.create_table("settings", _key("name", 64), sa.Column("value", sa.JSON(), nullable=False), _moment("changed_at"))
+    op.create_table("provider_switches", _key("provider", 200), _moment("switched_at"))
+    op.create_table("live_watch", _key("name", 16), _moment("until"))
+    op.create_table("live_calls", _key("worker_id", 64), _moment("at"), sa.Column("calls", sa.JSON(), nullable=False))
+    op.create_table("live_stops", _key("request_id", 64), _moment("asked_at"))
+    op.create_table(
+        "usage_first_bytes",
+        sa.Column("hour", sa.Integer(), primary_key=True),
+        sa.Column("bucket", sa.Integer(), primary_key=True),
+        sa.Column("calls", sa.BigInteger(), nullable=False, server_default="0"),
+        sqlite_with_rowid=False,
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in (
+        "usage_first_bytes",
+        "live_stops",
+        "live_calls",
+        "live_watch",
+        "provider_switches",
+        "settings",
+        "audit_log",
+        "admin_setup",
+        "admin_sessions",
+        "administrators",
+    ):
+        op.drop_table(table)
+
+
+def _key(name: str, length: int) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(length), primary_key=True)
+
+
+def _text(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(), nullable=False)
+
+
+def _word(name: str, length: int) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(length), nullable=False)
+
+
+def _moment(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=False)

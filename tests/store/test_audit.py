@@ -1,0 +1,80 @@
+"""Changes and the entries that tell of them come together; what was done to the log afterwards is seen."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from app.core.audit import ACTOR, Actor, changing
+from app.store.audit import note, read_entries, verify_entries
+from app.store.db import Database
+from app.store.revisions import bump_revision
+
+
+async def _change(database: Database, subject: str = "t1") -> None:
+    with changing("token.modify", subject, before={"rate_limit": 15}, after={"rate_limit": 20, "password": "hunter2"}):
+        async with database.begin() as connection:
+            await bump_revision(connection, "tokens")
+
+
+async def test_change_is_written_with_its_transaction_by_whoever_acts(database: Database) -> None:
+    reset = ACTOR.set(Actor("admin", "alice", "127.0.0.1"))
+
+    await _change(database)
+    ACTOR.reset(reset)
+
+    (entry,) = await read_entries(database)
+    assert (entry.number, entry.actor, entry.address, entry.action) == (1, "admin:alice", "127.0.0.1", "token.modify")
+    assert (entry.before, entry.after) == ({"rate_limit": 15}, {"rate_limit": 20, "password": "[redacted]"})
+    assert await verify_entries(database) == (1, None)
+
+
+async def test_change_that_fails_leaves_no_entry(database: Database) -> None:
+    async def fail() -> None:
+        with changing("token.modify", "t1"):
+            async with database.begin() as connection:
+                await bump_revision(connection, "tokens")
+                raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail()
+
+    assert await read_entries(database) == []
+
+
+async def test_only_the_first_transaction_of_a_change_writes_it(database: Database) -> None:
+    with changing("token.modify", "t1"):
+        await database.transact(lambda statements: statements.rows("DELETE FROM tokens", {}))
+        await database.transact(lambda statements: statements.rows("DELETE FROM tokens", {}))
+
+    assert len(await read_entries(database)) == 1
+
+
+async def test_changes_at_the_same_time_have_numbers_without_gaps(database: Database) -> None:
+    await asyncio.gather(*(_change(database, f"t{number}") for number in range(12)))
+    await note(database, "call.stop", "req_1")
+
+    entries = await read_entries(database)
+    assert [entry.number for entry in entries] == list(range(13, 0, -1))
+    assert await verify_entries(database) == (13, None)
+    assert [entry.number for entry in await read_entries(database, before_number=3)] == [2, 1]
+    assert [entry.action for entry in await read_entries(database, action="call.stop")] == ["call.stop"]
+
+
+@pytest.mark.parametrize(
+    ("meddle", "fault"),
+    [
+        ("UPDATE audit_log SET actor = 'admin:mallory' WHERE number = 2", "Entry 2 is not what was written."),
+        ("UPDATE audit_log SET after = '{}' WHERE number = 2", "Entry 2 is not what was written."),
+        ("DELETE FROM audit_log WHERE number = 2", "Entry 2 is missing."),
+        ("DELETE FROM audit_log WHERE number = 3", "The entries from 3 on are missing."),
+    ],
+)
+async def test_what_was_done_to_the_log_is_seen(database: Database, meddle: str, fault: str) -> None:
+    for number in range(3):
+        await _change(database, f"t{number}")
+
+    async with database.begin() as connection:
+        await connection.execute(text(meddle))
+
+    assert (await verify_entries(database))[1] == fault
