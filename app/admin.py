@@ -11,6 +11,7 @@ from app.api.admin.caches import caches_router
 from app.api.admin.models import catalog_router
 from app.api.admin.names import names_router
 from app.api.admin.providers import providers_router
+from app.api.admin.sessions import sessions_router
 from app.api.admin.smart_models import smart_models_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
@@ -46,6 +47,7 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
         lacks=look_at_searches(parts.settings, parts.registry).lacks,
     )
     return [
+        *_of_logins(parts, authorise),
         usage_router(authorise, Reports(parts.database), Requests(parts.database)),
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),
@@ -59,3 +61,9 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
             CacheDesk(names, parts.smart.caches.store, parts.smart.caches.feedback, parts.smart.caches.collection_of),
         ),
     ]
+
+
+def _of_logins(parts: Parts, authorise: Authorise) -> list[APIRouter]:
+    if not parts.settings.admin_enabled:
+        return []
+    return [sessions_router(authorise, parts.read_address, parts.logins, parts.sessions, parts.administrators)]

@@ -14,9 +14,12 @@ from app import __version__
 from app.api.client_address import address_reader
 from app.api.front import Asgi
 from app.api.relay import RelayRoute
+from app.auth.administrators import AdministratorDesk
 from app.auth.anonymous import Anonymous
 from app.auth.guard import Guard, failure_limiter
+from app.auth.logins import Logins
 from app.auth.quota import Quota
+from app.auth.sessions import Sessions
 from app.auth.tokens import Tokens, ensure_first_token
 from app.background import BEGIN_STOP, running
 from app.built_in import built_in_providers
@@ -40,7 +43,7 @@ from app.settings import Settings, load_settings
 from app.smart.stages import SmartModels, open_smart_models
 from app.store.db import Database, open_database
 from app.store.schema import upgrade
-from app.welcome import show_first_token
+from app.welcome import show_first_token, welcome_administrator
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +75,8 @@ def create_app(
         else None
     )
     guard = Guard(tokens, quota, failure_limiter(settings.rate_limit_storage_url), anonymous)
+    administrators, sessions = AdministratorDesk(database), Sessions(database)
+    logins = Logins(administrators, sessions, settings.rate_limit_storage_url)
     prices = Prices(database, price_sources(files.config))
     monitors = open_monitors(
         settings,
@@ -142,6 +147,8 @@ def create_app(
         await upgrade(database)
         if first_token := await ensure_first_token(database):
             show_first_token(first_token, settings)
+        if settings.admin_enabled:
+            await welcome_administrator(administrators, settings)
         await tokens.refresh()
         await catalog.refresh()
         await smart.refresh()
@@ -185,6 +192,9 @@ def create_app(
         meters,
         monitors,
         catalog,
+        administrators,
+        sessions,
+        logins,
         read_config=lambda: files.config,
     )
     return put_together(parts, lifespan, routes)

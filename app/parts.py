@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.api.client_address import ReadAddress
+from app.auth.administrators import AdministratorDesk
 from app.auth.guard import Guard
+from app.auth.logins import Logins
+from app.auth.sessions import Sessions
 from app.catalog import Catalog
 from app.config import Config
 from app.meters import Meters
@@ -32,4 +35,7 @@ class Parts:
     meters: Meters
     monitors: MonitorService
     catalog: Catalog
+    administrators: AdministratorDesk
+    sessions: Sessions
+    logins: Logins
     read_config: Callable[[], Config]

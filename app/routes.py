@@ -18,6 +18,7 @@ from app.api.errors import on_exception, on_http_exception, on_relay_error
 from app.api.front import Asgi, Front
 from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_routes
 from app.api.health import health_router
+from app.api.later import Later
 from app.api.listing import identifier
 from app.api.metrics import metrics_router
 from app.api.monitors import monitor_routes
@@ -48,7 +49,8 @@ def put_together(
     )
     calls_by_path = _add_calls(app, parts, routes)
     _add_lists(app, parts)
-    authorise = authoriser(parts.guard, parts.read_address)
+    sessions = parts.sessions if parts.settings.admin_enabled else None
+    authorise = authoriser(parts.guard, parts.read_address, sessions)
     _add_operations(app, parts, authorise)
     _add_monitors(app, parts)
     app.router.routes += gemini_other_routes()
@@ -127,6 +129,14 @@ def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise) -> None:
 
         return admin_routers(parts, authorise)
 
+    def open_pages() -> Asgi:
+        from app.dashboard.site import open_site
+
+        return open_site(parts.sessions, parts.logins, parts.administrators, parts.read_address)
+
     admin = Admin(open_admin)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     app.router.routes.append(Route("/admin/api/{path:path}", admin))
+    if parts.settings.admin_enabled:
+        site = Later(open_pages)
+        app.router.routes += [Route(path, site) for path in ("/admin", "/admin/{path:path}", "/static/{path:path}")]

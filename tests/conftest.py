@@ -13,7 +13,7 @@ from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases,
 from tests.postgres import Postgres, running_postgres
 
 # Of several workers none is to be left alone with these in the end.
-SLOW_FOLDERS = ("e2e", "contract", "store")
+SLOW_FOLDERS = ("browser", "e2e", "contract", "store")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,15 +6,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.client_address import ReadAddress
-from app.api.listing import Identify
 from app.core.networks import Network, membership
+
+Authorise = Callable[[Request], Awaitable[object]]
+"""Raises for whoever may not read them."""
 
 Render = Callable[[str], Awaitable[tuple[bytes, str]]]
 """The metrics and their media type, by an `Accept` header."""
 
 
 def metrics_router(
-    render: Render, authorise: Identify, read_address: ReadAddress, networks: Sequence[Network]
+    render: Render, authorise: Authorise, read_address: ReadAddress, networks: Sequence[Network]
 ) -> APIRouter:
     """`/metrics`, for whom `authorise` lets in, and for addresses of `networks`."""
     router = APIRouter()

@@ -38,6 +38,7 @@ from app.settings.values import (
     read_path,
     read_places,
     read_secret,
+    read_switch,
 )
 
 __all__ = ["InvalidSettings", "MonitorSettings", "Settings", "load_settings", "shipped_config"]
@@ -77,6 +78,8 @@ class Settings:
         chroma_url, chroma_token: the Chroma server that semantic caches keep their entries on, and the token for it; None for a
             file in `data_dir`.
         chroma_tenant, chroma_database, chroma_collection_prefix: where they lie there, and how the names of their collections begin.
+        admin_enabled: the dashboard's pages, and logins; the administrators' API takes tokens in any case.
+        admin_password: of the first administrator, where there is none yet; None where a first visit sets it.
         has_collector: OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector.
         monitors: those of monitors.
         ca_file: a certificate authority to trust beside the system's, for calls to providers.
@@ -121,6 +124,8 @@ class Settings:
     chroma_tenant: str = "default_tenant"
     chroma_database: str = "default_database"
     chroma_collection_prefix: str = "llmrelay_"
+    admin_enabled: bool = True
+    admin_password: str | None = field(default=None, repr=False)
     has_collector: bool = False
     monitors: MonitorSettings = field(default_factory=MonitorSettings)
     ca_file: Path | None = None
@@ -198,6 +203,8 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         chroma_tenant=read_chroma_name(env, "CHROMA_TENANT", "default_tenant"),
         chroma_database=read_chroma_name(env, "CHROMA_DATABASE", "default_database"),
         chroma_collection_prefix=read_chroma_prefix(env, "CHROMA_COLLECTION_PREFIX", "llmrelay_"),
+        admin_enabled=read_switch(env, "ADMIN_ENABLED", True),
+        admin_password=read_secret(env, "ADMIN_PASSWORD") or None,
         has_collector=has_collector(env),
         monitors=read_monitors(env),
         ca_file=read_authority(env, "CA_FILE"),

@@ -83,6 +83,12 @@ def read_choice(env: Mapping[str, str], name: str, choices: Sequence[str], defau
     return by_lower[text.lower()]
 
 
+def read_switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    """`on` or `off`; `true` and `false` are the same."""
+    text = read_choice(env, name, ("on", "off", "true", "false"), "on" if default else "off")
+    return text in ("on", "true")
+
+
 def read_networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
     """Addresses and CIDRs, with commas between."""
     networks: list[Network] = []

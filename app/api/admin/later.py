@@ -1,6 +1,5 @@
 """The administrators' API as an application that is built when it is first asked: its models would slow every start down."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,35 +11,22 @@ from starlette.responses import Response
 
 from app.api.admin.refused import InvalidParameters
 from app.api.errors import on_exception, on_http_exception, on_relay_error, respond
+from app.api.later import Later
 from app.core.errors import RelayError
 
 MakeRouters = Callable[[], Sequence[APIRouter]]
 
 
-class Admin:
-    """An ASGI application of the routers that `make_routers` gives; that imports them too.
-
-    A thread builds it, so that calls do not wait for it.
-    """
+class Admin(Later):
+    """An ASGI application of the routers that `make_routers` gives; that imports them too."""
 
     def __init__(self, make_routers: MakeRouters) -> None:
-        self._make_routers = make_routers
-        self._app: FastAPI | None = None
-        self._building = asyncio.Lock()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection's scope."""
-        if self._app is None:
-            async with self._building:
-                if self._app is None:
-                    self._app = await asyncio.to_thread(_build, self._make_routers)
-        await self._app(scope, receive, send)
+        super().__init__(lambda: _build(make_routers))
 
     def describe(self) -> dict[str, Any]:
         """Its OpenAPI document."""
-        if self._app is None:
-            self._app = _build(self._make_routers)
-        return self._app.openapi()
+        app: FastAPI = self.get()
+        return app.openapi()
 
 
 def _build(make_routers: MakeRouters) -> FastAPI:

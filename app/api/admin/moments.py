@@ -1,6 +1,6 @@
 """How the administrators' API writes times: all in one form."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import PlainSerializer, WithJsonSchema
@@ -14,3 +14,8 @@ ShownMoment = Annotated[
         {"type": "string", "format": "date-time", "examples": ["2026-11-22T09:30:00.120Z"]}, mode="serialization"
     ),
 ]
+
+
+def moment_of(ms: int) -> datetime:
+    """A moment that is kept as milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,63 @@
+"""Logs administrators in, a few times a minute from one address."""
+
+import asyncio
+
+from app.auth.address_limit import MEMORY, AddressLimiter
+from app.auth.administrators import AdministratorDesk
+from app.auth.sessions import Login, Sessions
+from app.core.errors import RateLimited
+
+LOGINS_PER_MINUTE = 5
+"""From one address, whether they succeed or not."""
+
+
+class WrongPassword(ValueError):
+    """The name or the password is wrong; the message, which is a sentence, does not say which."""
+
+
+class Logins:
+    """Passwords are tried here and nowhere else.
+
+    Args:
+        storage_url: where tries are counted, as `AddressLimiter` takes it.
+    """
+
+    def __init__(self, desk: AdministratorDesk, sessions: Sessions, storage_url: str = MEMORY) -> None:
+        self._desk = desk
+        self._sessions = sessions
+        self._limiter = AddressLimiter(LOGINS_PER_MINUTE, "logins", storage_url)
+        self._turn = asyncio.Lock()
+
+    async def begin(self, name: str, password: str, address: str, agent: str) -> Login:
+        """Log somebody in.
+
+        Raises:
+            WrongPassword: of the name or the password, one is wrong.
+            RateLimited: there were too many tries from that address in the last minute; nothing was looked at.
+            DatabaseUnavailable: nobody can be logged in now.
+        """
+        await self.count(address)
+        administrator = await self._desk.log_in(name.strip(), password)
+        if administrator is None:
+            raise WrongPassword("The name or the password is wrong.")
+        return await self._sessions.begin(administrator, address, agent)
+
+    async def check(self, name: str, password: str, address: str) -> None:
+        """Have a password said once more; as `begin`, without a login."""
+        await self.count(address)
+        if await self._desk.log_in(name, password) is None:
+            raise WrongPassword("The password of now is wrong.")
+
+    async def count(self, address: str) -> None:
+        """One try of a password or a code.
+
+        Raises:
+            RateLimited: there were too many.
+        """
+        async with self._turn:  # of many at once, only so many come through
+            if seconds := self._limiter.seconds_blocked(address):
+                raise RateLimited(
+                    f"More than {LOGINS_PER_MINUTE} logins a minute from this address. Try again in {seconds} s.",
+                    headers=[("retry-after", str(seconds))],
+                )
+            await self._limiter.note(address)

@@ -1,0 +1,58 @@
+"""Administrators' passwords: hashed by Argon2id, and tried in the same time whether or not there is such an administrator."""
+
+import asyncio
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+SHORTEST = 8
+LONGEST = 1024
+
+
+class InvalidPassword(ValueError):
+    """It cannot be one; the message is a sentence."""
+
+
+def check_password(password: str) -> str:
+    """The same.
+
+    Raises:
+        InvalidPassword: it is too short or too long.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise InvalidPassword(f"A password has from {SHORTEST} to {LONGEST} characters.")
+    return password
+
+
+async def hash_password(password: str) -> str:
+    """In a thread: it takes some 50 ms, on purpose."""
+    return await asyncio.to_thread(lambda: _hasher().hash(password))
+
+
+async def is_password(stored: str | None, password: str) -> bool:
+    """Whether `password` is what was hashed; False for None, after as long."""
+    return await asyncio.to_thread(_verify, stored, password)
+
+
+def _verify(stored: str | None, password: str) -> bool:
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    hasher = _hasher()
+    try:
+        return hasher.verify(stored or _decoy(), password) and stored is not None
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+@lru_cache(maxsize=1)
+def _hasher() -> "PasswordHasher":
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()  # the parameters of RFC 9106 for machines with little memory
+
+
+@lru_cache(maxsize=1)
+def _decoy() -> str:
+    return _hasher().hash("nobody has this one")

@@ -1,0 +1,1 @@
+"""The pages of the gateway: the administrators' dashboard, and those for everybody."""

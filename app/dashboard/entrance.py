@@ -1,0 +1,128 @@
+"""How one comes in: the first visit, which makes the first administrator, and the login."""
+
+import hmac
+import re
+import secrets
+from urllib.parse import parse_qs, quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from app.api.admin.sessions import set_cookie
+from app.api.client_address import ReadAddress
+from app.auth.administrators import FIRST_NAME, AdministratorDesk, AdministratorExists, InvalidPassword, WrongCode
+from app.auth.logins import Logins, WrongPassword
+from app.core.errors import RateLimited
+from app.dashboard.headers import PAGE_HEADERS
+from app.dashboard.rendering import Renderer
+
+LOGIN_PATH = "/admin/login"
+SETUP_PATH = "/admin/setup"
+
+# Until there is a session: what the form says has to be what the cookie says, so that no other site can send it.
+_FORM_COOKIE = "llm_relay_form"
+_MAX_FORM_BYTES = 16_384
+# A path of ours, and nothing that a browser could take for another host.
+_OWN_PATH = re.compile(r"/admin(?:/[A-Za-z0-9._~%/-]*)?(?:\?[A-Za-z0-9._~%&=+:,*/-]*)?")
+
+
+class Entrance:
+    """The pages `/admin/login` and `/admin/setup`, which need no JavaScript."""
+
+    def __init__(self, renderer: Renderer, desk: AdministratorDesk, logins: Logins, read_address: ReadAddress) -> None:
+        self._renderer = renderer
+        self._desk = desk
+        self._logins = logins
+        self._read_address = read_address
+
+    async def show_login(self, request: Request) -> Response:
+        """The form, or the first visit where nobody can log in yet."""
+        if not await self._desk.has_any():
+            return _redirect(SETUP_PATH)
+        return self._form("login.html", request)
+
+    async def log_in(self, request: Request) -> Response:
+        """The form that was sent."""
+        form = await _read_form(request)
+        name, password = form.get("name", FIRST_NAME), form.get("password", "")
+        if not _is_own_form(request, form):
+            return self._form("login.html", request, 403, "This form is too old: send it once more.", name)
+        try:
+            login = await self._logins.begin(name, password, self._read_address(request.scope), _agent(request))
+        except WrongPassword as exc:
+            return self._form("login.html", request, 401, str(exc), name)
+        except RateLimited as exc:
+            return self._form("login.html", request, 429, exc.message, name)
+        response = _redirect(own_path(request.query_params.get("next", "")))
+        set_cookie(response, request, login)
+        return response
+
+    async def show_setup(self, request: Request) -> Response:
+        """The first visit's form."""
+        if await self._desk.has_any():
+            return _redirect(LOGIN_PATH)
+        return self._form("setup.html", request)
+
+    async def set_up(self, request: Request) -> Response:
+        """The first visit's form, sent."""
+        form = await _read_form(request)
+        password, address = form.get("password", ""), self._read_address(request.scope)
+        if not _is_own_form(request, form):
+            return self._form("setup.html", request, 403, "This form is too old: send it once more.")
+        if password != form.get("again", ""):
+            return self._form("setup.html", request, 422, "The two passwords are not the same.")
+        try:
+            await self._logins.count(address)
+            await self._desk.add_first(form.get("code", ""), password)
+            login = await self._logins.begin(FIRST_NAME, password, address, _agent(request))
+        except AdministratorExists:
+            return _redirect(LOGIN_PATH)
+        except (WrongCode, InvalidPassword) as exc:
+            return self._form("setup.html", request, 422, str(exc))
+        except RateLimited as exc:
+            return self._form("setup.html", request, 429, exc.message)
+        response = _redirect("/admin")
+        set_cookie(response, request, login)
+        return response
+
+    def _form(self, template: str, request: Request, status: int = 200, error: str = "", name: str = "") -> Response:
+        secret = secrets.token_urlsafe(24)
+        response = self._renderer.render(
+            template, status, error=error, name=name or FIRST_NAME, form_token=secret, query=request.url.query
+        )
+        response.set_cookie(_FORM_COOKIE, secret, path="/admin", httponly=True, samesite="strict")
+        return response
+
+
+def own_path(path: str) -> str:
+    """`path` where it is one of the dashboard's own, else the dashboard."""
+    return path if _OWN_PATH.fullmatch(path) and "//" not in path and ".." not in path else "/admin"
+
+
+def to_login(request: Request) -> Response:
+    """To the login, and from there back to where one was going."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    here = own_path(f"{request.url.path}{query}")
+    return _redirect(LOGIN_PATH if here == "/admin" else f"{LOGIN_PATH}?next={quote(here, safe='/')}")
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_FORM_BYTES:
+            return {}
+    return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _is_own_form(request: Request, form: dict[str, str]) -> bool:
+    kept, said = request.cookies.get(_FORM_COOKIE, ""), form.get("form_token", "")
+    return bool(kept) and hmac.compare_digest(kept.encode(), said.encode())
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _redirect(path: str) -> Response:
+    return RedirectResponse(path, 303, {name: PAGE_HEADERS[name] for name in ("cache-control", "referrer-policy")})

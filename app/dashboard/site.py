@@ -1,0 +1,59 @@
+"""The pages as one ASGI application, built when the first of them is asked for."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.api.admin.authorise import read_login
+from app.api.client_address import ReadAddress
+from app.auth.administrators import AdministratorDesk
+from app.auth.logins import Logins
+from app.auth.sessions import Sessions
+from app.dashboard.assets import Assets
+from app.dashboard.entrance import LOGIN_PATH, SETUP_PATH, Entrance, to_login
+from app.dashboard.pages import PAGES, Page, menu
+from app.dashboard.rendering import Renderer
+
+
+def open_site(sessions: Sessions, logins: Logins, desk: AdministratorDesk, read_address: ReadAddress) -> Starlette:
+    """All pages below `/admin`, and what they load below `/static`."""
+    assets = Assets()
+    renderer = Renderer(assets)
+    entrance = Entrance(renderer, desk, logins, read_address)
+
+    def shown(page: Page) -> Route:
+        async def show(request: Request) -> Response:
+            login = await read_login(request, sessions)
+            if login is None:
+                return to_login(request)
+            return renderer.render(
+                f"pages/{page.key}.html",
+                page=page,
+                menu=menu(),
+                login=login,
+                here=page.below or page.key,
+                path_params=request.path_params,
+            )
+
+        return Route(f"/admin{page.path}", show, name=page.key)
+
+    async def unknown(request: Request) -> Response:
+        if await read_login(request, sessions) is None:
+            return to_login(request)
+        return renderer.render("unknown.html", 404, path=request.url.path)
+
+    return Starlette(
+        routes=[
+            Route("/static/{version}/{name:path}", assets.serve),
+            Route(LOGIN_PATH, entrance.show_login),
+            Route(LOGIN_PATH, entrance.log_in, methods=["POST"]),
+            Route(SETUP_PATH, entrance.show_setup),
+            Route(SETUP_PATH, entrance.set_up, methods=["POST"]),
+            *(shown(page) for page in PAGES),
+            Route("/admin/{path:path}", unknown),
+        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+    )
