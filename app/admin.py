@@ -6,6 +6,7 @@ Imported with the first request for it: its models take longer than all else tha
 from fastapi import APIRouter
 
 from app.api.admin.alerts import alerts_router
+from app.api.admin.audit import audit_router
 from app.api.admin.authorise import Authorise
 from app.api.admin.caches import caches_router
 from app.api.admin.models import catalog_router
@@ -16,6 +17,7 @@ from app.api.admin.smart_models import smart_models_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
 from app.api.admin.users import users_router
+from app.auth.audit import AuditDesk
 from app.auth.desk import TokenDesk
 from app.auth.users import UserDesk
 from app.core.smart import KINDS
@@ -48,6 +50,7 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
     )
     return [
         *_of_logins(parts, authorise),
+        audit_router(authorise, AuditDesk(parts.database)),
         usage_router(authorise, Reports(parts.database), Requests(parts.database)),
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),
