@@ -27,6 +27,7 @@ from app.store.schema import upgrade
 from app.store.smart_models import put_smart_models
 from app.store.times import now_ms
 from app.store.tokens import StoredToken, insert_tokens
+from tests.e2e.nursery import Running, nursery
 
 START_S = 60.0
 STOP_S = 40.0
@@ -76,7 +77,7 @@ class Gateway:
         self.database_url = self._environ.get("DATABASE_URL", f"sqlite:///{self.database_path}")
         self._workers = workers
         self._output_before = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.write_config(config or {})
 
@@ -96,15 +97,13 @@ class Gateway:
 
     def start(self) -> None:
         """Start it and return when `/healthz` answers."""
-        with self.output_file.open("ab") as output:
-            self._output_before = len(self.output())
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve", "--workers", str(self._workers)],
-                cwd=self.folder,
-                env=self.environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self.output_file.touch()
+        self._output_before = len(self.output())
+        arguments = ("serve", "--workers", str(self._workers))
+        if self._workers == 1:
+            self._process = nursery().start(arguments, self.folder, self.environment(), self.output_file)
+        else:
+            self._process = self._start_anew(arguments)
         self._wait_until_alive()
         if not self.token:
             self.token = self._first_token()
@@ -205,7 +204,18 @@ class Gateway:
             time.sleep(0.05)
         return found[0]
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _start_anew(self, arguments: Sequence[str]) -> Running:
+        """Workers are started with what their supervisor was started with, so that it cannot be a copy."""
+        with self.output_file.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "cli", *arguments],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _running(self) -> Running:
         if self._process is None:
             raise RuntimeError("the gateway is not running")
         return self._process
