@@ -39,9 +39,9 @@ async def is_password(stored: str | None, password: str) -> bool:
 def _verify(stored: str | None, password: str) -> bool:
     from argon2.exceptions import Argon2Error, InvalidHashError
 
-    hasher = _hasher()
+    hasher, decoy = _hasher(), _decoy()
     try:
-        return hasher.verify(stored or _decoy(), password) and stored is not None
+        return hasher.verify(stored or decoy, password) and stored is not None
     except (Argon2Error, InvalidHashError):
         return False
 
