@@ -5,6 +5,7 @@ Imported with the first request for it: its models take longer than all else tha
 
 from fastapi import APIRouter
 
+from app.api.admin.administrators import administrators_router
 from app.api.admin.alerts import alerts_router
 from app.api.admin.audit import audit_router
 from app.api.admin.authorise import Authorise
@@ -69,4 +70,7 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
 def _of_logins(parts: Parts, authorise: Authorise) -> list[APIRouter]:
     if not parts.settings.admin_enabled:
         return []
-    return [sessions_router(authorise, parts.read_address, parts.logins, parts.sessions, parts.administrators)]
+    return [
+        sessions_router(authorise, parts.read_address, parts.logins, parts.sessions, parts.administrators),
+        administrators_router(authorise, parts.administrators),
+    ]

@@ -133,6 +133,20 @@ class AdministratorDesk:
         with changing("administrator.password", name):
             await set_password(self._db, name, hashed, now_ms())
 
+    async def modify(self, name: str, *, role: str | None = None, password: str | None = None) -> Administrator:
+        """Give another role, another password, or both; what is None stays.
+
+        Raises:
+            NoSuchAdministrator, InvalidName, InvalidPassword, LastAdministrator
+        """
+        if password is not None:
+            check_password(password)
+        if role is not None:
+            await self.set_role(name, role)
+        if password is not None:
+            await self.set_password(name, password)
+        return await self._find(name)
+
     async def set_role(self, name: str, role: str) -> Administrator:
         """Give another role; it counts from the next request on.
 
@@ -140,7 +154,9 @@ class AdministratorDesk:
             NoSuchAdministrator, InvalidName, LastAdministrator
         """
         found = await self._find(name)
-        with changing("administrator.role", name, before={"role": found.role}, after={"role": _checked_role(role)}):
+        if found.role == _checked_role(role):
+            return found
+        with changing("administrator.role", name, before={"role": found.role}, after={"role": role}):
             await self._unless_last(name, set_role(self._db, name, role, now_ms()))
         return await self._find(name)
 
