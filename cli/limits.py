@@ -31,24 +31,21 @@ BudgetPerMonth = Annotated[str | None, _option("budget_per_month", "USD a UTC mo
 MaxConcurrent = Annotated[str | None, _option("max_concurrent", "Calls at the same time")]
 
 
-def parse_limits(**said: str | None) -> dict[str, int | None]:
-    """The columns of the limits that were said; what was not said is not there.
+def parse_limits(**said: str | None) -> dict[str, int | Decimal | None]:
+    """The limits that were said, budgets in USD; what was not said is not there.
 
     Raises:
-        InvalidToken: one is none of our limits, or no number.
+        InvalidToken: one is no number.
     """
-    from app.auth.limits import limit_columns
-
-    return limit_columns({name: _parse(name, text) for name, text in said.items() if text is not None})
+    return {name: _parse(name, text) for name, text in said.items() if text is not None}
 
 
-def view_limits(columns: Mapping[str, int | None]) -> dict[str, object]:
-    """Limits as JSON has them, budgets in USD as text."""
-    from app.core.limits import BUDGETS, LIMITS
-    from app.core.money import from_pico_usd, write_usd
+def view_limits(limits: Mapping[str, int | Decimal | None]) -> dict[str, object]:
+    """Those that there are as JSON has them, budgets in USD as text."""
+    from app.core.money import write_usd
 
-    said = {name: columns[name] for name in LIMITS if columns[name] is not None}
-    return {name: write_usd(from_pico_usd(most)) if name in BUDGETS else most for name, most in said.items() if most}
+    said = {name: most for name, most in limits.items() if most is not None}
+    return {name: write_usd(most) if isinstance(most, Decimal) else most for name, most in said.items()}
 
 
 def limits_in_words(view: object) -> str:

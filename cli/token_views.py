@@ -11,7 +11,7 @@ from cli.limits import NONE, limits_in_words, show_use, view_limits
 from cli.output import show_fields, show_json, show_table, to_the_second
 
 if TYPE_CHECKING:
-    from app.auth.issue import Issued
+    from app.auth.desk import TokenView
     from app.store.tokens import StoredToken
 
 View = dict[str, object]
@@ -36,16 +36,15 @@ _LIST = ["id", "username", "today", "expires", "state", "last used", "lifetime",
 _BELOW = [_LIST.index(title) for title in ("limits", "models", "tags", "lifetime", "last used")]
 
 
-def view_token(token: "StoredToken", used_today: int) -> View:
+def view_token(seen: "TokenView") -> View:
     """What may be shown of a token; the keys are those of the JSON output."""
-    from app.auth.issue import state_of
-
+    token = seen.token
     return {
         "id": token.id,
         "username": token.username,
         "expires": moment(token.expires_at),
         "rate_limit": token.rate_limit,
-        "used_today": used_today,
+        "used_today": seen.used_today,
         "lifetime_requests": token.lifetime_requests,
         "last_used": moment(token.last_used_at),
         "created": moment(token.created_at),
@@ -53,8 +52,8 @@ def view_token(token: "StoredToken", used_today: int) -> View:
         "tags": list(token.tags),
         "admin": token.admin,
         "log_bodies": token.log_bodies,
-        "state": state_of(token),
-        "limits": view_limits(token.limits),
+        "state": seen.state,
+        "limits": view_limits(seen.limits),
     }
 
 
@@ -97,15 +96,15 @@ def show_change(before: View, after: View, *, as_json: bool) -> None:
         typer.echo(f"  {name}: {_word(name, values['from'])} → {_word(name, values['to'])}")
 
 
-def show_issued(issued: "Issued", *, as_json: bool, quiet: bool) -> None:
+def show_issued(text: str, seen: "TokenView", *, as_json: bool, quiet: bool) -> None:
     """A token that was just made, with its text."""
-    token = issued.token
+    token: StoredToken = seen.token
     if quiet:
-        typer.echo(issued.text)
+        typer.echo(text)
     elif as_json:
-        show_json({"token": issued.text} | view_token(token, 0) | {"previous_until": moment(token.previous_until)})
+        show_json({"token": text} | view_token(seen) | {"previous_until": moment(token.previous_until)})
     else:
-        typer.echo(f"The token of {token.username} (id {token.id}). It is shown only now:\n\n  {issued.text}\n")
+        typer.echo(f"The token of {token.username} (id {token.id}). It is shown only now:\n\n  {text}\n")
         if token.previous_until is not None:
             typer.echo(f"The old one works until {_word('expires', moment(token.previous_until))} UTC.")
         ends = _word("expires", moment(token.expires_at))

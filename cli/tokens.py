@@ -5,7 +5,7 @@ A running server knows of a change within a second, and of a new token at once.
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -24,9 +24,11 @@ from cli.output import show_json, to_the_second
 from cli.token_views import NEVER, View, moment, show_change, show_issued, show_token, show_tokens, view_token
 
 if TYPE_CHECKING:
-    from app.auth.issue import Issued
-    from app.store.db import Database
-    from app.store.tokens import StoredToken
+    from collections.abc import Awaitable, Callable
+
+    from app.auth.desk import TokenDesk, TokenView
+
+T = TypeVar("T")
 
 DEFAULT_RATE_LIMIT = 15
 DEFAULT_GRACE_H = 24.0
@@ -73,9 +75,8 @@ def add(
     env_file: EnvFile = None,
 ) -> None:
     """Make a token. It is printed now, and never again."""
-    from app.auth.issue import issue_token
 
-    async def issue(db: "Database") -> "Issued":
+    async def issue(desk: "TokenDesk") -> "tuple[str, TokenView]":
         limits = parse_limits(
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
@@ -84,8 +85,7 @@ def add(
             budget_per_month=budget_per_month,
             max_concurrent=max_concurrent,
         )
-        return await issue_token(
-            db,
+        return await desk.issue(
             username,
             rate_limit=rate_limit,
             expires=_parse_expiry(expiry),
@@ -94,20 +94,13 @@ def add(
             columns={**limits, "admin": admin, "log_bodies": log_bodies},
         )
 
-    issued = on_database(env_file, issue)
-    show_issued(issued, as_json=as_json, quiet=quiet)
+    show_issued(*_at_desk(env_file, issue), as_json=as_json, quiet=quiet)
 
 
 @app.command("list")
 def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show all tokens, without their text."""
-    from app.store.tokens import list_tokens
-
-    async def read(db: "Database") -> list[View]:
-        used = await _used_today(db)
-        return [view_token(token, used.get(token.id, 0)) for token in await list_tokens(db)]
-
-    views = on_database(env_file, read)
+    views = _at_desk(env_file, _views)
     if as_json:
         show_json(views)
     elif views:
@@ -120,14 +113,11 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 def show(token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show one token, without its text, and how much of its limits and of its user's is used."""
 
-    async def read(db: "Database") -> View:
-        from app.auth.limits import read_token_use, read_user_use
+    async def read(desk: "TokenDesk") -> View:
+        found = await _find(desk, token, token_id)
+        return view_token(found) | {"use": [view_use(standing) for standing in await desk.read_use(found.token)]}
 
-        found = await _find(db, token, token_id)
-        use = [*await read_token_use(db, found), *await read_user_use(db, found.username)]
-        return await _read_view(db, None, found.id) | {"use": [view_use(standing) for standing in use]}
-
-    show_token(on_database(env_file, read), as_json=as_json)
+    show_token(_at_desk(env_file, read), as_json=as_json)
 
 
 @app.command()
@@ -152,26 +142,18 @@ def modify(
 ) -> None:
     """Change what is given; all else stays. Prints what changed."""
 
-    async def change(db: "Database") -> tuple[View, View]:
-        from app.auth.issue import checked, checked_username
-        from app.store.times import to_ms
-
-        changes: dict[str, object] = {}
-        if username is not None:
-            changes["username"] = checked_username(username)
+    async def change(desk: "TokenDesk") -> tuple[View, View]:
+        said = {
+            "username": username,
+            "rate_limit": rate_limit,
+            "models": None if models is None else _parse_list(models),
+            "tags": None if tags is None else _parse_list(tags),
+            "admin": admin,
+            "log_bodies": log_bodies,
+        }
+        changes: dict[str, object] = {name: value for name, value in said.items() if value is not None}
         if expiry is not None:
-            expires = _parse_expiry(expiry)
-            changes["expires_at"] = None if expires is None else to_ms(expires)
-        if rate_limit is not None:
-            changes["rate_limit"] = rate_limit
-        if models is not None:
-            changes["models"] = _parse_list(models)
-        if tags is not None:
-            changes["tags"] = checked(_parse_list(tags))
-        if admin is not None:
-            changes["admin"] = admin
-        if log_bodies is not None:
-            changes["log_bodies"] = log_bodies
+            changes["expires"] = _parse_expiry(expiry)
         changes |= parse_limits(
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
@@ -184,9 +166,9 @@ def modify(
             _refuse(
                 "Nothing to change: give --username, --expiry, --rate-limit, --models, --tags, --admin, --log-bodies or another limit."
             )
-        return await _change(db, token, token_id, **changes)
+        return await _change(desk, token, token_id, **changes)
 
-    show_change(*on_database(env_file, change), as_json=as_json)
+    show_change(*_at_desk(env_file, change), as_json=as_json)
 
 
 @app.command()
@@ -194,7 +176,7 @@ def disable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Refuse a token from now on, and keep it."""
-    show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=True)), as_json=as_json)
+    show_change(*_at_desk(env_file, lambda desk: _change(desk, token, token_id, disabled=True)), as_json=as_json)
 
 
 @app.command()
@@ -202,7 +184,7 @@ def enable(
     token: TokenText = None, token_id: TokenId = None, as_json: AsJson = False, env_file: EnvFile = None
 ) -> None:
     """Accept a disabled token again."""
-    show_change(*on_database(env_file, lambda db: _change(db, token, token_id, disabled=False)), as_json=as_json)
+    show_change(*_at_desk(env_file, lambda desk: _change(desk, token, token_id, disabled=False)), as_json=as_json)
 
 
 @app.command()
@@ -211,14 +193,12 @@ def delete(
 ) -> None:
     """Remove a token. Its calls stay in the log."""
 
-    async def remove(db: "Database") -> View:
-        from app.store.tokens import delete_token
+    async def remove(desk: "TokenDesk") -> View:
+        found = await _find(desk, token, token_id)
+        await desk.delete(found.token.id)
+        return view_token(found)
 
-        view = await _read_view(db, token, token_id)
-        await delete_token(db, str(view["id"]))
-        return view
-
-    view = on_database(env_file, remove)
+    view = _at_desk(env_file, remove)
     if as_json:
         show_json({"deleted": view})
     else:
@@ -238,12 +218,11 @@ def rotate(
 ) -> None:
     """Give a token a new text. The old one works for a while, so that clients can be changed without a gap."""
 
-    async def turn(db: "Database") -> "Issued":
-        from app.auth.issue import rotate_token
+    async def turn(desk: "TokenDesk") -> "tuple[str, TokenView]":
+        found = await _find(desk, token, token_id)
+        return await desk.rotate(found.token.id, timedelta(hours=grace_hours))
 
-        return await rotate_token(db, await _find(db, token, token_id), timedelta(hours=grace_hours))
-
-    show_issued(on_database(env_file, turn), as_json=as_json, quiet=quiet)
+    show_issued(*_at_desk(env_file, turn), as_json=as_json, quiet=quiet)
 
 
 @app.command("import")
@@ -256,12 +235,13 @@ def import_old(
 
     Expiries in there have no zone and are taken as local times of this machine.
     """
+    from app.auth.desk import view_of
     from app.auth.issue import import_tokens
 
     result = on_database(env_file, lambda db: import_tokens(db, old))
     if as_json:
         skipped = [{"username": one.username, "reason": one.reason} for one in result.skipped]
-        show_json({"imported": [view_token(token, 0) for token in result.tokens], "skipped": skipped})
+        show_json({"imported": [view_token(view_of(token, {})) for token in result.tokens], "skipped": skipped})
         return
     typer.echo(f"Imported {len(result.tokens)} tokens, skipped {len(result.skipped)}.")
     for token in result.tokens:
@@ -272,34 +252,26 @@ def import_old(
     typer.echo(f"Expiries were read as local times of this machine ({zone}); they are shown in UTC.")
 
 
-async def _find(db: "Database", token: str | None, token_id: str | None) -> "StoredToken":
-    from app.auth.issue import find_one
+def _at_desk(env_file: Path | None, work: "Callable[[TokenDesk], Awaitable[T]]") -> T:
+    from app.auth.desk import TokenDesk
 
+    return on_database(env_file, lambda db: work(TokenDesk(db)))
+
+
+async def _views(desk: "TokenDesk") -> list[View]:
+    return [view_token(each) for each in await desk.list_all()]
+
+
+async def _find(desk: "TokenDesk", token: str | None, token_id: str | None) -> "TokenView":
     if (token is None) == (token_id is None):
         _refuse("Say which token: either --id ID or --token TOKEN.")
-    return await find_one(db, token_id=token_id, text=token)
+    return await (desk.show(token_id) if token_id is not None else desk.find(token or ""))
 
 
-async def _read_view(db: "Database", token: str | None, token_id: str | None) -> View:
-    found = await _find(db, token, token_id)
-    return view_token(found, (await _used_today(db)).get(found.id, 0))
-
-
-async def _change(db: "Database", token: str | None, token_id: str | None, **changes: object) -> tuple[View, View]:
+async def _change(desk: "TokenDesk", token: str | None, token_id: str | None, **changes: object) -> tuple[View, View]:
     """The token before and after."""
-    from app.store.tokens import change_token
-
-    before = await _read_view(db, token, token_id)
-    await change_token(db, str(before["id"]), **changes)
-    return before, await _read_view(db, None, str(before["id"]))
-
-
-async def _used_today(db: "Database") -> dict[str, int]:
-    from app.store.quota import read_used
-    from app.store.times import MS_PER_DAY, now_ms
-
-    now = now_ms()
-    return await read_used(db, now // MS_PER_DAY, now)
+    before = await _find(desk, token, token_id)
+    return view_token(before), view_token(await desk.modify(before.token.id, changes))
 
 
 def _parse_expiry(text: str | None) -> datetime | None:

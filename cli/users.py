@@ -4,7 +4,7 @@ A running server knows of a change within a second.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -25,8 +25,11 @@ from cli.limits import (
 from cli.output import fail, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.store.db import Database
+    from collections.abc import Awaitable, Callable
 
+    from app.auth.users import UserDesk, UserView
+
+T = TypeVar("T")
 View = dict[str, object]
 
 app = typer.Typer(help="Limit users over all their tokens.", no_args_is_help=True, add_completion=False)
@@ -40,10 +43,10 @@ EnvFile = Annotated[Path | None, typer.Option("--env-file", help="A file of sett
 def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show all users that have tokens or limits."""
 
-    async def read(db: "Database") -> list[View]:
-        return [await _read_view(db, name) for name in await _read_names(db)]
+    async def read(desk: "UserDesk") -> list[View]:
+        return [_view(user) for user in await desk.list_all()]
 
-    views = on_database(env_file, read)
+    views = _at_desk(env_file, read)
     if as_json:
         show_json(views)
     elif views:
@@ -58,14 +61,16 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 def show(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show a user's limits, and how much of them is used."""
 
-    async def read(db: "Database") -> View:
-        from app.auth.limits import read_user_use
+    async def read(desk: "UserDesk") -> View:
+        from app.auth.users import NoSuchUser
 
-        if name not in await _read_names(db):
+        try:
+            user = await desk.show(name)
+        except NoSuchUser:
             fail(f"There is no user {name!r}; 'llm-relay users list' shows all.")
-        return await _read_view(db, name) | {"use": [view_use(each) for each in await read_user_use(db, name)]}
+        return _view(user) | {"use": [view_use(each) for each in await desk.read_use(name)]}
 
-    view = on_database(env_file, read)
+    view = _at_desk(env_file, read)
     if as_json:
         show_json(view)
         return
@@ -87,11 +92,10 @@ def limit(
 ) -> None:
     """Limit what a user may use over all tokens; what is not given stays, 'none' lifts a limit."""
 
-    async def change(db: "Database") -> View:
-        from app.auth.issue import InvalidToken, checked_username
-        from app.store.users import change_user_limits
+    async def change(desk: "UserDesk") -> View:
+        from app.auth.issue import InvalidToken
 
-        columns = parse_limits(
+        changes = parse_limits(
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             tokens_per_day=tokens_per_day,
@@ -99,36 +103,25 @@ def limit(
             budget_per_month=budget_per_month,
             max_concurrent=max_concurrent,
         )
-        if not columns:
+        if not changes:
             raise InvalidToken("Nothing to change: give a limit, such as --tokens-per-day 100000.")
-        await change_user_limits(db, checked_username(name), columns)
-        return await _read_view(db, checked_username(name))
+        return _view(await desk.limit(name, changes))
 
-    view = on_database(env_file, change)
+    view = _at_desk(env_file, change)
     if as_json:
         show_json(view)
     else:
         typer.echo(f"The user {view['username']} may use: {_words(view)['limits']}.")
 
 
-async def _read_names(db: "Database") -> list[str]:
-    from app.store.tokens import list_tokens
-    from app.store.users import read_user_limits
+def _at_desk(env_file: Path | None, work: "Callable[[UserDesk], Awaitable[T]]") -> T:
+    from app.auth.users import UserDesk
 
-    return sorted({token.username for token in await list_tokens(db)} | set(await read_user_limits(db)))
+    return on_database(env_file, lambda db: work(UserDesk(db)))
 
 
-async def _read_view(db: "Database", name: str) -> View:
-    from app.auth.limits import limit_columns
-    from app.core.limits import LIMITS
-    from app.core.principal import NO_LIMITS
-    from app.store.tokens import list_tokens
-    from app.store.users import read_user_limits
-
-    limits = (await read_user_limits(db)).get(name, NO_LIMITS)
-    tokens = [token for token in await list_tokens(db) if token.username == name]
-    columns = limit_columns({each: getattr(limits, each) for each in LIMITS})
-    return {"username": name, "tokens": len(tokens), "limits": view_limits(columns)}
+def _view(user: "UserView") -> View:
+    return {"username": user.username, "tokens": user.tokens, "limits": view_limits(user.limits_by_name)}
 
 
 def _words(view: View) -> dict[str, str]:

@@ -1,34 +1,30 @@
 """Tokens for those who manage them from afar: what may be shown of one, and what may be changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from app.auth.issue import (
-    Issued,
-    NoSuchToken,
+    checked,
     checked_expiry,
     checked_username,
     find_one,
     issue_token,
+    noted,
     rotate_token,
     state_of,
 )
-from app.auth.limits import read_token_use, read_user_use
+from app.auth.limits import limit_columns, read_token_use, read_user_use
 from app.auth.tokens import principal_of
-from app.core.limits import Standing
-from app.core.money import from_pico_usd, to_pico_usd
-from app.core.principal import Principal
+from app.core.audit import changing
+from app.core.limits import LIMITS, Standing
+from app.core.principal import Principal, limits_of
 from app.store.db import Database
 from app.store.quota import read_used
 from app.store.times import MS_PER_DAY, from_ms, now_ms, to_ms
 from app.store.tokens import StoredToken, change_token, delete_token, list_tokens
-
-BUDGETS = ("budget_per_day", "budget_per_month")
-LIMITS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day", *BUDGETS, "max_concurrent")
-"""Limits of a token beside its calls a day, by their columns; None is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class TokenDesk:
     async def list_all(self) -> list[TokenView]:
         """All of them, the oldest first."""
         used = await self._used_today()
-        return [_view(token, used) for token in await list_tokens(self._db)]
+        return [view_of(token, used) for token in await list_tokens(self._db)]
 
     async def show(self, token_id: str) -> TokenView:
         """One of them.
@@ -61,7 +57,15 @@ class TokenDesk:
         Raises:
             NoSuchToken: there is none of this id.
         """
-        return _view(await find_one(self._db, token_id=token_id), await self._used_today())
+        return await self._view_of(await find_one(self._db, token_id=token_id))
+
+    async def find(self, text: str) -> TokenView:
+        """The one with this text, also one that a rotation replaced.
+
+        Raises:
+            NoSuchToken: there is none.
+        """
+        return await self._view_of(await find_one(self._db, text=text))
 
     async def principal(self, token_id: str) -> Principal:
         """Who calls with that token; a call would know the limits of its user too.
@@ -88,10 +92,10 @@ class TokenDesk:
         """Make a token, and give its text, which is known only now.
 
         Args:
-            columns: `admin`, `log_bodies`, `disabled`, and limits.
+            columns: `admin`, `log_bodies`, `disabled`, and limits; budgets are in USD.
 
         Raises:
-            InvalidToken: the name or the expiry cannot be.
+            InvalidToken: the name, the expiry, a tag or a limit cannot be.
         """
         issued = await issue_token(
             self._db,
@@ -102,23 +106,30 @@ class TokenDesk:
             tags=tags,
             columns=_stored(columns),
         )
-        return issued.text, _view(issued.token, {})
+        return issued.text, view_of(issued.token, {})
 
     async def modify(self, token_id: str, changes: Mapping[str, Any]) -> TokenView:
         """Change what is given, by the names of `issue`; all else stays.
 
         Raises:
             NoSuchToken: there is none of this id.
-            InvalidToken: the name or the expiry cannot be.
+            InvalidToken: the name, the expiry, a tag or a limit cannot be.
         """
+        token = await find_one(self._db, token_id=token_id)
         columns = _stored(changes)
         if "username" in columns:
             columns["username"] = checked_username(columns["username"])
         if "expires" in columns:
             expires = columns.pop("expires")
             columns["expires_at"] = None if expires is None else to_ms(checked_expiry(expires))
-        if columns:
-            await change_token(self._db, token_id, **columns)
+        if "tags" in columns:
+            columns["tags"] = checked(columns["tags"])
+        before, after = noted(token), noted(replace(token, **columns))
+        others = [name for name in after if after[name] != before[name]]
+        if others:
+            sides = ({name: side[name] for name in others} for side in (before, after))
+            with changing("token.modify", token_id, before=next(sides), after=next(sides)):
+                await change_token(self._db, token_id, **columns)
         return await self.show(token_id)
 
     async def rotate(self, token_id: str, grace: timedelta) -> tuple[str, TokenView]:
@@ -127,8 +138,8 @@ class TokenDesk:
         Raises:
             NoSuchToken: there is none of this id.
         """
-        issued: Issued = await rotate_token(self._db, await find_one(self._db, token_id=token_id), grace)
-        return issued.text, _view(issued.token, await self._used_today())
+        issued = await rotate_token(self._db, await find_one(self._db, token_id=token_id), grace)
+        return issued.text, await self._view_of(issued.token)
 
     async def delete(self, token_id: str) -> None:
         """Remove a token, but not its calls.
@@ -136,23 +147,26 @@ class TokenDesk:
         Raises:
             NoSuchToken: there is none of this id.
         """
-        if not await delete_token(self._db, token_id):
-            raise NoSuchToken(f"There is no token with the id {token_id!r}.")
+        token = await find_one(self._db, token_id=token_id)
+        with changing("token.delete", token_id, before=noted(token)):
+            await delete_token(self._db, token_id)
+
+    async def _view_of(self, token: StoredToken) -> TokenView:
+        return view_of(token, await self._used_today())
 
     async def _used_today(self) -> Mapping[str, int]:
         now = now_ms()
         return await read_used(self._db, now // MS_PER_DAY, now)
 
 
-def _view(token: StoredToken, used: Mapping[str, int]) -> TokenView:
-    limits = {name: getattr(token, name) for name in LIMITS}
-    for name in BUDGETS:
-        limits[name] = None if limits[name] is None else from_pico_usd(limits[name])
+def view_of(token: StoredToken, used: Mapping[str, int]) -> TokenView:
+    """A token, and how many calls it made today; `used` has those of all tokens by their ids."""
+    limits = limits_of(token.limits)
     return TokenView(
         token=token,
         state=state_of(token),
         used_today=used.get(token.id, 0),
-        limits=limits,
+        limits={name: getattr(limits, name) for name in LIMITS},
         created=from_ms(token.created_at),
         expires=None if token.expires_at is None else from_ms(token.expires_at),
         last_used=None if token.last_used_at is None else from_ms(token.last_used_at),
@@ -160,8 +174,5 @@ def _view(token: StoredToken, used: Mapping[str, int]) -> TokenView:
 
 
 def _stored(columns: Mapping[str, Any]) -> dict[str, Any]:
-    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()}
-    for name in BUDGETS:
-        if stored.get(name) is not None:
-            stored[name] = to_pico_usd(Decimal(stored[name]))
-    return stored
+    limits = limit_columns({name: value for name, value in columns.items() if name in LIMITS})
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()} | limits

@@ -8,14 +8,18 @@ from types import MappingProxyType
 from typing import Any
 
 from app.auth.tokens import digest_of, id_of, is_well_formed, mint
+from app.core.audit import changing
+from app.core.limits import LIMITS
+from app.core.principal import limits_of
 from app.core.tags import InvalidTags, checked_tags
 from app.store.db import Database
 from app.store.predecessor import OldToken, read_old_tokens
 from app.store.times import from_ms, now_ms, to_ms
-from app.store.tokens import StoredToken, change_token, find_token, insert_tokens
+from app.store.tokens import StoredToken, change_token, find_token, insert_tokens, list_tokens
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OLD_EXPIRY = "%Y-%m-%d %H:%M:%S"
+_NOTED = ("username", "rate_limit", "models", "tags", "disabled", "admin", "log_bodies")
 
 
 class NoSuchToken(ValueError):
@@ -83,7 +87,8 @@ async def issue_token(
         tags=checked(tags),
         **columns,
     )
-    await insert_tokens(db, [token])
+    with changing("token.add", token.id, after=noted(token)):
+        await insert_tokens(db, [token])
     return Issued(text, token)
 
 
@@ -96,7 +101,9 @@ async def rotate_token(db: Database, token: StoredToken, grace: timedelta) -> Is
     text = mint(token.id)
     until = now_ms() + round(grace.total_seconds() * 1000)
     digest = digest_of(text)
-    if not await change_token(db, token.id, digest=digest, previous_digest=token.digest, previous_until=until):
+    with changing("token.rotate", token.id, after={"username": token.username, "old_text_until": from_ms(until)}):
+        found = await change_token(db, token.id, digest=digest, previous_digest=token.digest, previous_until=until)
+    if not found:
         raise NoSuchToken(f"There is no token with the id {token.id!r} any more.")
     return Issued(text, await find_one(db, token_id=token.id))
 
@@ -129,10 +136,23 @@ async def import_tokens(db: Database, path: Path) -> Imported:
             fresh.append(_taken_over(old))
         except InvalidToken as exc:
             skipped.append(Skipped(str(old.username), str(exc)))
-    inserted = await insert_tokens(db, fresh)
-    there = {token.id for token in inserted}
-    skipped += [Skipped(token.username, "already there") for token in fresh if token.id not in there]
-    return Imported(inserted, skipped)
+    known = {digest for token in await list_tokens(db) for digest in (token.digest, token.previous_digest)}
+    skipped += [Skipped(token.username, "already there") for token in fresh if token.digest in known]
+    fresh = [token for token in fresh if token.digest not in known]
+    if fresh:
+        with changing("token.import", path.name, after={"tokens": {token.id: token.username for token in fresh}}):
+            await insert_tokens(db, fresh)
+    return Imported(fresh, skipped)
+
+
+def noted(token: StoredToken) -> dict[str, Any]:
+    """What the audit log may tell of a token: its fields, budgets in USD."""
+    limits, expires = limits_of(token.limits), None if token.expires_at is None else from_ms(token.expires_at)
+    return {
+        **{name: getattr(token, name) for name in _NOTED},
+        "expires": expires,
+        **{name: getattr(limits, name) for name in LIMITS},
+    }
 
 
 def checked_username(username: str) -> str:

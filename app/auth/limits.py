@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping
 from decimal import Decimal
 
-from app.auth.issue import InvalidToken, NoSuchToken, checked_username
+from app.auth.issue import InvalidToken, checked_username
 from app.core.limits import BUDGETS, LIMITS, Standing
 from app.core.money import ceil_pico_usd
 from app.core.principal import Limits, caps_of, limits_of
 from app.store.db import Database
 from app.store.limits import read_standings
-from app.store.tokens import StoredToken, change_token
+from app.store.tokens import StoredToken
 from app.store.users import change_user_limits, read_user_limits
 
 Changes = Mapping[str, int | Decimal | None]
@@ -18,17 +18,6 @@ Changes = Mapping[str, int | Decimal | None]
 
 _MOST = 1 << 53
 _MOST_USD = 1_000_000
-
-
-async def set_token_limits(db: Database, token_id: str, changes: Changes) -> None:
-    """Set or lift limits of a token; all others stay.
-
-    Raises:
-        InvalidToken: a limit cannot be.
-        NoSuchToken: there is no such token.
-    """
-    if not await change_token(db, token_id, **limit_columns(changes)):
-        raise NoSuchToken(f"There is no token with the id {token_id!r}; 'llm-relay tokens list' shows all.")
 
 
 async def set_user_limits(db: Database, username: str, changes: Changes) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.auth.issue import InvalidToken
-from app.auth.limits import Changes, read_user_use, set_user_limits
+from app.auth.issue import InvalidToken, checked_username
+from app.auth.limits import Changes, limit_columns, read_user_use, set_user_limits
+from app.core.audit import changing
 from app.core.limits import LIMITS, Standing
 from app.core.principal import NO_LIMITS, Limits
 from app.store.db import Database
@@ -70,6 +71,14 @@ class UserDesk:
         Raises:
             InvalidToken: a limit or the name cannot be.
         """
-        await set_user_limits(self._db, username, changes)
-        found = [view for view in await self.list_all() if view.username == username.strip()]
-        return found[0] if found else UserView(username.strip(), 0, NO_LIMITS)
+        name, _ = checked_username(username), limit_columns(changes)
+        before = dict((await self._find(name)).limits_by_name)
+        others = {limit: most for limit, most in changes.items() if before[limit] != most}
+        if others:
+            with changing("user.limit", name, before={limit: before[limit] for limit in others}, after=others):
+                await set_user_limits(self._db, name, others)
+        return await self._find(name)
+
+    async def _find(self, username: str) -> UserView:
+        found = [view for view in await self.list_all() if view.username == username]
+        return found[0] if found else UserView(username, 0, NO_LIMITS)

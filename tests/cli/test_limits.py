@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.auth.limits import set_token_limits, set_user_limits
+from app.auth.desk import TokenDesk
 from app.auth.tokens import Tokens
+from app.auth.users import UserDesk
 from app.core.limits import LIMITS, Ask, period_of
 from app.core.principal import Limits, Principal
 from app.store.db import Database, open_database
@@ -213,9 +214,9 @@ def test_list_of_tokens_has_their_limits(relay: Relay) -> None:
 
 
 async def test_functions_of_the_api_set_limits_and_refuse_what_is_none(database: Database) -> None:
-    await set_user_limits(database, " ann ", {"budget_per_day": Decimal("0.1"), "tokens_per_day": 5})
+    await UserDesk(database).limit(" ann ", {"budget_per_day": Decimal("0.1"), "tokens_per_day": 5})
 
     with pytest.raises(Exception, match="no limit 'tokens_per_year'"):
-        await set_user_limits(database, "ann", {"tokens_per_year": 5})
+        await UserDesk(database).limit("ann", {"tokens_per_year": 5})
     with pytest.raises(Exception, match="no token with the id 'nobody'"):
-        await set_token_limits(database, "nobody", {"tokens_per_day": 5})
+        await TokenDesk(database).modify("nobody", {"tokens_per_day": 5})
