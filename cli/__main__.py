@@ -24,6 +24,8 @@ _COMMANDS = {
     "usage": "cli.usage:app",
     "requests": "cli.requests:app",
     "alerts": "cli.alerts:alerts",
+    "admins": "cli.admins:app",
+    "audit": "cli.audit:app",
     "db": "cli.db:app",
 }
 
@@ -67,6 +69,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def relay(
+    ctx: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -76,6 +79,21 @@ def relay(
     if env_file is not None:
         # Where the settings look for it, in this process and in those that it starts.
         os.environ["RELAY_ENV_FILE"] = str(env_file.expanduser().absolute())
+    if ctx.invoked_subcommand != "serve":  # what a gateway does by itself is not its starter's doing
+        _act_as_operator()
+
+
+def _act_as_operator() -> None:
+    """From here on changes are those of whoever the operating system says this is."""
+    from getpass import getuser
+
+    from app.core.audit import ACTOR, Actor
+
+    try:
+        user = getuser()
+    except (KeyError, OSError):  # a container may run as somebody whom its system does not know
+        user = str(os.getuid())
+    ACTOR.set(Actor("cli", user))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import typer
 from app.core.jsonio import Json
 from app.core.moments import write_moment
 from cli.database import on_database
-from cli.output import fail, show_json, show_table
+from cli.output import fail, printable, show_json, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,12 +49,7 @@ def _row(alert: "Alert") -> list[str]:
 
     message = " ".join(alert.message.split())
     last_seen = from_ms(alert.last_at).strftime("%Y-%m-%d %H:%M:%S")
-    return [alert.severity, str(alert.count), last_seen, _printable(str(alert.key)), _printable(message)]
-
-
-def _printable(text: str) -> str:
-    """Without what a provider could tell a terminal to do."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return [alert.severity, str(alert.count), last_seen, printable(str(alert.key)), printable(message)]
 
 
 def _dismiss(name: str, *, as_json: bool, env_file: Path | None) -> None:

@@ -92,6 +92,11 @@ def to_the_second(moment: str) -> str:
     return moment[:19].replace("T", " ")
 
 
+def printable(text: str) -> str:
+    """Without what somebody's text could tell a terminal to do."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def fail(message: str) -> NoReturn:
     """Say on standard error why a command cannot do what it should, and end with status 1."""
     typer.echo(message, err=True)

@@ -121,6 +121,10 @@ class AdministratorDesk:
         code, now = f"{letters[:4]}-{letters[4:8]}-{letters[8:]}", now_ms()
         return await show_setup_code(self._db, code, now, now - _ONE_START_MS)
 
+    async def read_code(self) -> str | None:
+        """The code for the first visit; None where it is not needed, or no start has shown it yet."""
+        return await read_setup_code(self._db)
+
     async def set_password(self, name: str, password: str) -> None:
         """Give another password; all sessions of that administrator end.
 

@@ -5,6 +5,7 @@ import asyncio
 from app.auth.address_limit import MEMORY, AddressLimiter
 from app.auth.administrators import AdministratorDesk
 from app.auth.sessions import Login, Sessions
+from app.core.audit import ACTOR, Actor
 from app.core.errors import RateLimited
 
 LOGINS_PER_MINUTE = 5
@@ -40,6 +41,7 @@ class Logins:
         administrator = await self._desk.log_in(name.strip(), password)
         if administrator is None:
             raise WrongPassword("The name or the password is wrong.")
+        ACTOR.set(Actor("admin", administrator.name, address))
         return await self._sessions.begin(administrator, address, agent)
 
     async def check(self, name: str, password: str, address: str) -> None:

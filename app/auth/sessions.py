@@ -98,6 +98,11 @@ class Sessions:
             return False
         return True
 
+    async def end_all_of(self, administrator: str) -> int:
+        """All of one administrator; how many there were."""
+        ended = [await self.end(each.id) for each in await self.list_all() if each.administrator == administrator]
+        return sum(ended)
+
 
 def _digest(cookie: str) -> bytes:
     return hashlib.sha256(cookie.encode()).digest()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.core.alert import AlertKey
+from app.core.audit import changing
 from app.core.errors import Unavailable
 from app.core.jsonio import Json
 from app.core.moments import write_moment
@@ -16,6 +17,7 @@ from app.core.usage import NO_USAGE
 from app.store.alerts import (
     MS_PER_HOUR,
     AlertHour,
+    NoAlert,
     count_alerts,
     dismiss_alert,
     forget_alerts,
@@ -179,7 +181,12 @@ class Alerts:
             DatabaseUnavailable: nothing was done.
         """
         until = self._clock() + DISMISSED_MS
-        return from_ms(until) if await dismiss_alert(self._database, key, until) else None
+        try:
+            with changing("alert.dismiss", str(key), after={"until": from_ms(until)}):
+                await dismiss_alert(self._database, key, until)
+        except NoAlert:
+            return None
+        return from_ms(until)
 
     async def note(self, kind: str, message: str) -> None:
         """Count one that is about the gateway itself.

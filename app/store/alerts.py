@@ -73,16 +73,23 @@ async def read_alerts(db: Database, since: int) -> list[AlertHour]:
     return [alert_hour(row) for row in rows]
 
 
-async def dismiss_alert(db: Database, key: AlertKey, until: int) -> bool:
-    """Hide one until then. False where there is no such alert."""
+class NoAlert(LookupError):
+    """There is none of that key; nothing was written."""
 
-    def dismiss(statements: Statements) -> bool:
+
+async def dismiss_alert(db: Database, key: AlertKey, until: int) -> None:
+    """Hide one until then.
+
+    Raises:
+        NoAlert: there is no such alert.
+    """
+
+    def dismiss(statements: Statements) -> None:
         if not statements.rows(_EXISTS, _values(key)):
-            return False
+            raise NoAlert
         statements.many(_DISMISS, [_values(key) | {"until": until}])
-        return True
 
-    return await db.transact(dismiss)
+    await db.transact(dismiss)
 
 
 async def forget_alerts(db: Database, before: int) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from app.core.alert import AlertKey
 from app.store.alerts import (
     AlertHour,
+    NoAlert,
     count_alerts,
     dismiss_alert,
     forget_alerts,
@@ -60,7 +63,7 @@ async def test_counts_of_many_at_once_are_all_there(
 async def test_dismissed_alert_is_hidden_until_it_happens_after_that_time(database: Database) -> None:
     await count(database, hour_of(), hour_of(OTHER))
 
-    assert await dismiss_alert(database, KEY, until=9_000_000)
+    await dismiss_alert(database, KEY, until=9_000_000)
     assert [each.key for each in await read_alerts(database, 0)] == [OTHER]
 
     await count(database, hour_of(hour=2, at=9_000_000))
@@ -72,7 +75,8 @@ async def test_dismissed_alert_is_hidden_until_it_happens_after_that_time(databa
 async def test_alert_that_never_was_cannot_be_dismissed(database: Database) -> None:
     await count(database, hour_of())
 
-    assert not await dismiss_alert(database, OTHER, until=9_000_000)
+    with pytest.raises(NoAlert):
+        await dismiss_alert(database, OTHER, until=9_000_000)
 
 
 async def test_old_alerts_and_dismissals_are_forgotten(database: Database) -> None:
