@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from app.core.money import PICO_USD, to_pico_usd
 from app.store.db import Database
+from app.store.first_bytes import FirstBytes, add_first_bytes
 from app.store.limits import Settled, settle
 from app.store.rollups import CLASSES, add_sums, add_totals, sum_up
 from app.store.statements import Statements
@@ -68,7 +69,9 @@ class _Batch:
         self.held: list[Settled] = []
         self._charged: defaultdict[str, int] = defaultdict(int)
         self._last: dict[str, int] = {}
-        self.keys, self.hours = sum_up(self._noted(rows))
+        first_bytes = FirstBytes()
+        self.keys, self.hours = sum_up(first_bytes.counting(self._noted(rows)))
+        self.first_bytes = first_bytes.buckets
 
     def _noted(self, rows: Iterable[Row]) -> Iterator[Row]:
         charged, last = self._charged, self._last
@@ -155,6 +158,7 @@ def _account(statements: Statements, batch: _Batch, also: Also) -> None:
     if batch.held:
         settle(statements, batch.held)
     also(statements, batch.ids)
+    add_first_bytes(statements, batch.first_bytes)
     add_totals(statements, totals)
 
 

@@ -1,6 +1,6 @@
 """Sums of calls by hour and by day, kept in the transaction that writes the calls: reports read these and never the calls.
 
-Statements always come in one order: keys, hours, days, totals, and within each by their primary key. So two workers never
+Statements always come in one order: keys, hours, days, first bytes, totals, and within each by their primary key. So two workers never
 wait for each other crosswise. Totals have one row for all calls of an hour, which every worker writes: they are the last
 statement of their transaction, so that on a server that row is locked for one round trip and the commit.
 """

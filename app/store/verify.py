@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from app.store.db import Database
+from app.store.first_bytes import Buckets, FirstBytes
 from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS, Amounts, Key, Sums, by_day, by_hour, key_id, sum_up
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
@@ -40,6 +41,7 @@ _ROWS = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE received_at >= :f
 _HOURS = f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
 _DAY = f"SELECT day, key_id, {', '.join(SUMS)} FROM usage_days WHERE day = :day"  # noqa: S608 - our columns
 _TOTALS = f"SELECT hour, cost_mills, {', '.join(SUMS)} FROM usage_totals WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
+_FIRST_BYTES = "SELECT hour, bucket, calls FROM usage_first_bytes WHERE hour >= :first AND hour < :last"
 _KEYS = f"SELECT id, {', '.join(KEY)} FROM usage_keys"  # noqa: S608 - our columns
 _COUNTERS = (
     "SELECT t.id, t.username, t.lifetime_requests - t.lifetime_before, coalesce(s.charged, 0) FROM tokens t LEFT JOIN"
@@ -70,6 +72,7 @@ _ZERO_OR_MORE = {
     "usage_hours": ("hour", list(SUMS)),
     "usage_days": ("day", list(SUMS)),
     "usage_totals": ("hour", list(SUMS)),
+    "usage_first_bytes": ("hour", ["calls"]),
     "limit_uses": ("subject", ["used", "reserved"]),
     "limit_holds": ("subject", ["amount"]),
     "quota_days": ("token_id", ["taken"]),
@@ -152,17 +155,19 @@ class Verification:
     def _check_day(self, statements: Statements, day: int) -> list[Difference]:
         found: list[Difference] = []
         whole: Sums = {}
+        first_bytes = FirstBytes()
         kept = _read_sums(statements, _HOURS, _hours_of(day))
         for hour in range(day * HOURS_PER_DAY, (day + 1) * HOURS_PER_DAY):
             bounds = {"from_ms": hour * MS_PER_HOUR, "until_ms": (hour + 1) * MS_PER_HOUR}
             rows = (dict(zip(_COLUMNS, row, strict=True)) for row in statements.rows(_ROWS, bounds))
-            keys, sums = sum_up(rows)
+            keys, sums = sum_up(first_bytes.counting(rows))
             self._keys.update(keys)
             of_hour = {where: amounts for where, amounts in kept.items() if where[0] == hour}
             found += _compare("sums of an hour are those of its calls", sums, of_hour, self._spell_hour)
             whole |= sums
         days = _read_sums(statements, _DAY, {"day": day})
         found += _compare("sums of a day are those of its calls", by_day(whole), days, self._spell_day)
+        found += _compare_first_bytes(statements, day, first_bytes.buckets)
         return found + _compare_totals(statements, day, kept)
 
     def _check_old_day(self, statements: Statements, day: int) -> list[Difference]:
@@ -224,6 +229,18 @@ class Verification:
 def _compare_totals(statements: Statements, day: int, kept: Sums) -> list[Difference]:
     totals = {row[0]: _with_mills(row[1], row[2:]) for row in statements.rows(_TOTALS, _hours_of(day))}
     return list(_compare("totals of an hour are those of its keys", by_hour(kept), totals, lambda hour: f"hour {hour}"))
+
+
+def _compare_first_bytes(statements: Statements, day: int, expected: Buckets) -> Iterator[Difference]:
+    found = {(hour, bucket): calls for hour, bucket, calls in statements.rows(_FIRST_BYTES, _hours_of(day))}
+    for where in sorted(expected.keys() | found.keys()):
+        if (wanted := expected.get(where, 0)) != (there := found.get(where, 0)):
+            yield Difference(
+                "first bytes of an hour are those of its calls",
+                f"hour {where[0]}, bucket {where[1]}",
+                f"calls {wanted}",
+                f"calls {there}",
+            )
 
 
 def _compare(

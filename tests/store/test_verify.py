@@ -69,7 +69,7 @@ async def test_nothing_differs_in_an_empty_database(database: Database) -> None:
 @pytest.mark.parametrize(
     ("sql", "checks"),
     [
-        ("DELETE FROM request_logs WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
+        ("DELETE FROM request_logs WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls", "first bytes of an hour are those of its calls"}),
         ("UPDATE request_logs SET output_tokens = 5 WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
         ("UPDATE request_logs SET outcome = 'cut' WHERE id = 'b'", {"sums of an hour are those of its calls", "sums of a day are those of its calls"}),
         ("UPDATE usage_hours SET cost = cost + 1", {"sums of an hour are those of its calls", "totals of an hour are those of its keys"}),

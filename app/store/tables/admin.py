@@ -133,7 +133,7 @@ class LiveStop(Row, table=True):
 
 
 class FirstByteHour(Row, table=True):
-    """How many calls of an hour had their first byte after so long. `bucket` is a logarithmic step of milliseconds."""
+    """How many clients' calls of an hour had their first byte after so long. `bucket`: see `app.store.first_bytes`."""
 
     __tablename__ = "usage_first_bytes"
 
