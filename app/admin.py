@@ -10,8 +10,10 @@ from app.api.admin.alerts import alerts_router
 from app.api.admin.audit import audit_router
 from app.api.admin.authorise import Authorise
 from app.api.admin.caches import caches_router
+from app.api.admin.live import live_router
 from app.api.admin.models import catalog_router
 from app.api.admin.names import names_router
+from app.api.admin.overview import overview_router
 from app.api.admin.providers import providers_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.smart_models import smart_models_router
@@ -25,6 +27,7 @@ from app.core.smart import KINDS
 from app.metering.reports import Reports
 from app.metering.requests import Requests
 from app.model_desk import ModelDesk
+from app.overview import Overview
 from app.parts import Parts
 from app.provider_desk import ProviderDesk
 from app.smart.cache_desk import CacheDesk
@@ -52,6 +55,8 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
     return [
         *_of_logins(parts, authorise),
         audit_router(authorise, AuditDesk(parts.database)),
+        overview_router(authorise, Overview(parts.database, names)),
+        live_router(authorise, parts.live),
         usage_router(authorise, Reports(parts.database), Requests(parts.database)),
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),

@@ -14,6 +14,7 @@ from app import __version__
 from app.api.client_address import address_reader
 from app.api.front import Asgi
 from app.api.relay import RelayRoute
+from app.api.under_way import UnderWay
 from app.auth.administrators import AdministratorDesk
 from app.auth.anonymous import Anonymous
 from app.auth.guard import Guard, failure_limiter
@@ -26,6 +27,7 @@ from app.built_in import built_in_providers
 from app.catalog import Catalog
 from app.config import Config, load_config
 from app.dialects.estimate import estimate
+from app.live.calls import LiveCalls
 from app.logs import set_up_logging
 from app.metering.prices import Prices
 from app.meters import Meters, open_meters
@@ -94,6 +96,8 @@ def create_app(
     )
     board = Board()
     routes: list[RelayRoute] = []
+    under_way = UnderWay(routes)
+    live = LiveCalls(database, worker_id, under_way, board.healths)
     meters = open_meters(
         settings,
         database,
@@ -102,7 +106,7 @@ def create_app(
         registry,
         board,
         transport,
-        under_way=lambda: sum(route.under_way for route in routes),
+        under_way=lambda: len(under_way),
     )
     limits = Limits(
         meters.ledger,
@@ -142,6 +146,10 @@ def create_app(
         for name, why in registry.unusable.items():
             log.warning("name %s: %s", name, why)
 
+    def end_streams() -> None:
+        monitors.feed.close()
+        live.close()
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
         await upgrade(database)
@@ -172,11 +180,12 @@ def create_app(
                 reloader.run,
                 *smart.loops,
                 *monitors.loops,
+                live.run,
             )
             async with running(*loops, look_up_bundled):
-                yield {BEGIN_STOP: monitors.feed.close}
+                yield {BEGIN_STOP: end_streams}
         finally:
-            await _stop(monitors, smart, meters, quota, database)
+            await _stop(monitors, smart, meters, quota, live, database)
             await meters.aclose()
             await transport.aclose()
 
@@ -191,6 +200,7 @@ def create_app(
         board,
         meters,
         monitors,
+        live,
         catalog,
         administrators,
         sessions,
@@ -208,7 +218,9 @@ def _calm_the_collector() -> None:
     gc.enable()  # whoever starts it may have switched it off
 
 
-async def _stop(monitors: MonitorService, smart: SmartModels, meters: Meters, quota: Quota, database: Database) -> None:
+async def _stop(
+    monitors: MonitorService, smart: SmartModels, meters: Meters, quota: Quota, live: LiveCalls, database: Database
+) -> None:
     try:
         async with asyncio.timeout(FLUSH_S):
             await monitors.aclose()
@@ -218,6 +230,7 @@ async def _stop(monitors: MonitorService, smart: SmartModels, meters: Meters, qu
             await quota.aclose()
             await meters.body_log.aclose()
             await meters.notices.write()
+            await live.aclose()
     except Exception:
         log.exception("not all could be written before the exit")
     finally:

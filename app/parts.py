@@ -10,6 +10,7 @@ from app.auth.logins import Logins
 from app.auth.sessions import Sessions
 from app.catalog import Catalog
 from app.config import Config
+from app.live.calls import LiveCalls
 from app.meters import Meters
 from app.monitor_service import MonitorService
 from app.pipeline.board import Board
@@ -34,6 +35,7 @@ class Parts:
     board: Board
     meters: Meters
     monitors: MonitorService
+    live: LiveCalls
     catalog: Catalog
     administrators: AdministratorDesk
     sessions: Sessions

@@ -9,9 +9,9 @@ from typing import Any
 
 from app.api.vigil import Rounds, Vigil
 from app.core.call import Call
-from app.core.errors import RelayError, Unavailable
+from app.core.errors import CallStopped, RelayError, Unavailable
 from app.core.ports import Handler
-from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, End, Outcome, Reply
+from app.core.reply import CLIENT_LEFT, EVENT_STREAM_TYPE, STOPPED, End, Outcome, Reply
 from app.dialects.framing import comment
 
 log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
     Returns:
         The error with which the call failed before anything of a reply went out, or None.
     """
-    vigil = rounds.begin(receive, client.ping if call.streamed else None)
+    vigil = rounds.begin(call, receive, client.ping if call.streamed else None)
     failure: RelayError | None = None
     try:
         try:
@@ -136,13 +136,29 @@ async def pump(call: Call, handler: Handler, client: Client, receive: Receive, r
             await vigil.settle()
             await client.fail(error)
             return error
+        vigil.reply = reply
         return await _move(reply, client, vigil, streamed=call.streamed)
+    except asyncio.CancelledError:
+        if not (vigil.client_left or vigil.stopped):
+            raise
+        vigil.task.uncancel()
+        if vigil.stopped and failure is None:
+            failure = await _tell_of_stop(client, vigil)
+    finally:
+        vigil.end()
+    return failure
+
+
+async def _tell_of_stop(client: Client, vigil: Vigil) -> RelayError | None:
+    """Tell a client that its call was stopped, if it does not leave meanwhile; as `pump` returns it."""
+    failure = None if client.begun else CallStopped(STOPPED)
+    try:
+        await vigil.settle()
+        await client.fail(CallStopped(STOPPED))
     except asyncio.CancelledError:
         if not vigil.client_left:
             raise
         vigil.task.uncancel()
-    finally:
-        vigil.end()
     return failure
 
 
@@ -165,6 +181,8 @@ async def _move(reply: Reply, client: Client, vigil: Vigil, *, streamed: bool) -
     except asyncio.CancelledError as exc:
         if exc.args == (CLIENT_LEFT,):
             _tell(reply, client, Outcome.CLIENT_GONE)
+        elif vigil.stopped:
+            _tell(reply, client, Outcome.CUT, STOPPED)
         elif client.begun and not reply.is_told:
             _tell(reply, client, Outcome.CUT, SHUT_DOWN)
             await client.fail(Unavailable(SHUT_DOWN))

@@ -70,6 +70,9 @@ class RelayRoute:
 
     Args:
         check_recorder: raises `Unavailable` where the record of a call could not be kept.
+
+    Attributes:
+        rounds: look after the calls that have not ended yet.
     """
 
     def __init__(
@@ -99,7 +102,7 @@ class RelayRoute:
         self._max_body_bytes = max_body_bytes
         self._call_timeout_s = call_timeout_s
         self._body_log = body_log
-        self._rounds = Rounds(ping_s)
+        self.rounds = Rounds(ping_s)
         self._note_refusal = note_refusal
         self._is_traced = is_traced
         self._ids = _count_ids()
@@ -108,7 +111,7 @@ class RelayRoute:
     @property
     def under_way(self) -> int:
         """How many calls have not ended yet."""
-        return len(self._rounds)
+        return len(self.rounds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -180,7 +183,7 @@ class RelayRoute:
             if b"x-relay-session" in headers or b"x-session-id" in headers:
                 session = headers.get(b"x-relay-session") or headers.get(b"x-session-id") or b""
                 call.trace.session = session.decode("latin-1") or None
-            error = await pump(call, self._handler, client, receive, self._rounds)
+            error = await pump(call, self._handler, client, receive, self.rounds)
             if error is not None:
                 if isinstance(error, LimitReached):
                     self._note_refusal(error)

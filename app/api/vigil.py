@@ -6,10 +6,11 @@ most calls end before either has anything to do.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from app.core.reply import CLIENT_LEFT
+from app.core.call import Call
+from app.core.reply import CLIENT_LEFT, STOPPED, Reply
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Ping = Callable[[], Awaitable[None]]
@@ -40,13 +41,17 @@ class Rounds:
         """How many calls are live."""
         return len(self._vigils)
 
-    def begin(self, receive: Receive, ping: Ping | None) -> "Vigil":
-        """Look after the call that the current task serves, until `Vigil.end`; with `ping` where it is a stream."""
+    def __iter__(self) -> "Iterator[Vigil]":
+        """Those of the calls that are live now."""
+        return iter(tuple(self._vigils))
+
+    def begin(self, call: Call, receive: Receive, ping: Ping | None) -> "Vigil":
+        """Look after `call`, which the current task serves, until `Vigil.end`; with `ping` where it is a stream."""
         loop = self._loop = self._loop or asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a call is served outside of any task")
-        vigil = Vigil(self._vigils, task, receive, ping)
+        vigil = Vigil(self._vigils, call, task, receive, ping)
         self._vigils.add(vigil)
         if not self._is_going:
             self._is_going = True
@@ -66,8 +71,10 @@ class Vigil:
     """What is kept of one live call.
 
     Attributes:
-        task: serves the call; it is cancelled with `CLIENT_LEFT` when the client leaves.
-        client_left: that has happened.
+        call: as it came.
+        reply: to it, once that has begun.
+        task: serves the call; it is cancelled with `CLIENT_LEFT` when the client leaves, and with `STOPPED` by `stop`.
+        client_left, stopped: that has happened.
         silent: set to False by whoever writes to the client.
         ping: a ping on its way; whoever writes settles it first.
     """
@@ -79,15 +86,23 @@ class Vigil:
         "_receive",
         "_seen",
         "_silent_since",
+        "call",
         "client_left",
         "ping",
+        "reply",
         "silent",
+        "stopped",
         "task",
     )
 
-    def __init__(self, live: "set[Vigil]", task: asyncio.Task[Any], receive: Receive, ping: Ping | None) -> None:
+    def __init__(
+        self, live: "set[Vigil]", call: Call, task: asyncio.Task[Any], receive: Receive, ping: Ping | None
+    ) -> None:
+        self.call = call
+        self.reply: Reply | None = None
         self.task = task
         self.client_left = False
+        self.stopped = False
         self.silent = False
         self.ping: asyncio.Task[None] | None = None
         self._live = live
@@ -107,6 +122,14 @@ class Vigil:
             self.silent, self._silent_since = True, now
         elif self._ping is not None and self.ping is None and now - self._silent_since >= ping_s:
             self.ping = self.task.get_loop().create_task(self._send_ping(self._ping))
+
+    def stop(self) -> bool:
+        """End the call at once, and let its client be told; False where it is at its end anyhow."""
+        if self.stopped or self.client_left or (self.reply is not None and self.reply.is_told):
+            return False
+        self.stopped = True
+        self.task.cancel(STOPPED)
+        return True
 
     async def settle(self) -> None:
         """Wait for a ping that is on its way, so that two writers never mix."""

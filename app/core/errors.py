@@ -5,6 +5,7 @@ RelayError
 │   └── BodyTooLarge          413
 ├── AuthenticationFailed      401
 ├── PermissionDenied          403
+│   └── CallStopped           403
 ├── UnknownModel              404
 ├── RateLimited               429
 │   ├── QuotaExceeded         429
@@ -88,6 +89,12 @@ class PermissionDenied(RelayError):
     status = 403
     type = "permission_error"
     code = "permission_denied"
+
+
+class CallStopped(PermissionDenied):
+    """An administrator stopped the call. No status at which a client would ask for the same once more."""
+
+    code = "call_stopped"
 
 
 class UnknownModel(RelayError):

@@ -15,6 +15,9 @@ EVENT_STREAM_TYPE = "text/event-stream; charset=utf-8"
 CLIENT_LEFT = "the client left"
 """The message with which a task is cancelled because nobody waits for its reply any more."""
 
+STOPPED = "An administrator stopped this call."
+"""The message with which a task is cancelled because an administrator stopped its call; also what its client is told."""
+
 
 class Outcome(StrEnum):
     """How a call ended."""

@@ -7,12 +7,12 @@ from decimal import Decimal
 from functools import lru_cache
 
 from app.core.call import Broken, Call, Target
-from app.core.errors import RelayError
+from app.core.errors import CallStopped, RelayError
 from app.core.ports import Handler, OpenReceipt, Priced, PriceList, Receipt, Recorder
 from app.core.receipt import Bill
 from app.core.record import CallRecord, helper_holds
 from app.core.redaction import redact
-from app.core.reply import CLIENT_LEFT, End, Outcome, Reply
+from app.core.reply import CLIENT_LEFT, STOPPED, End, Outcome, Reply
 from app.core.usage import NO_USAGE, Usage
 
 # What nginx logs for a client that closed the connection before its answer; no status has gone out.
@@ -61,7 +61,7 @@ class Metering:
             raise
         except asyncio.CancelledError as exc:
             left = exc.args == (CLIENT_LEFT,)
-            self._record(call, _left(call) if left else _failed(call, 503, _why_ended(call)), charged=left)
+            self._record(call, _left(call) if left else _ended(call, exc), charged=left)
             raise
         except Exception as exc:
             self._record(call, _failed(call, 500, type(exc).__name__), charged=False)
@@ -267,8 +267,10 @@ def _failed(call: Call, status: int, error: str) -> End:
     return End(Outcome.ERROR, status, call.trace.used or NO_USAGE, time.monotonic(), error)
 
 
-def _why_ended(call: Call) -> str:
-    return "the gateway was shut down" if call.parent_id is None else "it was waited for no longer"
+def _ended(call: Call, cancelled: asyncio.CancelledError) -> End:
+    if cancelled.args == (STOPPED,):
+        return _failed(call, CallStopped.status, STOPPED)
+    return _failed(call, 503, "the gateway was shut down" if call.parent_id is None else "it was waited for no longer")
 
 
 def _without_keys(name: str) -> str:

@@ -15,7 +15,7 @@ from app.core.call import Call
 from app.core.errors import RelayError, UpstreamCut, UpstreamError
 from app.core.ports import Handler
 from app.core.record import CallRecord
-from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, End, Outcome, Reply
+from app.core.reply import EVENT_STREAM_TYPE, JSON_TYPE, STOPPED, End, Outcome, Reply
 from app.core.usage import Usage
 from app.dialects.openai.errors import write_error, write_error_event
 from app.pipeline.metering import Metering
@@ -59,15 +59,21 @@ class Exchange:
     blocked_at: int | None = None
     is_blocked: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    rounds: Rounds = field(default_factory=lambda: Rounds(60.0))
 
     def record(self, *records: CallRecord) -> None:
         self.records.extend(records)
 
     async def run(self) -> RelayError | None:
+        self.rounds = Rounds(self.ping_s)
         call = make_call({"stream": self.streamed})
         client = Client(self._send, self.voice, [(b"x-request-id", b"req_1")])
         handler = chain([Metering(self)], self.handler)
-        return await pump(call, handler, client, self._receive, Rounds(self.ping_s))
+        return await pump(call, handler, client, self._receive, self.rounds)
+
+    def stop(self) -> bool:
+        """As an administrator does; whether the call was not at its end."""
+        return any(vigil.stop() for vigil in self.rounds)
 
     @property
     def status(self) -> int:
@@ -430,6 +436,84 @@ async def test_bug_before_the_first_byte_is_left_to_the_route() -> None:
 
     assert exchange.sent == []
     assert [record.status for record in exchange.records] == [500]
+
+
+# Calls that an administrator stops.
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_call_that_is_stopped_before_the_first_byte_is_an_error_and_not_charged(*, streamed: bool) -> None:
+    ended = asyncio.Event()
+
+    async def handler(_call: Call) -> Reply:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    exchange = Exchange(handler, streamed=streamed)
+    task = asyncio.create_task(exchange.run())
+    await asyncio.sleep(0)
+
+    assert exchange.stop()
+    async with asyncio.timeout(2):
+        error = await task
+
+    assert ended.is_set()
+    assert error is not None
+    assert (error.status, error.code, error.charged, exchange.status) == (403, "call_stopped", False, 403)
+    assert json.loads(exchange.body)["error"]["message"] == STOPPED
+    (record,) = exchange.records
+    assert (record.status, record.outcome, record.error, record.charged) == (403, Outcome.ERROR, STOPPED, False)
+
+
+async def test_stream_that_is_stopped_ends_with_an_error_and_is_metered_as_what_it_used() -> None:
+    source = Source(B, DONE)
+    exchange = Exchange(source)
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: len(exchange.sent) == 2)
+
+    assert exchange.stop()
+    assert not exchange.stop()
+    async with asyncio.timeout(2):
+        assert await task is None
+
+    assert source.closed == 1
+    assert exchange.is_finished
+    assert STOPPED.encode() in exchange.body
+    (record,) = exchange.records
+    assert (record.outcome, record.usage, record.error, record.charged) == (Outcome.CUT, USAGE, STOPPED, True)
+    assert len(exchange.rounds) == 0
+
+
+async def test_stopped_call_ends_also_where_its_client_takes_nothing_and_leaves() -> None:
+    source = Source(B, DONE).started()
+    exchange = Exchange(source)
+    exchange.blocked = asyncio.Event()
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: len(exchange.rounds) == 1)
+    await asyncio.sleep(0)
+
+    assert exchange.stop()
+    await until(lambda: source.closed == 1)
+    exchange.left.set()
+    async with asyncio.timeout(2):
+        await task
+
+    assert [record.error for record in exchange.records] == [STOPPED]
+
+
+async def test_reply_that_is_all_there_is_not_stopped() -> None:
+    exchange = Exchange(Source(first=b"{}"), streamed=False, blocked_at=1)
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: bool(exchange.records))
+
+    assert not exchange.stop()
+    exchange.go_on.set()
+
+    assert await task is None
+    assert exchange.body == b"{}"
 
 
 # Clients that leave.
