@@ -14,6 +14,7 @@ from app.api.admin.live import live_router
 from app.api.admin.models import catalog_router
 from app.api.admin.names import names_router
 from app.api.admin.overview import overview_router
+from app.api.admin.playground import OpenRoute, playground_router
 from app.api.admin.providers import providers_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.smart_models import smart_models_router
@@ -33,11 +34,12 @@ from app.provider_desk import ProviderDesk
 from app.smart.cache_desk import CacheDesk
 from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer
+from app.smart.listing import ModelLists
 from app.smart.search_setup import look_at_searches
 
 
-def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
-    """One for each subject."""
+def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:
+    """One for each subject. `open_route` serves calls to models to administrators."""
 
     async def refresh() -> None:
         await parts.catalog.refresh()
@@ -53,7 +55,7 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
         lacks=look_at_searches(parts.settings, parts.registry).lacks,
     )
     return [
-        *_of_logins(parts, authorise),
+        *_of_logins(parts, authorise, open_route),
         audit_router(authorise, AuditDesk(parts.database)),
         overview_router(authorise, Overview(parts.database, names)),
         live_router(authorise, parts.live),
@@ -72,10 +74,11 @@ def admin_routers(parts: Parts, authorise: Authorise) -> list[APIRouter]:
     ]
 
 
-def _of_logins(parts: Parts, authorise: Authorise) -> list[APIRouter]:
+def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:
     if not parts.settings.admin_enabled:
         return []
     return [
         sessions_router(authorise, parts.read_address, parts.logins, parts.sessions, parts.administrators),
         administrators_router(authorise, parts.administrators),
+        playground_router(authorise, ModelLists(parts.registry, parts.smart.live), open_route),
     ]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
@@ -25,10 +25,11 @@ from app.api.monitors import monitor_routes
 from app.api.ollama import ollama_router
 from app.api.openai import models_router
 from app.api.openapi import describe
-from app.api.relay import RelayRoute, Surface
+from app.api.relay import Gate, RelayRoute, Surface
 from app.api.surfaces import SURFACES
 from app.api.webhooks import webhooks_router
 from app.auth.address_limit import AddressLimiter
+from app.auth.operator import OperatorGuard
 from app.core.errors import RelayError
 from app.core.ports import Handler
 from app.dialects.receipt import open_receipt
@@ -47,14 +48,15 @@ def put_together(
     app = FastAPI(
         title="LLM Relay", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    calls_by_path = _add_calls(app, parts, routes)
+    relay = _open_relays(parts, routes)
+    calls_by_path = _add_calls(app, parts, relay)
     _add_lists(app, parts)
     sessions = parts.sessions if parts.settings.admin_enabled else None
     authorise = authoriser(parts.guard, parts.read_address, sessions)
     _add_operations(app, parts, authorise)
     _add_monitors(app, parts)
     app.router.routes += gemini_other_routes()
-    _add_admin(app, parts, authorise)
+    _add_admin(app, parts, authorise, relay)
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
@@ -62,18 +64,24 @@ def put_together(
     return open_to(parts.settings.cors_origins, front) if parts.settings.cors_origins else front
 
 
-def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str, RelayRoute]:
-    """All that answers with a model. The routes whose path is fixed are also given back, by it."""
+class OpenRelay(Protocol):
+    """Opens a route of calls. Without a handler it is one to models, and without a gate one for holders of tokens."""
+
+    def __call__(self, surface: Surface, handler: Handler | None = None, gate: Gate | None = None) -> RelayRoute: ...
+
+
+def _open_relays(parts: Parts, routes: list[RelayRoute]) -> OpenRelay:
+    """What opens them, and adds each to `routes`."""
     names, meters, settings = parts.smart.names, parts.meters, parts.settings
-    handler = build_pipeline(
+    to_models = build_pipeline(
         parts.registry, meters.writer, parts.board, open_rescue, meters.prices, parts.limits, open_receipt, names=names
     )
 
-    def relay(surface: Surface, handler: Handler = handler) -> RelayRoute:
+    def relay(surface: Surface, handler: Handler | None = None, gate: Gate | None = None) -> RelayRoute:
         route = RelayRoute(
             surface,
-            guard=parts.guard,
-            handler=handler,
+            guard=gate or parts.guard,
+            handler=handler or to_models,
             check_name=names.check,
             check_recorder=meters.writer.check,
             split_name=names.split,
@@ -87,12 +95,17 @@ def _add_calls(app: FastAPI, parts: Parts, routes: list[RelayRoute]) -> dict[str
         routes.append(route)
         return route
 
+    return relay
+
+
+def _add_calls(app: FastAPI, parts: Parts, relay: OpenRelay) -> dict[str, RelayRoute]:
+    """All that answers with a model. The routes whose path is fixed are also given back, by it."""
     calls_by_path = {path: relay(surface) for path, surface in SURFACES.items()}
     app.router.routes += [Route(path, route, methods=["POST"]) for path, route in calls_by_path.items()]
     app.router.routes += gemini_routes(relay)
     monitors = parts.monitors
     app.router.routes += monitor_routes(
-        relay, monitors.creation, monitors.desk, monitors.feed, meters.writer, parts.limits, parts.guard.is_good
+        relay, monitors.creation, monitors.desk, monitors.feed, parts.meters.writer, parts.limits, parts.guard.is_good
     )
     return calls_by_path
 
@@ -123,11 +136,12 @@ def _add_monitors(app: FastAPI, parts: Parts) -> None:
     app.include_router(webhooks_router(parts.monitors.receiver, limiter, parts.read_address, parts.meters.monitors))
 
 
-def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise) -> None:
+def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise, relay: OpenRelay) -> None:
     def open_admin() -> list[APIRouter]:
         from app.admin import admin_routers
 
-        return admin_routers(parts, authorise)
+        gate = OperatorGuard()
+        return admin_routers(parts, authorise, lambda surface: relay(surface, gate=gate))
 
     def open_pages() -> Asgi:
         from app.dashboard.site import open_site

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from app.api.body import ClientGone, read_body
 from app.api.client_address import ReadAddress
@@ -15,7 +15,7 @@ from app.api.credentials import read_authorization
 from app.api.pump import SHUT_DOWN, Client, RawHeaders, Receive, Send, Voice, pump
 from app.api.tagging import Rename, SplitName, is_tagged, read_end_user, read_tagged, rename_body
 from app.api.vigil import Rounds
-from app.auth.guard import Guard
+from app.auth.quota import Admission
 from app.core.call import Call
 from app.core.errors import Headers, InvalidRequest, LimitReached, RelayError, Unavailable
 from app.core.ports import Handler
@@ -65,6 +65,21 @@ class Surface:
     needs_token: bool = False
 
 
+class Gate(Protocol):
+    """Who is calling, and may they: a `Guard`, or what stands in its place."""
+
+    async def identify(
+        self, authorization: str | None, client: str, /, *, headers: Mapping[bytes, bytes] | None = None
+    ) -> Principal:
+        """Who sent this `Authorization` header from the address `client`."""
+
+    async def admit(self, principal: Principal, /) -> Admission:
+        """One unit of the caller's day."""
+
+    def give_back(self, admission: Admission, /) -> None:
+        """Return it."""
+
+
 class RelayRoute:
     """An ASGI application that serves one surface.
 
@@ -79,7 +94,7 @@ class RelayRoute:
         self,
         surface: Surface,
         *,
-        guard: Guard,
+        guard: Gate,
         handler: Handler,
         check_name: CheckName,
         check_recorder: Callable[[], None],
