@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -40,12 +41,13 @@ async def add_viewer(gateway: Gateway, name: str) -> None:
         await database.aclose()
 
 
-def logged_in(gateway: Gateway, name: str) -> httpx.Client:
+@contextmanager
+def logged_in(gateway: Gateway, name: str) -> Iterator[httpx.Client]:
     """A client that has the login's cookie, and says its CSRF token."""
-    client = httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30)
-    told = client.post("/admin/api/login", json={"name": name, "password": PASSWORD}).raise_for_status().json()
-    client.headers["x-csrf-token"] = told["csrf_token"]
-    return client
+    with httpx.Client(base_url=gateway.base_url, trust_env=False, timeout=30) as client:
+        told = client.post("/admin/api/login", json={"name": name, "password": PASSWORD}).raise_for_status().json()
+        client.headers["x-csrf-token"] = told["csrf_token"]
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_administrator_calls_in_every_dialect_as_themselves(
     assert "built-in demo" in answer.text
     assert "x-ratelimit-limit-requests" not in answer.headers
     row = gateway.row_of(answer.headers["x-request-id"])
-    assert (row["username"], row["token_id"], row["tags"]) == ("admin:admin", "(admin)", "\nplayground\n")
+    assert (row["username"], row["token_id"], row["tags"]) == ("admin:admin", "(admin)", "playground")
     assert (row["surface"], row["outcome"], row["cost"] is not None) == (surface, "ok", True)
 
 

@@ -1,1 +1,215 @@
-import "../relay.js";
+import { api, component, copy, keepInAddress, readAddress, role, telling } from "../relay.js";
+import { duration, NONE, usd } from "../format.js";
+import { readAnswer, requestOf, send } from "./playground/call.js";
+import { codeFor, LANGUAGES } from "./playground/code.js";
+import { DIALECTS } from "./playground/dialects.js";
+import { rowsOf } from "./playground/way.js";
+
+const OFFERED = 50; // a list of suggestions, of which browsers show a few
+const SHOWN_EVERY_MS = 100; // a stream may have hundreds of pieces a second
+const TABS = { receipt: "Receipt", request: "Request", reply: "Reply", code: "Code", way: "Way" };
+const YOU = "You";
+
+component("playground", () => ({
+  loading: true,
+  names: [],
+  name: "",
+  dialect: "openai",
+  caller: role === "admin" ? "admin" : "token",
+  token: "",
+  system: "",
+  temperature: "",
+  maxTokens: "",
+  prompt: "",
+  turns: [],
+  running: false,
+  stopping: null,
+  error: "",
+  notice: "",
+  tab: "receipt",
+  tabs: Object.entries(TABS).map(([id, title]) => ({ id, title, tab: `tab-${id}`, panel: `panel-${id}` })),
+  dialects: Object.entries(DIALECTS).map(([id, { title }]) => ({ id, title })),
+  languages: Object.entries(LANGUAGES).map(([id, title]) => ({ id, title })),
+  language: "curl",
+  receipt: null,
+  sent: "",
+  raw: "",
+  way: null,
+  wayRows: [],
+
+  get offered() {
+    const typed = this.name.trim().toLowerCase();
+    return this.names.filter((each) => each.name.toLowerCase().includes(typed)).slice(0, OFFERED);
+  },
+  get chosen() { return this.names.find((each) => each.name === this.name.trim()); },
+  get about() {
+    if (!this.chosen) return this.name.trim() ? "Not in the list: it may be a pattern's name, or lead to the default model." : "";
+    return [this.chosen.owner, this.chosen.description].filter(Boolean).join(" · ");
+  },
+  get isByToken() { return this.caller === "token"; },
+  get hasTurns() { return this.turns.length > 0; },
+  get canSend() { return !this.running && this.name.trim() !== "" && this.prompt.trim() !== "" && (!this.isByToken || this.token.trim() !== ""); },
+  get cannotSend() { return !this.canSend; },
+  get hasNone() { return !this.loading && this.names.length === 0; },
+  get code() { return codeFor(this.language, this.dialect, this.asked(this.prompt)); },
+  get requestLink() { return this.receipt?.id ? `/admin/requests/${encodeURIComponent(this.receipt.id)}` : null; },
+
+  async init() {
+    const said = readAddress();
+    this.dialect = said.dialect?.[0] in DIALECTS ? said.dialect[0] : "openai";
+    this.names = (await telling(() => api("playground/names")))?.names ?? [];
+    this.name = said.model?.[0] ?? this.names[0]?.name ?? "";
+    this.loading = false;
+  },
+
+  keep() { keepInAddress({ model: this.name, dialect: this.dialect === "openai" ? "" : this.dialect }); },
+  show(tab) { this.tab = tab; },
+  /** The arrow keys go from tab to tab. */
+  step(event, by) {
+    const tabs = [...event.currentTarget.querySelectorAll("[role=tab]")];
+    const at = tabs.indexOf(document.activeElement);
+    if (at >= 0) tabs[(at + by + tabs.length) % tabs.length].focus();
+  },
+  copyCode() { copy(this.code); },
+
+  /** What is asked: the conversation so far, and `prompt` where it is not empty. */
+  asked(prompt) {
+    const number = (text) => (String(text ?? "").trim() === "" ? undefined : Number(text));
+    const turns = this.turns.filter((turn) => !turn.pending).map(({ role: who, text }) => ({ role: who, text }));
+    return {
+      model: this.name.trim(),
+      system: this.system.trim() || undefined,
+      temperature: number(this.temperature),
+      maxTokens: number(this.maxTokens),
+      turns: prompt.trim() ? [...turns, { role: "user", text: prompt.trim() }] : turns,
+    };
+  },
+
+  restart() {
+    this.turns = [];
+    this.error = this.notice = "";
+    this.receipt = null;
+    this.sent = this.raw = "";
+    this.way = null;
+    this.$refs.prompt.focus();
+  },
+
+  stop() { this.stopping?.abort(); },
+
+  async send() {
+    if (!this.canSend) return;
+    this.keep();
+    const prompt = this.prompt.trim();
+    const request = requestOf(this.dialect, this.asked(prompt));
+    this.turns.push(turn("user", prompt), { ...turn("assistant", ""), pending: true });
+    this.prompt = "";
+    this.error = this.notice = "";
+    this.running = true;
+    this.stopping = new AbortController();
+    const call = { answer: this.turns.at(-1), text: "", reasoning: "", raw: "", began: performance.now(), failure: "" };
+    this.sent = written(request, this.isByToken);
+    this.raw = "";
+    this.receipt = null;
+    this.way = null;
+    const showing = setInterval(() => this.showCall(call), SHOWN_EVERY_MS);
+    try {
+      await this.run(request, call);
+    } catch (error) {
+      if (error.name === "AbortError") this.notice = "Stopped. The gateway ended the provider's call too; what was used until then is recorded.";
+      else call.failure = error instanceof TypeError ? "The gateway cannot be reached, or the connection broke off." : String(error);
+    } finally {
+      clearInterval(showing);
+      this.finish(call, prompt);
+    }
+  },
+
+  /** Send it and read the answer, into `call` and the receipt. */
+  async run(request, call) {
+    const token = this.isByToken ? this.token.trim() : "";
+    const csrf = document.querySelector('meta[name="csrf-token"]').content;
+    const response = await send(request, { token, csrf, signal: this.stopping.signal });
+    call.raw = headOf(response);
+    this.receipt = receiptOf(response);
+    await readAnswer(response, this.dialect, {
+      raw: (text) => {
+        if (!this.receipt.firstByte) this.receipt.firstByte = duration(performance.now() - call.began);
+        call.raw += text;
+      },
+      told: ({ text, reasoning, error, tokens, cost }) => {
+        call.text += text ?? "";
+        call.reasoning += reasoning ?? "";
+        if (error) call.failure = error;
+        if (tokens) this.receipt.tokens = tokens;
+        if (cost !== undefined) this.receipt.cost = usd(cost);
+      },
+    });
+  },
+
+  /** Put on the page what has come. */
+  showCall(call) {
+    call.answer.text = call.text;
+    call.answer.reasoning = call.reasoning;
+    this.raw = call.raw;
+    this.$nextTick(() => { this.$refs.chat.scrollTop = this.$refs.chat.scrollHeight; });
+  },
+
+  finish(call, prompt) {
+    this.showCall(call);
+    if (this.receipt) this.receipt.total = duration(performance.now() - call.began);
+    this.error = call.failure;
+    call.answer.pending = false;
+    if (!call.text) { // nothing that the conversation could go on from
+      this.turns.splice(-2);
+      this.prompt = prompt;
+    }
+    this.running = false;
+    this.$nextTick(() => this.$refs.prompt.focus());
+  },
+
+  /** Where the call would go, without sending it. */
+  async explain() {
+    this.tab = "way";
+    const { model, turns } = this.asked(this.prompt);
+    const request = { model, messages: turns.map(({ role: who, text }) => ({ role: who, content: text })) };
+    const explained = await telling(() => api("names/explain", { method: "POST", body: { request } }));
+    this.way = explained ?? null;
+    this.wayRows = explained ? rowsOf(explained.way) : [];
+  },
+}));
+
+let made = 0;
+
+function turn(who, text) {
+  made += 1;
+  return { id: made, role: who, who: who === "user" ? YOU : "Model", text, reasoning: "", pending: false };
+}
+
+/** The request as it goes out; a token is not written. */
+function written({ path, headers, body }, isByToken) {
+  const credential = isByToken ? { authorization: "Bearer YOUR_TOKEN" } : {};
+  const lines = Object.entries({ ...headers, ...credential }).map(([name, value]) => `${name}: ${value}`);
+  return [`POST ${path}`, ...lines, "", body].join("\n");
+}
+
+function headOf(response) {
+  const lines = [...response.headers].map(([name, value]) => `${name}: ${value}`);
+  return `${[`HTTP ${response.status}`, ...lines].join("\n")}\n\n`;
+}
+
+function receiptOf({ status, ok, headers }) {
+  const said = (name) => headers.get(name) ?? NONE;
+  return {
+    status,
+    kind: ok ? "good" : "critical",
+    id: headers.get("x-request-id"),
+    resolved: said("x-relay-resolved"),
+    provider: said("x-relay-provider"),
+    attempts: said("x-relay-attempts"),
+    cache: said("x-relay-cache"),
+    warnings: headers.get("x-relay-warnings") ?? "",
+    tokens: said("x-relay-usage"),
+    cost: usd(headers.get("x-relay-cost")),
+    firstByte: "",
+    total: "",
+  };
+}
