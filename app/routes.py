@@ -17,6 +17,7 @@ from app.api.cors import open_to
 from app.api.errors import on_exception, on_http_exception, on_relay_error
 from app.api.front import Asgi, Front
 from app.api.gemini import gemini_models_router, gemini_other_routes, gemini_routes
+from app.api.greeting import Greeting
 from app.api.health import health_router
 from app.api.later import Later
 from app.api.listing import identifier
@@ -57,6 +58,7 @@ def put_together(
     _add_monitors(app, parts)
     app.router.routes += gemini_other_routes()
     _add_admin(app, parts, authorise, relay)
+    _add_pages(app, parts)
     app.add_exception_handler(RelayError, on_relay_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(Exception, on_exception)
@@ -143,14 +145,41 @@ def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise, relay: OpenRela
         gate = OperatorGuard()
         return admin_routers(parts, authorise, lambda surface: relay(surface, gate=gate))
 
-    def open_pages() -> Asgi:
-        from app.dashboard.site import open_site
-
-        return open_site(parts.sessions, parts.logins, parts.administrators, parts.read_address)
-
     admin = Admin(open_admin)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     app.router.routes.append(Route("/admin/api/{path:path}", admin))
-    if parts.settings.admin_enabled:
-        site = Later(open_pages)
-        app.router.routes += [Route(path, site) for path in ("/admin", "/admin/{path:path}", "/static/{path:path}")]
+
+
+def _add_pages(app: FastAPI, parts: Parts) -> None:
+    """Those for everybody, and where there is a dashboard, its own."""
+    settings = parts.settings
+
+    def open_pages() -> Asgi:
+        from app.dashboard.public import PublicPages
+        from app.dashboard.rendering import Renderer
+        from app.dashboard.site import Inside, open_site
+
+        lists = ModelLists(parts.registry, parts.smart.live)
+
+        def open_public(renderer: Renderer) -> PublicPages:
+            return PublicPages(
+                renderer,
+                find_anonymous=lambda request: parts.guard.find_anonymous(
+                    parts.read_address(request.scope), dict(request.scope["headers"])
+                ),
+                list_names=lambda principal: [model.id for model in lists.visible(principal)],
+                has_dashboard=settings.admin_enabled,
+                has_monitors=lambda: bool(settings.monitors.webhook_url and settings.parallel_key()),
+                docs=settings.public.docs_enabled,
+                payment_texts=settings.public.payment_texts,
+            )
+
+        inside = Inside(parts.sessions, parts.logins, parts.administrators, parts.read_address)
+        return open_site(open_public, inside if settings.admin_enabled else None)
+
+    site = Later(open_pages)
+    paths = ["/create-monitor", "/static/{path:path}", *(f"/payment/{each}" for each in settings.public.payment_texts)]
+    paths += ["/docs"] if settings.public.docs_enabled else []
+    paths += ["/admin", "/admin/{path:path}"] if settings.admin_enabled else []
+    app.router.routes += [Route(path, site) for path in paths]
+    app.router.routes.append(Route("/", Greeting(site), methods=["GET", "HEAD"]))

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from app import __version__
 from app.api.listing import Identify, respond_json
@@ -19,7 +19,7 @@ Ping = Callable[[], Awaitable[None]]
 def health_router(
     ping_database: Ping, writer: Writer, registry: Registry, board: Board, identify: Identify
 ) -> APIRouter:
-    """`/healthz` (liveness), `/readyz` (readiness), `/v1/health/providers` and `/`."""
+    """`/healthz` (liveness), `/readyz` (readiness) and `/v1/health/providers`."""
     router = APIRouter(tags=["health"])
 
     @router.head("/healthz", include_in_schema=False)
@@ -46,10 +46,6 @@ def health_router(
         principal = await identify(request)
         healths = [(target, health) for target, health in board.healths().items() if target.is_for(principal)]
         return respond_json({"object": "list", "data": [_entry(target, health) for target, health in healths]})
-
-    @router.api_route("/", methods=["GET", "HEAD"], summary="A greeting", include_in_schema=False)
-    async def root() -> Response:
-        return PlainTextResponse("Ollama is running")  # by these words its clients know that they are right here
 
     return router
 

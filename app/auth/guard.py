@@ -7,7 +7,7 @@ from app.auth.address_limit import MEMORY, AddressLimiter
 from app.auth.anonymous import Anonymous
 from app.auth.quota import Admission, Quota
 from app.auth.tokens import Tokens
-from app.core.errors import AuthenticationFailed, RateLimited
+from app.core.errors import AuthenticationFailed, PermissionDenied, RateLimited
 from app.core.principal import Principal
 
 MAX_FAILURES_PER_MINUTE = 30
@@ -66,6 +66,13 @@ class Guard:
             exc.headers = _CHALLENGE
             await self._limiter.note(client)
             raise
+
+    def find_anonymous(self, client: str, headers: Mapping[bytes, bytes]) -> Principal | None:
+        """Who a caller without a token from the address `client` would be; None where it needs one. No failure is counted."""
+        try:
+            return None if self._anonymous is None else self._anonymous.find(client, headers)
+        except PermissionDenied:
+            return None
 
     def is_good(self, principal: Principal) -> bool:
         """Whether a caller's token is good still: for what goes on long after it was looked at."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import mimetypes
+from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -9,7 +10,9 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 FOLDER = Path(__file__).parent / "static"
 VENDOR = ("alpine.js", "pico.css", "uplot.css", "uplot.js")
-"""What `make setup` installs."""
+"""What `make setup` installs for all pages."""
+DOCS_VENDOR = ("swagger-ui.css", "swagger-ui.js")
+"""The same for the API's document."""
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -19,7 +22,6 @@ class Assets:
 
     Attributes:
         base: what their addresses begin with.
-        missing: the installed ones that are not there; without them no page works.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -34,7 +36,10 @@ class Assets:
             digest.update(path.read_bytes())
         self._version = digest.hexdigest()[:12]
         self.base = f"/static/{self._version}"
-        self.missing = [name for name in VENDOR if f"vendor/{name}" not in self._files]
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of `names` that were to be installed, and are not there."""
+        return [name for name in names if f"vendor/{name}" not in self._files]
 
     async def serve(self, request: Request) -> Response:
         """One file, by `version` and `name` in the path; that of another version is what it is now, and kept by nobody."""

@@ -1,5 +1,6 @@
 """Writes pages from templates. Whatever is put into one is text, never markup."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from app import __version__
-from app.dashboard.assets import Assets
+from app.dashboard.assets import VENDOR, Assets
 from app.dashboard.headers import PAGE_HEADERS
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,9 +28,16 @@ class Renderer:
         )
         self._templates.globals |= {"static": assets.base, "version": __version__}
 
-    def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page; where what it loads is not installed, one that says so."""
-        if self._assets.missing:
-            template, status = "missing.html", 503
-            values = {"missing": self._assets.missing}
-        return HTMLResponse(self._templates.get_template(template).render(values), status, PAGE_HEADERS)
+    def render(
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        needs: Sequence[str] = (),
+        headers: Mapping[str, str] = PAGE_HEADERS,
+        **values: Any,
+    ) -> HTMLResponse:
+        """The page; where what it loads is not installed, one that says so. It may need more than all pages do."""
+        if missing := self._assets.missing((*VENDOR, *needs)):
+            template, status, values = "missing.html", 503, {"missing": missing}
+        return HTMLResponse(self._templates.get_template(template).render(values), status, headers)

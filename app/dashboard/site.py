@@ -1,5 +1,8 @@
 """The pages as one ASGI application, built when the first of them is asked for."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -15,14 +18,37 @@ from app.auth.sessions import Sessions
 from app.dashboard.assets import Assets
 from app.dashboard.entrance import LOGIN_PATH, SETUP_PATH, Entrance, to_login
 from app.dashboard.pages import PAGES, Page, menu
+from app.dashboard.public import PublicPages
 from app.dashboard.rendering import Renderer
 
 
-def open_site(sessions: Sessions, logins: Logins, desk: AdministratorDesk, read_address: ReadAddress) -> Starlette:
-    """All pages below `/admin`, and what they load below `/static`."""
+@dataclass(frozen=True)
+class Inside:
+    """What the dashboard needs, beside its templates."""
+
+    sessions: Sessions
+    logins: Logins
+    desk: AdministratorDesk
+    read_address: ReadAddress
+
+
+def open_site(open_public: Callable[[Renderer], PublicPages], inside: Inside | None) -> Starlette:
+    """The pages for everybody, those below `/admin` where there is a dashboard, and what all of them load below `/static`."""
     assets = Assets()
     renderer = Renderer(assets)
-    entrance = Entrance(renderer, desk, logins, read_address)
+    return Starlette(
+        routes=[
+            Route("/static/{version}/{name:path}", assets.serve),
+            *open_public(renderer).routes(),
+            *(_dashboard(renderer, inside) if inside else []),
+        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+    )
+
+
+def _dashboard(renderer: Renderer, inside: Inside) -> list[Route]:
+    sessions = inside.sessions
+    entrance = Entrance(renderer, inside.desk, inside.logins, inside.read_address)
 
     def shown(page: Page) -> Route:
         async def show(request: Request) -> Response:
@@ -45,15 +71,11 @@ def open_site(sessions: Sessions, logins: Logins, desk: AdministratorDesk, read_
             return to_login(request)
         return renderer.render("unknown.html", 404, path=request.url.path)
 
-    return Starlette(
-        routes=[
-            Route("/static/{version}/{name:path}", assets.serve),
-            Route(LOGIN_PATH, entrance.show_login),
-            Route(LOGIN_PATH, entrance.log_in, methods=["POST"]),
-            Route(SETUP_PATH, entrance.show_setup),
-            Route(SETUP_PATH, entrance.set_up, methods=["POST"]),
-            *(shown(page) for page in PAGES),
-            Route("/admin/{path:path}", unknown),
-        ],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
-    )
+    return [
+        Route(LOGIN_PATH, entrance.show_login),
+        Route(LOGIN_PATH, entrance.log_in, methods=["POST"]),
+        Route(SETUP_PATH, entrance.show_setup),
+        Route(SETUP_PATH, entrance.set_up, methods=["POST"]),
+        *(shown(page) for page in PAGES),
+        Route("/admin/{path:path}", unknown),
+    ]

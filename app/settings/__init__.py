@@ -15,6 +15,7 @@ from app.settings.files import (
     with_env_file,
 )
 from app.settings.monitors import PARALLEL_KEYS, MonitorSettings, first_secret, read_monitors
+from app.settings.public import PublicSettings, read_public
 from app.settings.services import (
     check_proxies,
     has_collector,
@@ -128,6 +129,7 @@ class Settings:
     admin_password: str | None = field(default=None, repr=False)
     has_collector: bool = False
     monitors: MonitorSettings = field(default_factory=MonitorSettings)
+    public: PublicSettings = field(default_factory=PublicSettings)
     ca_file: Path | None = None
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -207,6 +209,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         admin_password=read_secret(env, "ADMIN_PASSWORD") or None,
         has_collector=has_collector(env),
         monitors=read_monitors(env),
+        public=read_public(env),
         ca_file=read_authority(env, "CA_FILE"),
         environ=env,
     )

@@ -161,6 +161,7 @@ component("playground", () => ({
     if (!call.text) { // nothing that the conversation could go on from
       this.turns.splice(-2);
       this.prompt = prompt;
+      if (!this.error && !this.notice) this.notice = "The answer holds no text: the tab Reply has what came.";
     }
     this.running = false;
     this.$nextTick(() => this.$refs.prompt.focus());
@@ -202,7 +203,7 @@ function receiptOf({ status, ok, headers }) {
     status,
     kind: ok ? "good" : "critical",
     id: headers.get("x-request-id"),
-    resolved: said("x-relay-resolved"),
+    resolved: headers.get("x-relay-resolved") ?? (ok ? "as it is named" : NONE),
     provider: said("x-relay-provider"),
     attempts: said("x-relay-attempts"),
     cache: said("x-relay-cache"),
