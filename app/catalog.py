@@ -58,7 +58,7 @@ class Catalog:
         return config
 
     def merge(self, file: Config) -> tuple[Config, list[LeftOut]]:
-        """The same, and the providers that are left out of it. A provider of the file is never replaced."""
+        """The same, and the providers that are left out of it. A provider of the file is never replaced, but may be switched off."""
         providers = dict(file.providers)
         left_out: list[LeftOut] = []
         for key, definition in (self._now.providers or {}).items():
@@ -73,6 +73,8 @@ class Catalog:
             if (entry := providers.get(key)) is not None:
                 models = tuple(dict.fromkeys((*entry.additional_models, *names)))
                 providers[key] = entry.model_copy(update={"additional_models": models})
+        for key in self._now.switched_off & providers.keys():
+            providers[key] = providers[key].model_copy(update={"enabled": False})
         return Config(providers, file.names), left_out
 
     def overrides(self, files: Overrides) -> Overrides:

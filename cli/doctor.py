@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import httpx
 
     from app.catalog import Catalog, LeftOut
-    from app.providers.base import HttpProvider
     from app.store.tokens import StoredToken
 
 
@@ -297,6 +295,7 @@ async def _examine_provider(
 ) -> Finding:
     from app.providers.base import HttpProvider
     from app.providers.registry import split_secrets
+    from app.providers.trial import try_provider
 
     subject = f"provider {key}"
     if not entry.enabled:
@@ -310,33 +309,16 @@ async def _examine_provider(
     if offline:
         return Finding(Verdict.OK, subject, _count_keys(len(secrets)))
     providers = [HttpProvider(key, entry, secret, transport) for secret in secrets or (None,)]
-    findings = [await _ask_provider(subject, entry, provider) for provider in providers]
-    for number, finding in enumerate(findings, 1):
-        if finding.verdict is not Verdict.OK and len(findings) > 1:
-            return replace(finding, words=f"key {number} of {len(findings)}: {finding.words}")
-    return findings[0]
+    trial = await try_provider(providers, base_url=entry.base_url, needs_list=not entry.supported_models)
+    if trial.can_be_used:
+        return Finding(Verdict.OK, subject, trial.words)
+    # Whoever needs no key is on somebody's own machine, and may well be off.
+    is_fault = trial.outcome == "refuses" or bool(entry.api_key_env)
+    return Finding(Verdict.ERROR if is_fault else Verdict.NOTE, subject, trial.words)
 
 
 def _count_keys(count: int) -> str:
     return {0: "needs no key", 1: "has its key"}.get(count) or f"has {count} keys"
-
-
-async def _ask_provider(subject: str, entry: ProviderConfig, provider: "HttpProvider") -> Finding:
-    from app.core.errors import RelayError, UpstreamError
-
-    # Whoever needs no key is on somebody's own machine, and may well be off.
-    missing = Verdict.ERROR if entry.api_key_env else Verdict.NOTE
-    try:
-        models = await provider.list_models()
-    except UpstreamError as exc:
-        if exc.refuses_key or exc.status == 403:
-            return Finding(Verdict.ERROR, subject, f"refuses the key: {exc.message}")
-        if entry.supported_models:
-            return Finding(Verdict.OK, subject, "answers")
-        return Finding(missing, subject, f"does not list its models (status {exc.status}): set supported_models")
-    except RelayError as exc:
-        return Finding(missing, subject, f"{exc.message} Setting: base_url {entry.base_url}")
-    return Finding(Verdict.OK, subject, f"answers; {len(models)} models")
 
 
 def _show(findings: list[Finding]) -> None:

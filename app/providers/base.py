@@ -20,6 +20,7 @@ from app.dialects.openai.stream import Mender
 from app.providers.answer import Answer, Post
 from app.providers.failures import Failures
 from app.providers.formats import OLLAMA_SHOW
+from app.providers.ollama_server import OllamaServer
 from app.providers.told import Told
 from app.providers.transport import open_post
 from app.providers.ways import Ways
@@ -197,6 +198,11 @@ class HttpProvider:
             log.info("%s does not describe %s: %s", self.name, model, type(exc).__name__)
             return None
         return described if isinstance(described, dict) else None
+
+    def ollama(self) -> OllamaServer | None:
+        """What manages the server's models; None where it does not speak Ollama's API."""
+        way = self._ways.by_dialect.get(OLLAMA_SHOW)
+        return None if way is None else OllamaServer(self.name, way.root, way.headers, self._failures, self._transport)
 
     def _open_reading(self, call: Call, target: Target, dialect: str) -> Incoming:
         mender = self.mender(call, target.model) if self.mender and dialect == "openai" else None

@@ -12,15 +12,16 @@ import httpx
 from app.config import Config, InvalidConfig, ProviderConfig
 from app.core.abilities import Known
 from app.core.call import Route, Target
-from app.core.errors import RelayError
 from app.core.jsonio import Json
 from app.overrides import NOTHING_SAID, Layer, Override, OverrideFile, Overrides, ProviderOverrides
 from app.providers.base import HttpProvider
 from app.providers.demo import Demo
+from app.providers.ollama_server import OllamaServer
 from app.providers.parallel import Parallel
 from app.providers.perplexity import Perplexity
 from app.providers.snapshot import ListedModel, Listing, ProviderState, Snapshot, take_snapshot
 from app.providers.told import Told
+from app.providers.trial import Trial, try_provider
 from app.providers.updates import MonitorUpdates
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Registry:
         self._transport = transport
         self._built_in = built_in
         self._discovered: dict[str, tuple[Told, ...]] = {}
+        self._trials: dict[str, Trial] = {}
         self._settled = asyncio.Event()
         self._wake = asyncio.Event()
         # For calls that wait to try one again which is no longer there.
@@ -90,6 +92,11 @@ class Registry:
             if _is_as_before(before.get(key), config.providers.get(key))
         }
         self._retired |= self._now.providers
+        self._trials = {
+            key: trial
+            for key, trial in self._trials.items()
+            if _is_as_before(before.get(key), config.providers.get(key))
+        }
         self._now = self._build(config, find_secret, overrides, discovered)
         self._discovered = discovered
         self._wake.set()
@@ -191,6 +198,32 @@ class Registry:
         """Who says each thing that is known of a model; see `Overrides.origins`."""
         return self._now.overrides.origins(*target.name)
 
+    def said_description(self, target: Target) -> str | None:
+        """What somebody says that a model is good for; what merely comes with the prices is not meant."""
+        return self._now.overrides.known(*target.name).description
+
+    def trial(self, key: str) -> Trial | None:
+        """How asking that provider last went here; None where it was not asked since it is as it is."""
+        return self._trials.get(key)
+
+    async def try_out(self, key: str) -> Trial:
+        """Ask a provider that is ready now with each of its keys, and take the models that it tells.
+
+        Raises:
+            LookupError: it is not ready.
+        """
+        entry, providers = self._now.config.providers.get(key), self._now.providers[key]
+        base_url, needs_list = ("", False) if entry is None else (entry.base_url, not entry.supported_models)
+        trial = self._trials[key] = await try_provider(providers, base_url=base_url, needs_list=needs_list)
+        if trial.told is not None and needs_list:
+            await self._take(key, providers[0], trial.told)
+        return trial
+
+    def ollama(self, key: str) -> OllamaServer | None:
+        """The server behind a provider that speaks Ollama's API; None where it is not ready, or speaks another."""
+        provider = next(iter(self._now.providers.get(key, ())), None)
+        return provider.ollama() if isinstance(provider, HttpProvider) else None
+
     async def look_up_bundled(self) -> None:
         """Look up what is bundled of all models, in a thread, and have it in the lists."""
         for state in self._now.states:
@@ -231,22 +264,35 @@ class Registry:
 
     async def _discover(self, key: str, provider: Listing) -> bool:
         """Ask one provider; the last good answer stays where it does not tell."""
+        entry = self._now.config.providers.get(key)
         try:
-            models = tuple({each.model: each for each in await provider.list_models()}.values())
-            await asyncio.to_thread(self._now.overrides.look_up, key, [each.model for each in models])
-        except RelayError as exc:
-            log.info("provider %s: its models are not known: %s", key, exc.message)
-            return False
+            trial = await try_provider(
+                [provider], base_url=entry.base_url if entry else "", needs_list=entry is not None
+            )
+            if self._is_there(key, provider):
+                self._trials[key] = trial
+            if trial.told is None:
+                log.info("provider %s: its models are not known: %s", key, trial.words)
+                return False
+            await self._take(key, provider, trial.told)
         except Exception:  # a list that nobody thought of is no reason to ask the others no more
             log.exception("provider %s: its list of models could not be read", key)
             return False
-        if provider in self._now.providers.get(key, ()) and models and self._discovered.get(key) != models:
+        return True
+
+    async def _take(self, key: str, provider: Listing, told: Sequence[Told]) -> None:
+        """Have the models that it told, unless it is another one now."""
+        models = tuple({each.model: each for each in told}.values())
+        await asyncio.to_thread(self._now.overrides.look_up, key, [each.model for each in models])
+        if self._is_there(key, provider) and models and self._discovered.get(key) != models:
             self._discovered[key] = models
             names = tuple(each.model for each in models)
             states = [replace(state, models=names) if state.key == key else state for state in self._now.states]
             overrides = self._now.overrides.having(Layer.LISTED, _as_layer(self._discovered))
             self._now = take_snapshot(self._now.config, overrides, self._now.providers, states)
-        return True
+
+    def _is_there(self, key: str, provider: Listing) -> bool:
+        return provider in self._now.providers.get(key, ())
 
     def _build(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database
@@ -17,6 +17,13 @@ SUBJECT = "catalog"
 
 CUSTOM = "custom"
 """The source of what administrators say."""
+
+# No start makes this table, which few use: so it is spelled out here.
+_SWITCHED_OFF = text("SELECT provider FROM provider_switches ORDER BY provider")
+_SWITCH_OFF = text(
+    "INSERT INTO provider_switches (provider, switched_at) VALUES (:provider, :now) ON CONFLICT (provider) DO NOTHING"
+)
+_SWITCH_ON = text("DELETE FROM provider_switches WHERE provider = :provider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,16 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class StoredCatalog:
-    """All of it at one time; `providers` are definitions as in the configuration, by key."""
+    """All of it at one time.
+
+    Attributes:
+        providers: definitions as in the configuration, by key.
+        switched_off: the keys of providers that are not to be used, wherever they are defined.
+    """
 
     models: Sequence[StoredModel] = ()
     providers: Mapping[str, Mapping[str, Any]] | None = None
+    switched_off: frozenset[str] = frozenset()
 
 
 _FIELDS = tuple(StoredModel.__dataclass_fields__)
@@ -54,10 +67,13 @@ async def read_catalog(db: Database) -> StoredCatalog:
         models = await connection.execute(
             select(*(MODELS.c[name] for name in _FIELDS)).order_by(MODELS.c.provider, MODELS.c.model, MODELS.c.source)
         )
-        providers = await connection.execute(
-            select(CUSTOM_PROVIDERS.c.key, CUSTOM_PROVIDERS.c.definition).order_by(CUSTOM_PROVIDERS.c.key)
-        )
-        return StoredCatalog([_stored(row) for row in models], {row.key: row.definition for row in providers})
+        return StoredCatalog([_stored(row) for row in models], *await _providers(connection))
+
+
+async def read_providers(db: Database) -> StoredCatalog:
+    """The same without the models, which may be thousands."""
+    async with db.read() as connection:
+        return StoredCatalog((), *await _providers(connection))
 
 
 async def read_catalog_newer_than(db: Database, revision: int) -> tuple[int, StoredCatalog] | None:
@@ -99,9 +115,42 @@ async def put_provider(db: Database, key: str, definition: Mapping[str, Any]) ->
         await _put(connection, CUSTOM_PROVIDERS, {"key": key}, {"definition": dict(definition), "updated_at": now_ms()})
 
 
-async def delete_provider(db: Database, key: str) -> bool:
-    """Remove a provider that was added; False where there is none. What was said of its models stays."""
-    return await _delete(db, CUSTOM_PROVIDERS, {"key": key})
+async def delete_provider(db: Database, key: str, *, and_switch: bool = True) -> bool:
+    """Remove a provider that was added; False where there is none. What was said of its models stays.
+
+    Args:
+        and_switch: whether it was off is forgotten too; not where another one of that key is there.
+    """
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        found = bool((await connection.execute(delete(CUSTOM_PROVIDERS).filter_by(key=key))).rowcount)
+        if found and and_switch:
+            await connection.execute(_SWITCH_ON, {"provider": key})
+        return found
+
+
+async def switch_provider(db: Database, key: str, *, on: bool) -> None:
+    """Have a provider be used or not."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        if on:
+            await connection.execute(_SWITCH_ON, {"provider": key})
+        else:
+            await connection.execute(_SWITCH_OFF, {"provider": key, "now": now_ms()})
+
+
+async def have_lists_read(db: Database) -> None:
+    """Have all workers ask the providers anew for what models they have."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+
+
+async def _providers(connection: AsyncConnection) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
+    added = await connection.execute(
+        select(CUSTOM_PROVIDERS.c.key, CUSTOM_PROVIDERS.c.definition).order_by(CUSTOM_PROVIDERS.c.key)
+    )
+    definitions = {row.key: row.definition for row in added}
+    return definitions, frozenset((await connection.execute(_SWITCHED_OFF)).scalars())
 
 
 async def _put(
