@@ -63,7 +63,11 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),
         users_router(authorise, UserDesk(parts.database)),
-        providers_router(authorise, ProviderDesk(parts.database, parts.registry, parts.read_config, refresh)),
+        providers_router(
+            authorise,
+            ProviderDesk(parts.database, parts.registry, parts.read_config, refresh),
+            parts.board.healths,
+        ),
         catalog_router(authorise, models),
         names_router(authorise, names, Explainer(parts.smart.names), tokens.principal, models.price_now),
         *(smart_models_router(authorise, names, kind) for kind in KINDS),

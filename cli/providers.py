@@ -1,19 +1,24 @@
 """`llm-relay providers`: the providers of a server, and how one is added without touching `config.json`."""
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from cli.database import Directory, Refused, on_database, on_directory
+from cli.database import Directory, Refused, on_directory
 from cli.output import fail, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.config import ProviderConfig
+    from app.provider_desk import ProviderDesk
+    from app.providers.trial import Trial
 
-app = typer.Typer(help="Show, add and remove providers.", no_args_is_help=True, add_completion=False)
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Show, add, try out, switch off and remove providers.", no_args_is_help=True, add_completion=False
+)
 
 _OPTIONS = {"supported_models": "models"}
 """Where they are not called as the fields."""
@@ -32,22 +37,13 @@ _LIST = ["key", "name", "state", "source"]
 def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Show all providers and whether they can be used."""
 
-    async def read(directory: Directory) -> list[dict[str, Any]]:
+    async def read(desk: "ProviderDesk", _directory: Directory) -> list[dict[str, Any]]:
         return [
-            {
-                "key": state.key,
-                "name": state.name,
-                "state": state.state,
-                "source": "config" if state.key in directory.file.providers else _source(state.key),
-            }
-            for state in directory.registry.states
-        ] + [
-            {"key": one.key, "name": one.key, "state": f"cannot be used: {'; '.join(one.faults)}", "source": "added"}
-            for one in directory.left_out
-            if one.faults
+            {"key": view.state.key, "name": view.state.name, "state": view.state.state, "source": view.source}
+            for view in await desk.list_all()
         ]
 
-    providers = on_directory(env_file, read, shows_left_out=True)
+    providers = _on_desk(env_file, read, shows_left_out=True)
     if as_json:
         show_json(providers)
     else:
@@ -87,19 +83,20 @@ def add(
     }
     entry = _read_definition(definition) | {field: value for field, value in given.items() if value is not None}
 
-    async def put(directory: Directory) -> tuple[str, ...]:
-        from app.store.catalog import put_provider
+    async def put(desk: "ProviderDesk", directory: Directory) -> tuple[str, ...]:
+        from app.config import InvalidConfig
 
-        if key in directory.file.providers:
-            raise ValueError(f"{key!r} is in {directory.settings.config_path} already: change it there.")
-        if not entry.get("base_url"):
+        if not entry.get("base_url") and key not in directory.file.providers:
             raise ValueError("Say where it is: --base-url https://api.example.com/v1")
-        checked = _check(key, entry, {field for field, value in given.items() if value is not None})
-        await put_provider(directory.db, key, entry)
+        try:
+            checked = await desk.put(key, entry)
+        except InvalidConfig as exc:
+            options = {field for field, value in given.items() if value is not None}
+            raise Refused("\n".join(_by_option(line, options) for line in str(exc).splitlines())) from exc
         has_key = not checked.api_key_env or directory.settings.secret(checked.api_key_env)
         return () if has_key else checked.api_key_env
 
-    missing = on_directory(env_file, put)
+    missing = _on_desk(env_file, put)
     if as_json:
         show_json({"key": key, "definition": entry, "missing_keys": list(missing)})
     else:
@@ -110,30 +107,75 @@ def add(
 @app.command()
 def delete(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Remove a provider that was added."""
-    from app.store.catalog import delete_provider
+    from app.provider_desk import FixedProvider, NoSuchProvider
 
-    if not on_database(env_file, lambda db: delete_provider(db, key)):
-        fail(f"No provider {key!r} was added; those of config.json are removed there.")
+    async def remove(desk: "ProviderDesk", _directory: Directory) -> None:
+        try:
+            await desk.delete(key)
+        except (NoSuchProvider, FixedProvider) as exc:
+            raise Refused(f"No provider {key!r} was added; those of config.json are removed there.") from exc
+
+    _on_desk(env_file, remove, shows_left_out=True)
     if as_json:
         show_json({"deleted": key})
     else:
         typer.echo(f"Removed the provider {key}.")
 
 
-def _source(key: str) -> str:
-    from app.providers.registry import BUILT_IN_KEYS
+@app.command()
+def disable(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Have a provider be used no more, wherever it is defined. Running servers take it within two seconds."""
+    _switch(key, on=False, as_json=as_json, env_file=env_file)
 
-    return "built in" if key in BUILT_IN_KEYS else "added"
+
+@app.command()
+def enable(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Have a provider be used again."""
+    _switch(key, on=True, as_json=as_json, env_file=env_file)
 
 
-def _check(key: str, entry: Mapping[str, Any], given: Container[str]) -> "ProviderConfig":
-    """The entry, whose faults are told by the options that gave the fields."""
-    from app.config import InvalidConfig, check_provider
+@app.command("test")
+def try_out(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
+    """Ask a provider for its models, with each of its keys. Exit status 1 when it cannot be used."""
 
-    try:
-        return check_provider(key, entry)
-    except InvalidConfig as exc:
-        raise Refused("\n".join(_by_option(line, given) for line in str(exc).splitlines())) from exc
+    async def ask(desk: "ProviderDesk", _directory: Directory) -> "Trial":
+        return await desk.test(key)
+
+    trial = _on_desk(env_file, ask)
+    if as_json:
+        models = None if trial.told is None else len(trial.told)
+        show_json({"key": key, "ok": trial.can_be_used, "words": trial.words, "models": models, "ms": trial.ms})
+    else:
+        typer.echo(f"{key}: {trial.words}")
+    raise typer.Exit(0 if trial.can_be_used else 1)
+
+
+def _switch(key: str, *, on: bool, as_json: bool, env_file: Path | None) -> None:
+    _on_desk(env_file, lambda desk, _: desk.switch(key, on=on))
+    if as_json:
+        show_json({"key": key, "enabled": on})
+    else:
+        typer.echo(f"The provider {key} is {'used again' if on else 'not used any more'}.")
+
+
+def _on_desk(
+    env_file: Path | None, work: "Callable[[ProviderDesk, Directory], Awaitable[T]]", *, shows_left_out: bool = False
+) -> T:
+    """Do `work` at the desk, on the server's database; what it refuses is told, with status 1."""
+
+    async def nothing() -> None:
+        """No server here to be told."""
+
+    async def do(directory: Directory) -> T:
+        from app.provider_desk import NoSuchProvider, ProviderDesk
+
+        desk = ProviderDesk(directory.db, directory.registry, lambda: directory.file, nothing)
+        try:
+            return await work(desk, directory)
+        except NoSuchProvider as exc:
+            raise ValueError(f"{exc} 'llm-relay providers list' shows all.") from exc
+
+    return on_directory(env_file, do, shows_left_out=shows_left_out)
 
 
 def _by_option(line: str, given: Container[str]) -> str:

@@ -10,7 +10,7 @@ from app.core.errors import RelayError, UpstreamError
 from app.providers.snapshot import Listing
 from app.providers.told import Told
 
-Outcome = Literal["answers", "refuses", "tells nothing", "away"]
+Outcome = Literal["answers", "refuses", "tells nothing", "away", "not asked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,32 @@
 """Providers over HTTP: which there are, what keeps one from being used, and those that are added while the gateway runs."""
 
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.admin.authorise import Authorise
+from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.core.call import Target
 from app.core.errors import RelayError
-from app.provider_desk import FixedProvider, InvalidConfig, NoSuchProvider, ProviderDesk, ProviderView
+from app.core.moments import write_moment
+from app.pipeline.board import Health
+from app.provider_desk import (
+    SWITCHED_OFF,
+    FixedProvider,
+    InvalidConfig,
+    NoSuchProvider,
+    ProviderDesk,
+    ProviderExists,
+    ProviderView,
+)
+from app.providers.trial import Trial
+
+Healths = Callable[[], Mapping[Target, Health]]
 
 _FIXED: dict[int | str, dict[str, Any]] = {409: {"description": "It is in the configuration file, or built in."}}
 Definition = Annotated[
@@ -37,11 +54,52 @@ class ProviderIsFixed(RelayError):
     code = "provider_in_configuration"
 
 
+class ProviderIsThere(RelayError):
+    """One of that key is there already."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "provider_exists"
+
+
 _REFUSALS: Refusals = {
     NoSuchProvider: UnknownProvider,
     FixedProvider: ProviderIsFixed,
+    ProviderExists: ProviderIsThere,
     InvalidConfig: InvalidParameters,
 }
+
+
+class TrialShown(BaseModel):
+    """What asking a provider for its models came to."""
+
+    ok: bool
+    words: str
+    models: int | None = Field(description="How many it lists; null where it did not tell.")
+    at: str | None = Field(description="When it was asked; null where it was not.")
+    ms: int = Field(description="How long it took.")
+
+
+class BreakerShown(BaseModel):
+    """How calls of one model have been going in the worker that answers."""
+
+    model: str
+    key_number: int = Field(description="Of the provider's keys, counted from 1.")
+    state: str = Field(description="closed, open (left alone for a while) or half-open (one call tries it).")
+    calls: int
+    failures: int
+    under_way: int
+    first_byte_s: float | None
+    retry_s: float = Field(description="How long it is still left alone.")
+
+
+class NewProvider(BaseModel):
+    """A provider to be added."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(description="What it is called in names of models: lower case, such as acme.")
+    definition: dict[str, Any]
 
 
 class ProviderShown(BaseModel):
@@ -57,6 +115,9 @@ class ProviderShown(BaseModel):
     headers: list[str] = Field(description="The names of further headers.")
     prices: str | None = Field(description="Whose list of prices is its own, where it is said.")
     models: int | None = Field(description="How many are known; null while it has not told.")
+    switched_off: bool = Field(description="An administrator switched it off.")
+    trial: TrialShown | None = Field(description="How asking it last went in the worker that answers; null: not yet.")
+    breakers: list[BreakerShown] = Field(description="Of its models that were called since the start.")
 
 
 class ProviderList(BaseModel):
@@ -65,24 +126,42 @@ class ProviderList(BaseModel):
     providers: list[ProviderShown]
 
 
-def providers_router(authorise: Authorise, desk: ProviderDesk) -> APIRouter:
+def providers_router(authorise: Authorise, desk: ProviderDesk, healths: Healths) -> APIRouter:
     """All below `/admin/api/providers`, for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api/providers", tags=["providers"], dependencies=[Depends(authorise)])
 
     @router.get("", summary="All providers, and whether they can be used")
     async def list_all() -> ProviderList:
-        return ProviderList(providers=[_shown(view) for view in desk.list_all()])
+        breakers = _by_provider(healths())
+        return ProviderList(providers=[_shown(view, breakers) for view in await desk.list_all()])
+
+    @router.post("", status_code=201, summary="Add a provider", responses=_FIXED)
+    async def add(new: NewProvider) -> ProviderShown:
+        with refusing(_REFUSALS):
+            await desk.add(new.key, new.definition)
+            return await _show(new.key)
 
     @router.get("/{key}", summary="One provider")
     async def show(key: str) -> ProviderShown:
         with refusing(_REFUSALS):
-            return _shown(desk.show(key))
+            return await _show(key)
+
+    @router.get(
+        "/{key}/definition",
+        summary="The entry of a provider that was added",
+        description="Values that may be secret are hidden; sent back by PUT, they stay as they are.",
+        responses=_FIXED,
+        openapi_extra=FOR_ADMINS,
+    )
+    async def definition(key: str) -> dict[str, Any]:
+        with refusing(_REFUSALS):
+            return await desk.definition(key)
 
     @router.put("/{key}", summary="Add a provider, or change one that was added", responses=_FIXED)
     async def put(key: str, definition: Definition) -> ProviderShown:
         with refusing(_REFUSALS):
             await desk.put(key, definition)
-            return _shown(desk.show(key))
+            return await _show(key)
 
     @router.delete("/{key}", status_code=204, summary="Remove a provider that was added", responses=_FIXED)
     async def delete(key: str) -> Response:
@@ -90,10 +169,58 @@ def providers_router(authorise: Authorise, desk: ProviderDesk) -> APIRouter:
             await desk.delete(key)
         return Response(status_code=204)
 
+    @router.post("/{key}/test", summary="Ask a provider for its models, with each of its keys")
+    async def test(key: str) -> TrialShown:
+        with refusing(_REFUSALS):
+            return _trial(await desk.test(key))
+
+    @router.post("/{key}/disable", summary="Have a provider be used no more", responses=_FIXED)
+    async def disable(key: str) -> ProviderShown:
+        with refusing(_REFUSALS):
+            await desk.switch(key, on=False)
+            return await _show(key)
+
+    @router.post("/{key}/enable", summary="Have a provider be used again", responses=_FIXED)
+    async def enable(key: str) -> ProviderShown:
+        with refusing(_REFUSALS):
+            await desk.switch(key, on=True)
+            return await _show(key)
+
+    async def _show(key: str) -> ProviderShown:
+        return _shown(await desk.show(key), _by_provider(healths()))
+
     return router
 
 
-def _shown(view: ProviderView) -> ProviderShown:
+def _by_provider(healths: Mapping[Target, Health]) -> Mapping[str, list[BreakerShown]]:
+    breakers: defaultdict[str, list[BreakerShown]] = defaultdict(list)
+    for target, health in healths.items():
+        breakers[target.provider].append(
+            BreakerShown(
+                model=target.model,
+                key_number=target.secret + 1,
+                state=health.state,
+                calls=health.calls,
+                failures=health.failures,
+                under_way=health.under_way,
+                first_byte_s=health.first_byte_s,
+                retry_s=health.retry_s,
+            )
+        )
+    return breakers
+
+
+def _trial(trial: Trial) -> TrialShown:
+    return TrialShown(
+        ok=trial.can_be_used,
+        words=trial.words,
+        models=None if trial.told is None else len(trial.told),
+        at=write_moment(datetime.fromtimestamp(trial.at, UTC)) if trial.at else None,
+        ms=trial.ms,
+    )
+
+
+def _shown(view: ProviderView, breakers: Mapping[str, list[BreakerShown]]) -> ProviderShown:
     state, entry = view.state, view.entry
     return ProviderShown(
         key=state.key,
@@ -106,4 +233,7 @@ def _shown(view: ProviderView) -> ProviderShown:
         headers=list(entry.headers) if entry else [],
         prices=entry.prices if entry else None,
         models=None if state.models is None else len(state.offered),
+        switched_off=state.state == SWITCHED_OFF,
+        trial=None if view.trial is None else _trial(view.trial),
+        breakers=breakers.get(state.key, []),
     )

@@ -1,0 +1,51 @@
+"""A provider's definition as it is shown to those who change it: what may be secret is hidden, and comes back as it was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.config import InvalidConfig
+from app.core.audit import clean
+from app.core.redaction import MARK
+
+HIDDEN = MARK
+"""Stands where a value is not shown. Who sends it back means what was there before."""
+
+
+def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition with all values of headers hidden, and whatever else is secret by its name or its looks."""
+    headers = definition.get("headers")
+    if isinstance(headers, Mapping):
+        definition = {**definition, "headers": dict.fromkeys(headers, HIDDEN)}
+    cleaned = clean({name: value for name, value in definition.items() if name != "api_key_env"})
+    if not isinstance(cleaned, dict):
+        raise TypeError("an object stays one")
+    # Names of variables look like what is secret, and are not.
+    return cleaned | ({"api_key_env": definition["api_key_env"]} if "api_key_env" in definition else {})
+
+
+def restored(definition: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition with what was hidden of `before` in its places.
+
+    Raises:
+        InvalidConfig: there was nothing in such a place.
+    """
+    return {name: _restored(value, before.get(name), name) for name, value in definition.items()}
+
+
+def _restored(value: Any, before: Any, place: str) -> Any:
+    if value == HIDDEN:
+        if before is None:
+            raise InvalidConfig(
+                f"{place}: stands for a value that was hidden, but there was none: write it", param=place
+            )
+        return before
+    if isinstance(value, dict):
+        old = before if isinstance(before, Mapping) else {}
+        return {name: _restored(each, old.get(name), f"{place}.{name}") for name, each in value.items()}
+    if isinstance(value, list):
+        olds = before if isinstance(before, list) else []
+        return [
+            _restored(each, olds[index] if index < len(olds) else None, f"{place}[{index}]")
+            for index, each in enumerate(value)
+        ]
+    return value
