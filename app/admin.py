@@ -3,6 +3,8 @@
 Imported with the first request for it: its models take longer than all else that is imported at the start.
 """
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter
 
 from app.api.admin.administrators import administrators_router
@@ -13,11 +15,13 @@ from app.api.admin.caches import caches_router
 from app.api.admin.live import live_router
 from app.api.admin.models import catalog_router
 from app.api.admin.names import names_router
+from app.api.admin.ollama import ollama_servers_router
 from app.api.admin.overview import overview_router
 from app.api.admin.playground import OpenRoute, playground_router
 from app.api.admin.providers import providers_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.smart_models import smart_models_router
+from app.api.admin.syncs import syncs_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
 from app.api.admin.users import users_router
@@ -25,12 +29,17 @@ from app.auth.audit import AuditDesk
 from app.auth.desk import TokenDesk
 from app.auth.users import UserDesk
 from app.core.smart import KINDS
+from app.desks.descriptions import DescriptionSync
+from app.desks.ollama import OllamaDesk
+from app.desks.price_sync import MAX_BYTES, PriceSync
 from app.metering.reports import Reports
 from app.metering.requests import Requests
 from app.model_desk import ModelDesk
 from app.overview import Overview
 from app.parts import Parts
 from app.provider_desk import ProviderDesk
+from app.providers.descriptions import read_openrouter
+from app.providers.download import download
 from app.smart.cache_desk import CacheDesk
 from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer
@@ -68,7 +77,9 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
             ProviderDesk(parts.database, parts.registry, parts.read_config, refresh),
             parts.board.healths,
         ),
+        _of_syncs(parts, authorise, refresh),
         catalog_router(authorise, models),
+        ollama_servers_router(authorise, OllamaDesk(parts.database, parts.registry, refresh)),
         names_router(authorise, names, Explainer(parts.smart.names), tokens.principal, models.price_now),
         *(smart_models_router(authorise, names, kind) for kind in KINDS),
         caches_router(
@@ -86,3 +97,20 @@ def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> lis
         administrators_router(authorise, parts.administrators),
         playground_router(authorise, ModelLists(parts.registry, parts.smart.live), open_route),
     ]
+
+
+def _of_syncs(parts: Parts, authorise: Authorise, refresh: Callable[[], Awaitable[None]]) -> APIRouter:
+    async def fetch(url: str) -> bytes:
+        return await download(parts.transport, url, MAX_BYTES)
+
+    return syncs_router(
+        authorise,
+        PriceSync(parts.database, parts.meters.prices, fetch, refresh),
+        DescriptionSync(
+            parts.database,
+            parts.registry,
+            parts.registry.said_description,
+            lambda url: read_openrouter(parts.transport, url),
+            refresh,
+        ),
+    )

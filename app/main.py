@@ -205,6 +205,7 @@ def create_app(
         administrators,
         sessions,
         logins,
+        transport,
         read_config=lambda: files.config,
     )
     return put_together(parts, lifespan, routes)

@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.abilities import Known
+from app.core.audit import changing
 from app.core.call import Target
 from app.core.jsonio import Json
 from app.core.web import SEARCH_TARGETS
+from app.desks.prices import NoSuchModel as NoSuchModel
+from app.desks.prices import PriceDesk
 from app.metering.prices import Found, Prices
-from app.metering.rates_form import read_rates, write_rates
+from app.metering.rates_form import write_rates
 from app.providers.registry import Registry
 from app.store.catalog import CUSTOM, StoredModel, delete_model, put_models, read_catalog
 from app.store.db import Database
-from app.store.prices import ADMIN, StoredPrice, delete_price, list_prices, set_price
+from app.store.prices import StoredPrice
 
 SAID = ("family", "context_length", "max_output_tokens", "capabilities", "description", "enabled")
 """What an administrator can say of a model."""
@@ -25,10 +28,6 @@ Said = StoredModel
 """What one of those who know says of a model."""
 Price = StoredPrice
 """A price as it was set or taken over."""
-
-
-class NoSuchModel(LookupError):
-    """There is none of that name, or nothing was said of it; the message is a sentence."""
 
 
 class InvalidModel(ValueError):
@@ -94,6 +93,7 @@ class ModelDesk:
         self._registry = registry
         self._prices = prices
         self._refresh = refresh
+        self.own_prices = PriceDesk(db, refresh)
 
     async def find(
         self, provider: str | None = None, words: str = "", *, offset: int = 0, limit: int | None = None
@@ -144,10 +144,16 @@ class ModelDesk:
         before = await self._said_of(provider, model)
         bare = StoredModel(provider, model if before is None else before.model)
         now = replace(bare if anew or before is None else before, **said)
-        if any(getattr(now, name) is not None for name in SAID):
-            await put_models(self._db, [now])
-        else:
-            await delete_model(self._db, now.provider, now.model)
+        with changing(
+            "model.modify",
+            f"{provider}/{now.model}",
+            before=_said_fields(before) if before else None,
+            after=_said_fields(now),
+        ):
+            if any(getattr(now, name) is not None for name in SAID):
+                await put_models(self._db, [now])
+            else:
+                await delete_model(self._db, now.provider, now.model)
         await self._refresh()
         return now
 
@@ -160,24 +166,9 @@ class ModelDesk:
         said = await self._said_of(provider.lower(), model)
         if said is None:
             raise NoSuchModel(f"Nothing was said of '{provider}/{model}' here.")
-        await delete_model(self._db, said.provider, said.model)
+        with changing("model.reset", f"{said.provider}/{said.model}", before=_said_fields(said)):
+            await delete_model(self._db, said.provider, said.model)
         await self._refresh()
-
-    async def prices(self) -> list[StoredPrice]:
-        """Those of administrators, and those that were taken over."""
-        return await list_prices(self._db)
-
-    async def own_price(self, provider: str, model: str) -> StoredPrice:
-        """An administrator's price of a model.
-
-        Raises:
-            NoSuchModel: there is none.
-        """
-        wanted = (provider.lower(), model.lower(), ADMIN)
-        for price in await self.prices():
-            if (price.provider, price.model.lower(), price.source) == wanted:
-                return price
-        raise NoSuchModel(f"There is no price of yours for '{provider}/{model}'.")
 
     async def set_price(self, provider: str, model: str, rates: Json) -> StoredPrice:
         """Say what a model costs, in the JSON form of rates, in the place of what was said before.
@@ -189,19 +180,7 @@ class ModelDesk:
         provider = provider.lower()
         if (provider, model) not in SEARCH_TARGETS:
             self._check(provider, model)
-        price = await set_price(self._db, provider, model, write_rates(read_rates(rates)))
-        await self._refresh()
-        return price
-
-    async def delete_price(self, provider: str, model: str) -> None:
-        """Remove an administrator's price of a model.
-
-        Raises:
-            NoSuchModel: there is none.
-        """
-        if not await delete_price(self._db, provider.lower(), model, ADMIN):
-            raise NoSuchModel(f"There is no price of yours for '{provider}/{model}'.")
-        await self._refresh()
+        return await self.own_prices.set(provider, model, rates)
 
     def _check(self, provider: str, model: str) -> None:
         keys = [state.key for state in self._registry.states]
@@ -234,3 +213,7 @@ class ModelDesk:
 
         # Where a price is looked for the first time, that may take some milliseconds each.
         return await asyncio.to_thread(lambda: [view(*each) for each in targets])
+
+
+def _said_fields(model: StoredModel) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in SAID if getattr(model, name) is not None}

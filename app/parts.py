@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx
+
 from app.api.client_address import ReadAddress
 from app.auth.administrators import AdministratorDesk
 from app.auth.guard import Guard
@@ -23,7 +25,7 @@ from app.store.db import Database
 
 @dataclass(frozen=True)
 class Parts:
-    """All of them. `read_config` gives the configuration of now."""
+    """All of them. `transport` is what providers are asked by; `read_config` gives the configuration of now."""
 
     settings: Settings
     database: Database
@@ -40,4 +42,5 @@ class Parts:
     administrators: AdministratorDesk
     sessions: Sessions
     logins: Logins
+    transport: httpx.AsyncBaseTransport
     read_config: Callable[[], Config]

@@ -1,16 +1,12 @@
 """`llm-relay models sync descriptions`: looks up what models are good for, for clients and smart routers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli.database import Directory, on_directory
 from cli.output import fail, show_json, show_table
-
-if TYPE_CHECKING:
-    from app.providers.descriptions import Found
-    from app.providers.told import Told
 
 _SHOWN_CHARACTERS = 70
 
@@ -58,48 +54,30 @@ def sync_descriptions(
 async def _sync(
     directory: Directory, listed: bytes | None, url: str | None, *, update_existing: bool, dry_run: bool
 ) -> dict[str, Any]:
-    from app.providers.base import HttpProvider
-    from app.providers.descriptions import ask, find_descriptions
-    from app.store.catalog import StoredModel, put_models
+    from app.desks.descriptions import DescriptionSync
+    from app.providers.descriptions import parse_openrouter, read_openrouter
 
-    own: dict[str, Any] = {}
-    attempted: dict[str, str] = {}
-    for state in directory.registry.states:
-        if not state.ready:
-            attempted[state.key] = "no_api_key" if state.state.startswith("no key") else state.state
-        elif isinstance(provider := directory.registry.provider(state.key), HttpProvider):
-            own[state.key], attempted[state.key] = await ask(provider)
-    openrouter, attempted["openrouter (public list)"] = await _read_openrouter(directory, listed, url)
+    async def nothing() -> None:
+        """No server here to be told."""
 
-    def described(target: Any) -> str | None:
-        return None if update_existing else directory.overrides.known(*target.name).description
-
-    found = list(find_descriptions(own, openrouter, described))
-    if found and not dry_run:
-        await put_models(directory.db, [_stored(StoredModel, each) for each in found])
+    desk = DescriptionSync(
+        directory.db,
+        directory.registry,
+        lambda target: directory.overrides.known(*target.name).description,
+        lambda address: read_openrouter(directory.transport, address),
+        nothing,
+    )
+    told = None if listed is None else parse_openrouter(listed)
+    lookup = await desk.look(update_existing=update_existing, url=url, listed=told)
+    if not dry_run:
+        await desk.apply(lookup.found)
     return {
-        "updated": len(found),
-        "skipped": sum(map(len, own.values())) - len(found),
-        "providers_synced": sum(verdict == "success" for verdict in attempted.values()),
-        "providers_attempted": attempted,
-        "changes": [{"model": str(each.target), "origin": each.origin, "text": each.text} for each in found],
+        "updated": len(lookup.found),
+        "skipped": lookup.skipped,
+        "providers_synced": sum(verdict == "success" for verdict in lookup.attempted.values()),
+        "providers_attempted": dict(lookup.attempted),
+        "changes": [{"model": str(each.target), "origin": each.origin, "text": each.text} for each in lookup.found],
     }
-
-
-async def _read_openrouter(directory: Directory, listed: bytes | None, url: str | None) -> "tuple[list[Told], str]":
-    import httpx
-
-    from app.core.errors import UpstreamInvalid
-    from app.providers.descriptions import OPENROUTER_URL, parse_openrouter, read_openrouter
-
-    if listed is not None:
-        return parse_openrouter(listed), "success"
-    try:
-        return await read_openrouter(directory.transport, url or OPENROUTER_URL), "success"
-    except (httpx.HTTPError, httpx.InvalidURL, UpstreamInvalid) as exc:
-        if url is not None:
-            raise ValueError(f"{url}: {exc or type(exc).__name__}") from exc
-        return [], "error"
 
 
 def _read(file: Path) -> bytes:
@@ -107,10 +85,6 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as exc:
         fail(f"{file} cannot be read: {exc.strerror}.")
-
-
-def _stored(kind: Any, found: "Found") -> Any:
-    return kind(found.target.provider, found.target.model, "synced", description=found.text)
 
 
 def _short(text: str) -> str:

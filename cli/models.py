@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.database import Directory, on_database, on_directory
+from cli.database import Directory, Refused, on_directory
 from cli.descriptions import sync_descriptions
 from cli.output import fail, show_fields, show_json, show_table
 from cli.price import app as price_app
 from cli.sync_prices import sync_prices
 
 if TYPE_CHECKING:
-    from app.model_desk import ModelView
+    from app.model_desk import ModelDesk, ModelView
     from app.store.catalog import StoredModel
-    from app.store.db import Database
 
 View = dict[str, Any]
 
@@ -142,11 +141,17 @@ def modify(
 @app.command()
 def delete(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Take back what you said of a model; one that you added is offered no more."""
-    from app.store.catalog import delete_model
-
     provider, model = _target(name)
-    if not on_database(env_file, lambda db: delete_model(db, provider, model)):
-        fail(f"Nothing was said of {name!r} here.")
+
+    async def take_back(directory: Directory) -> None:
+        from app.model_desk import NoSuchModel
+
+        try:
+            await _desk_of(directory).take_back(provider, model)
+        except NoSuchModel as exc:
+            raise Refused(f"Nothing was said of {name!r} here.") from exc
+
+    on_directory(env_file, take_back)
     if as_json:
         show_json({"deleted": {"provider": provider, "model": model}})
     else:
@@ -154,17 +159,21 @@ def delete(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> Non
 
 
 async def _read_views(directory: Directory, *, offline: bool) -> list[View]:
+    if not offline:
+        await directory.registry.discover()
+    await directory.prices.load()
+    await directory.prices.refresh()
+    views, _ = await _desk_of(directory).find()
+    return [_view(view) for view in views]
+
+
+def _desk_of(directory: Directory) -> "ModelDesk":
     from app.model_desk import ModelDesk
 
     async def nothing() -> None:
         """No server here to be told."""
 
-    if not offline:
-        await directory.registry.discover()
-    await directory.prices.load()
-    await directory.prices.refresh()
-    views, _ = await ModelDesk(directory.db, directory.registry, directory.prices, nothing).find()
-    return [_view(view) for view in views]
+    return ModelDesk(directory.db, directory.registry, directory.prices, nothing)
 
 
 def _view(view: "ModelView") -> View:
@@ -194,12 +203,7 @@ def _put(name: str, said: Mapping[str, Any], *, as_json: bool, env_file: Path | 
     wanted = _target(name)
 
     async def put(directory: Directory) -> "StoredModel":
-        from app.store.catalog import put_models
-
-        _check_provider(directory, wanted[0])
-        model = await _with(directory.db, wanted, said)
-        await put_models(directory.db, [model])
-        return model
+        return await _desk_of(directory).say(*wanted, said)
 
     model = on_directory(env_file, put)
     if as_json:
@@ -209,26 +213,6 @@ def _put(name: str, said: Mapping[str, Any], *, as_json: bool, env_file: Path | 
         for key in _SAID:
             if getattr(model, key) is not None:
                 typer.echo(f"  {key.replace('_', ' ')}: {_word(getattr(model, key))}")
-
-
-async def _with(db: "Database", wanted: tuple[str, str], said: Mapping[str, Any]) -> "StoredModel":
-    """What was said of a model before, with what is said now over it."""
-    from dataclasses import replace
-
-    from app.store.catalog import CUSTOM, StoredModel, read_catalog
-
-    before = (
-        model
-        for model in (await read_catalog(db)).models
-        if model.source == CUSTOM and (model.provider, model.model.lower()) == (wanted[0], wanted[1].lower())
-    )
-    return replace(next(before, StoredModel(*wanted)), **said)
-
-
-def _check_provider(directory: Directory, key: str) -> None:
-    keys = [state.key for state in directory.registry.states]
-    if key not in keys:
-        raise ValueError(f"There is no provider {key!r}; there are {', '.join(keys)}.")
 
 
 def _target(name: str) -> tuple[str, str]:

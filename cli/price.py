@@ -12,6 +12,7 @@ from cli.output import show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from app.config import Config
+    from app.desks.prices import PriceDesk
     from app.metering.prices import Prices
     from app.metering.rates import Rates
     from app.settings import Settings
@@ -71,11 +72,10 @@ def set_one(
 
     async def write(_settings: "Settings", config: "Config", db: "Database", _prices: "Prices") -> "StoredPrice":
         from app.metering.rates_form import write_rates
-        from app.store.prices import set_price
 
         provider, model = _split(name, config)
         read = _read_options(given) if rates is None else _read_document(given, rates)
-        return await set_price(db, provider, model, write_rates(read))
+        return await _desk_on(db).set(provider, model, write_rates(read))
 
     stored = run_on_prices(env_file, write)
     if as_json:
@@ -138,12 +138,15 @@ def delete(
     """Remove your own price of a model; the next one that is known counts from then on."""
 
     async def remove(_settings: "Settings", _config: "Config", db: "Database", _prices: "Prices") -> tuple[str, str]:
-        from app.store.prices import ADMIN, LITELLM, delete_price
+        from app.desks.prices import NoSuchModel
+        from app.store.prices import ADMIN, LITELLM
 
         provider, _, model = name.partition("/")  # of a provider that is no longer there too
         source = LITELLM if synced else ADMIN
-        if not await delete_price(db, provider, model, source):
-            raise Refused(f"There is no price of {name!r} by {source!r}; see llm-relay models price list.")
+        try:
+            await _desk_on(db).delete(provider, model, source)
+        except NoSuchModel as exc:
+            raise Refused(f"There is no price of {name!r} by {source!r}; see llm-relay models price list.") from exc
         return provider, model
 
     provider, model = run_on_prices(env_file, remove)
@@ -151,6 +154,15 @@ def delete(
         show_json({"deleted": {"provider": provider, "model": model}})
     else:
         typer.echo(f"Deleted the price of {provider}/{model}.")
+
+
+def _desk_on(db: "Database") -> "PriceDesk":
+    from app.desks.prices import PriceDesk
+
+    async def nothing() -> None:
+        """No server here to be told."""
+
+    return PriceDesk(db, nothing)
 
 
 def _split(name: str, config: "Config") -> tuple[str, str]:

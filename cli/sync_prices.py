@@ -1,8 +1,6 @@
 """`llm-relay models sync prices`: shows what LiteLLM's price file would change, and takes it over."""
 
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,15 +12,13 @@ from cli.progress import progress
 
 if TYPE_CHECKING:
     from app.config import Config
+    from app.desks.price_sync import PriceSync
     from app.metering.litellm_facts import FactChange
     from app.metering.price_sync import Difference
     from app.metering.prices import Prices
     from app.settings import Settings
     from app.store.catalog import StoredModel
     from app.store.db import Database
-
-_MAX_BYTES = 64 * 1024 * 1024  # it has some 3 MB
-_TIMEOUT_S = 30.0
 
 
 def sync_prices(
@@ -40,12 +36,12 @@ def sync_prices(
     """Take over LiteLLM's prices for the providers of the configuration, and what it knows of their models. What you said stays."""
 
     async def work(settings: "Settings", _config: "Config", db: "Database", prices: "Prices") -> None:
-        from app.metering import litellm_facts, price_sync
-        from app.store.catalog import apply_models
-        from app.store.prices import apply_prices
-
-        found, facts, faults = await _compare(settings, db, prices, file, url)
-        for fault in faults:
+        desk = _desk(settings, db, prices)
+        text = None if file is None else _read(file)
+        with progress("Comparing prices") as advance:
+            diff = await desk.look(url, text=text, advance=advance)
+        found, facts = diff.prices, diff.facts
+        for fault in diff.faults:
             typer.echo(f"left out: {fault}", err=True)
         if not as_json:
             _show(found)
@@ -53,8 +49,7 @@ def sync_prices(
         words = f"{counted(len(found), 'change')} of prices and {len(facts)} of what is known of models"
         applied = bool(found or facts) and not dry_run and (yes or typer.confirm(f"Apply these {words}?"))
         if applied:
-            await apply_prices(db, *price_sync.rows_of(found, datetime.now(UTC).date().isoformat()))
-            await apply_models(db, *litellm_facts.rows_of(facts))
+            await desk.apply(diff)
         if as_json:
             views = {"differences": [_view(each) for each in found], "facts": [_view_fact(each) for each in facts]}
             show_json({"applied": applied, **views})
@@ -68,24 +63,27 @@ def sync_prices(
     run_on_prices(env_file, work)
 
 
-async def _compare(
-    settings: "Settings", db: "Database", prices: "Prices", file: Path | None, url: str | None
-) -> tuple[list["Difference"], list["FactChange"], list[str]]:
-    from app.metering.litellm import URL, litellm_names, read_price_file
-    from app.metering.litellm_facts import changes
-    from app.metering.price_sync import differences
-    from app.store.catalog import read_catalog
-    from app.store.prices import list_prices
+def _desk(settings: "Settings", db: "Database", prices: "Prices") -> "PriceSync":
+    from app.desks.price_sync import MAX_BYTES, PriceSync, Unfetchable
+    from app.providers.download import download
+    from app.providers.transport import open_transport
 
-    text = _read(file) if file else await _fetch(settings, url or URL)
-    bundled = await prices.load()
-    price_file = read_price_file(text, {key: litellm_names(each, bundled) for key, each in prices.sources.items()})
-    found: list[Difference] = []
-    with progress("Comparing prices", len(price_file.prices)) as advance:
-        for difference in differences(prices, await list_prices(db), price_file, time.time()):
-            found.append(difference)
-            advance(1)
-    return found, list(changes((await read_catalog(db)).models, price_file.facts)), price_file.faults
+    async def fetch(url: str) -> bytes:
+        transport = open_transport(
+            ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ
+        )
+        try:
+            with progress("Fetching prices") as advance:
+                return await download(transport, url, MAX_BYTES, advance)
+        except Unfetchable as exc:
+            raise Refused(f"{exc}\nGet it some other way, and give --file.") from exc
+        finally:
+            await transport.aclose()
+
+    async def nothing() -> None:
+        """No server here to be told."""
+
+    return PriceSync(db, prices, fetch, nothing)
 
 
 def _read(file: Path) -> bytes:
@@ -93,33 +91,6 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as exc:
         raise Refused(f"{file} cannot be read: {exc.strerror}.") from exc
-
-
-async def _fetch(settings: "Settings", url: str) -> bytes:
-    import httpx
-
-    from app.providers.transport import open_transport
-
-    body = bytearray()
-    transport = open_transport(ca_file=str(settings.ca_file) if settings.ca_file else None, environ=settings.environ)
-    try:
-        async with httpx.AsyncClient(transport=transport, follow_redirects=True, timeout=_TIMEOUT_S) as client:  # noqa: SIM117
-            async with client.stream("GET", url) as response:
-                response.raise_for_status()
-                total = response.headers.get("content-length")
-                with progress("Fetching prices", int(total) if total else None) as advance:
-                    async for data in response.aiter_bytes():
-                        advance(len(data))
-                        body += data
-                        if len(body) > _MAX_BYTES:
-                            raise Refused(f"{url} is longer than {_MAX_BYTES} bytes: it is no price file.")
-    except httpx.HTTPStatusError as exc:
-        raise Refused(f"{url} answers with status {exc.response.status_code}.") from exc
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        raise Refused(
-            f"{url} cannot be fetched: {type(exc).__name__}. Get it some other way, and give --file."
-        ) from exc
-    return bytes(body)
 
 
 def _show(found: Sequence["Difference"]) -> None:

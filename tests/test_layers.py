@@ -87,7 +87,7 @@ ALLOWED = {
     "app.monitor_service": ["app.core", "app.monitors", "app.settings", "app.store", "app.webhook_way"],
     "app.reload": ["app.config", "app.overrides", "app.settings"],
     "app.catalog": ["app.config", "app.core", "app.overrides", "app.store"],
-    "app.model_desk": ["app.core", "app.metering", "app.providers.registry", "app.store"],
+    "app.model_desk": ["app.core", "app.desks", "app.metering", "app.providers.registry", "app.store"],
     "app.desks": [
         "app.config",
         "app.core",
@@ -115,6 +115,7 @@ DOORS = {
         "app.meters",
         "app.monitor_service",
         "app.webhook_way",
+        "app.parts",
         "app.main",
         "app.store.vectors.chroma_link",
         "cli",

@@ -10,6 +10,7 @@ from app.core.call import Target
 from app.core.errors import RelayError, UpstreamInvalid
 from app.core.frozen import frozen
 from app.providers.base import HttpProvider
+from app.providers.download import Borrowed
 from app.providers.formats import FORMATS, read_model_list
 from app.providers.told import Told
 
@@ -51,11 +52,13 @@ async def read_openrouter(transport: httpx.AsyncBaseTransport, url: str = OPENRO
     """OpenRouter's public list.
 
     Raises:
-        UpstreamInvalid: what came is no list.
-        httpx.HTTPError: none came.
+        UpstreamInvalid: none came, or what came is no list.
     """
-    async with httpx.AsyncClient(transport=transport, timeout=30) as client:
-        response = await client.get(url)
+    try:
+        async with httpx.AsyncClient(transport=Borrowed(transport), timeout=30) as client:
+            response = await client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise UpstreamInvalid(f"{url} cannot be fetched: {type(exc).__name__}.") from exc
     if response.status_code != 200:
         raise UpstreamInvalid(f"{url} answered with status {response.status_code}.")
     return parse_openrouter(response.content)

@@ -179,12 +179,12 @@ def catalog_router(authorise: Authorise, desk: ModelDesk) -> APIRouter:
 def _add_prices(router: APIRouter, desk: ModelDesk) -> None:
     @router.get("/prices", summary="Prices that were set or taken over")
     async def list_prices() -> PriceShownList:
-        return PriceShownList(prices=[_price(each) for each in await desk.prices()])
+        return PriceShownList(prices=[_price(each) for each in await desk.own_prices.list_all()])
 
     @router.get("/prices/{provider}/{model:path}", summary="Your own price of a model")
     async def show_price(provider: str, model: str) -> PriceShown:
         with refusing(_REFUSALS):
-            return _price(await desk.own_price(provider, model))
+            return _price(await desk.own_prices.show(provider, model))
 
     @router.put("/prices/{provider}/{model:path}", summary="Set your own price of a model")
     async def put_price(provider: str, model: str, rates: Rates) -> PriceShown:
@@ -194,7 +194,7 @@ def _add_prices(router: APIRouter, desk: ModelDesk) -> None:
     @router.delete("/prices/{provider}/{model:path}", status_code=204, summary="Remove your own price of a model")
     async def delete_price(provider: str, model: str) -> Response:
         with refusing(_REFUSALS):
-            await desk.delete_price(provider, model)
+            await desk.own_prices.delete(provider, model)
         return Response(status_code=204)
 
 

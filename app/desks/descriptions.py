@@ -1,0 +1,119 @@
+"""Takes over descriptions of models from the providers' own lists and from OpenRouter's public one, those that were picked."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.core.audit import changing
+from app.core.call import Target
+from app.core.errors import UpstreamInvalid
+from app.providers.base import HttpProvider
+from app.providers.descriptions import OPENROUTER_URL, Found, ask, find_descriptions
+from app.providers.registry import Registry
+from app.providers.told import Told
+from app.store.catalog import StoredModel, put_models
+from app.store.db import Database
+
+OPENROUTER = "openrouter (public list)"
+
+ReadOpenRouter = Callable[[str], Awaitable[Sequence[Told]]]
+"""Gives OpenRouter's list from an address; raises `UpstreamInvalid` where it cannot be had."""
+Asked = Callable[[str, str, int, int], Awaitable[None]]
+"""Is told who was asked, what came of it, how many were asked, and of how many."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What was found.
+
+    Attributes:
+        skipped: how many listed models stay as they are.
+        attempted: what came of asking, by the provider.
+    """
+
+    found: list[Found]
+    skipped: int
+    attempted: Mapping[str, str]
+
+
+async def _tell_nobody(_who: str, _verdict: str, _done: int, _all: int) -> None:
+    pass
+
+
+class DescriptionSync:
+    """All functions raise `DatabaseUnavailable`.
+
+    Args:
+        described: what is said of a model already.
+        refresh: has what was written take effect here; other workers look by themselves.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        registry: Registry,
+        described: Callable[[Target], str | None],
+        read_openrouter: ReadOpenRouter,
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._db = db
+        self._registry = registry
+        self._described = described
+        self._read_openrouter = read_openrouter
+        self._refresh = refresh
+
+    async def look(
+        self,
+        *,
+        update_existing: bool = False,
+        url: str | None = None,
+        listed: Sequence[Told] | None = None,
+        only: Collection[str] | None = None,
+        asked: Asked = _tell_nobody,
+    ) -> Lookup:
+        """Ask all providers that can be used, and OpenRouter.
+
+        Args:
+            update_existing: also of models that are described already.
+            url: where OpenRouter's list is, if not there; a fault of it is an error then.
+            listed: that list, where it is known.
+            only: the keys of the providers to ask; None for all.
+
+        Raises:
+            ValueError: nothing usable is at `url`.
+        """
+        own: dict[str, Sequence[Told]] = {}
+        attempted: dict[str, str] = {}
+        states = [state for state in self._registry.states if only is None or state.key in only]
+        for number, state in enumerate(states, 1):
+            if not state.ready:
+                attempted[state.key] = "no_api_key" if state.state.startswith("no key") else state.state
+            elif isinstance(provider := self._registry.provider(state.key), HttpProvider):
+                own[state.key], attempted[state.key] = await ask(provider)
+            await asked(state.key, attempted.get(state.key, ""), number, len(states) + 1)
+        openrouter, attempted[OPENROUTER] = (listed, "success") if listed is not None else await self._others(url)
+        await asked(OPENROUTER, attempted[OPENROUTER], len(states) + 1, len(states) + 1)
+        described = _nothing if update_existing else self._described
+        found = list(find_descriptions(own, openrouter, described))
+        return Lookup(found, sum(map(len, own.values())) - len(found), attempted)
+
+    async def apply(self, found: Sequence[Found]) -> None:
+        """Have these said of their models, in the place of what was looked up before."""
+        if not found:
+            return
+        models = [StoredModel(*each.target.name, "synced", description=each.text) for each in found]
+        told = {"count": len(found), "models": [str(each.target) for each in found[:200]]}
+        with changing("model.describe", "synced", after=told):
+            await put_models(self._db, models)
+        await self._refresh()
+
+    async def _others(self, url: str | None) -> tuple[Sequence[Told], str]:
+        try:
+            return await self._read_openrouter(url or OPENROUTER_URL), "success"
+        except UpstreamInvalid as exc:
+            if url is not None:
+                raise ValueError(exc.message) from exc
+            return [], "error"
+
+
+def _nothing(_target: Target) -> None:
+    return None
