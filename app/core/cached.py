@@ -1,5 +1,6 @@
 """What a semantic cache keeps of one call."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from app.core.frozen import frozen
@@ -14,7 +15,8 @@ class CacheEntry:
         space: a digest of all that must not be crossed: tenant, target, system prompt, tools and so on.
         question: the text that `vector` stands for.
         answer: as the cache replays it.
-        vector: little-endian float32 of length 1; None where it is only to be found by its id, and in what a store gives.
+        vector: little-endian float32 of length 1; None where it is only to be found by its id, and in what a store gives unless
+            it was asked for.
         stored_at, expires_at: seconds since the epoch; None: it never expires.
         cost: in USD, of the call that was answered; None where no price is known.
         target: who answered, as `provider/model`.
@@ -33,6 +35,14 @@ class CacheEntry:
     cost: Decimal | None = None
     target: str = ""
     asked_by: str = ""
+
+
+@frozen
+class CachePage:
+    """Some of the entries of a collection, the newest first; `after` is where the next page begins, None after the last."""
+
+    entries: Sequence[CacheEntry]
+    after: str | None
 
 
 def clean(text: str) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from app.core.book import Book, Entry
-from app.core.cached import CacheEntry
+from app.core.cached import CacheEntry, CachePage
 from app.core.call import Call, Route, Target
 from app.core.embedding import TextVector
 from app.core.explained import Explained
@@ -268,6 +268,17 @@ class CacheStore(Protocol):
 
     async def count(self, collection: str) -> int:
         """How many entries it has."""
+
+    async def page(
+        self, collection: str, *, text: str = "", after: str | None = None, most: int = 50, vectors: bool = False
+    ) -> CachePage:
+        """Entries to be looked at, the newest first.
+
+        Args:
+            text: only those whose questions hold this; capitals do not matter.
+            after: what the page before gave. What is none begins anew.
+            vectors: only those that have a vector, and with it.
+        """
 
     async def collections(self) -> Sequence[str]:
         """All of them, sorted."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.audit import changing
 from app.core.naming import normalise
 from app.core.redaction import redact
 from app.core.smart import Augmentor, Kind, SmartModel, definition_of
@@ -115,7 +116,8 @@ class SmartDesk:
             NameTaken: something else is called so.
         """
         model = await self.validate(kind, definition)
-        await self._put(model, added=[model])
+        with changing("name.add", title_of(model), after=definition_of(model)):
+            await self._put(model, added=[model])
         return await self.show(model.name, kind)
 
     async def change(self, kind: Kind, key: str, changes: Mapping[str, Any], *, anew: bool = False) -> Stored:
@@ -130,7 +132,9 @@ class SmartDesk:
         check_object(changes)
         before = await self.show(key, kind)
         model = await self.validate(kind, changes if anew else definition_of(before.model) | dict(changes), before)
-        await self._put(model, changed={before.id: model})
+        fields = {"before": definition_of(before.model), "after": definition_of(model)}
+        with changing("name.change", title_of(before.model), **fields):
+            await self._put(model, changed={before.id: model})
         return await self.show(before.id, kind)
 
     async def delete(self, kind: Kind | None, key: str) -> Stored | Unreadable:
@@ -146,7 +150,10 @@ class SmartDesk:
             if (unreadable := await self._find_unreadable(key, kind)) is None:
                 raise
             gone = unreadable
-        await delete_smart_model(self.db, gone.kind, gone.id)
+        before = definition_of(gone.model) if isinstance(gone, StoredSmartModel) else {"unreadable": gone.why}
+        title = title_of(gone.model) if isinstance(gone, StoredSmartModel) else f"{gone.kind} {gone.name}"
+        with changing("name.delete", title, before=before):
+            await delete_smart_model(self.db, gone.kind, gone.id)
         await self.refresh()
         return gone
 
@@ -209,6 +216,11 @@ class SmartDesk:
         except NameExists as exc:  # somebody else was faster
             raise NameTaken(Conflict(model.kind, model.name)) from exc
         await self.refresh()
+
+
+def title_of(model: SmartModel) -> str:
+    """What the audit log calls it."""
+    return f"{model.kind} {model.name}"
 
 
 def refuse(faults: Sequence[Fault]) -> None:

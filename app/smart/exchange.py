@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from app.core.audit import changing
 from app.core.jsonio import Json
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
 from app.smart.definition import PLURALS, InvalidName, read_definition, written
-from app.smart.desk import SmartDesk, Stored, Unreadable
+from app.smart.desk import SmartDesk, Stored, Unreadable, title_of
 from app.store.smart_models import NameExists, put_smart_models
 
 Key = tuple[Kind, str]
@@ -104,14 +105,23 @@ async def apply_import(desk: SmartDesk, plan: Plan) -> None:
     Raises:
         NameTaken: somebody else has added one of that name meanwhile.
     """
+    if plan.is_empty:
+        return
     changed = {change.before.id: change.model for change in plan.changed}
+    before = [*(change.before.model for change in plan.changed), *(gone.model for gone in plan.deleted)]
+    after = [*plan.added, *changed.values()]
     try:
-        await put_smart_models(desk.db, plan.added, changed, plan.deleted)
+        with changing("name.import", "names", before=_by_title(before), after=_by_title(after)):
+            await put_smart_models(desk.db, plan.added, changed, plan.deleted)
     except NameExists as exc:
         for model in plan.added:
             desk.check_name(model, [each.model for each in await desk.list_all()])
         raise exc
     await desk.refresh()
+
+
+def _by_title(models: Sequence[SmartModel]) -> dict[str, Any]:
+    return {title_of(model): written(model) for model in models}
 
 
 def _read(document: Any) -> dict[Key, SmartModel]:

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.core.cached import CacheEntry
+from app.core.cached import CacheEntry, CachePage
 from app.core.errors import CacheUnavailable
 from app.store.vectors.chroma_link import ChromaLink, ChromaServer
+from app.store.vectors.chroma_listing import Listing, read_place, write_place
 from app.store.vectors.records import place_without_vector, read_entry, write_metadata
 from app.store.vectors.signs import read_vector
 
@@ -137,6 +138,25 @@ class ChromaCacheStore:
             return await there.count() - len(expired["ids"])
 
         return sum(await self._link.do(lambda client: self._both(client, collection, count), _ADMIN_S))
+
+    async def page(
+        self, collection: str, *, text: str = "", after: str | None = None, most: int = 50, vectors: bool = False
+    ) -> CachePage:
+        """Entries to be looked at, the newest first: those with vectors, then the others. It may go through all of them."""
+        kinds = (_VECTORS,) if vectors else (_VECTORS, _NO_VECTORS)
+        listing = Listing(text, most, self._clock(), vectors=vectors)
+        first, above = read_place(after, len(kinds))
+
+        async def work(client: "AsyncFastAPI") -> CachePage:
+            for number, kind in enumerate(kinds[first:], first):
+                bound = above if number == first else None
+                left = await self._with(client, collection, kind, lambda there, bound=bound: listing.read(there, bound))  # type: ignore[misc]
+                if listing.is_full:
+                    more = left or number + 1 < len(kinds)
+                    return CachePage(listing.entries, write_place(number, left or 0) if more else None)
+            return CachePage(listing.entries, None)
+
+        return await self._link.do(work, _ADMIN_S)
 
     async def collections(self) -> Sequence[str]:
         """All of them, sorted."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from app.core.cached import CacheEntry
+from app.core.cached import CacheEntry, CachePage
 from app.core.errors import CacheUnavailable
 from app.store.vectors import rows
 from app.store.vectors.file import VectorFile
@@ -25,6 +25,8 @@ _READ_BUSY_S = 0.2
 _WRITE_BUSY_S = 5.0
 # Writes come after the reply; more than these means that the file does not keep up, and is only a cache.
 _MOST_WAITING = 256
+
+_HIGHEST, _MOST_DIGITS = 2**63 - 1, 19
 
 _LOCKED = "is locked by another process"
 _FULL = "has no room left on its disk"
@@ -44,8 +46,8 @@ _WORDS = {
 class EmbeddedCacheStore:
     """A `CacheStore` in the file at `path`. Whoever makes it calls `aclose`.
 
-    Nothing is opened and no thread runs before the first use. One thread reads and searches, another writes, so that a look-up
-    never waits for a writer; the event loop does neither.
+    Nothing is opened and no thread runs before the first use. One thread reads and searches, another writes, and a third
+    one lists, so that a look-up never waits for a writer or a person; the event loop does neither.
 
     Args:
         memory_bytes: what the signs of the spaces that were searched lately may take.
@@ -57,6 +59,7 @@ class EmbeddedCacheStore:
         self._searcher = Searcher(memory_bytes)
         self._reading = _Desk(path, "cache-reads", _READ_BUSY_S)
         self._writing = _Desk(path, "cache-writes", _WRITE_BUSY_S)
+        self._looking = _Desk(path, "cache-looks", _WRITE_BUSY_S)
 
     async def warm(self) -> None:
         """Open the file and import what searching needs."""
@@ -106,6 +109,16 @@ class EmbeddedCacheStore:
         """How many entries it has."""
         return await self._reading.do(lambda connection: rows.count(connection, collection, self._clock()))
 
+    async def page(
+        self, collection: str, *, text: str = "", after: str | None = None, most: int = 50, vectors: bool = False
+    ) -> CachePage:
+        """Entries to be looked at, the newest first. It may go through all of them, in a thread where no look-up waits."""
+        before = int(after) if after and after.isdecimal() and len(after) < _MOST_DIGITS else _HIGHEST
+        entries, last = await self._looking.do(
+            lambda connection: rows.page(connection, collection, text, before, most, self._clock(), vectors=vectors)
+        )
+        return CachePage(entries, None if last is None else str(last))
+
     async def collections(self) -> Sequence[str]:
         """All of them, sorted."""
         return await self._reading.do(rows.list_collections)
@@ -117,6 +130,7 @@ class EmbeddedCacheStore:
 
     async def aclose(self) -> None:
         """Close the file and end the threads, when what is under way is done."""
+        await self._looking.aclose()
         await self._reading.aclose()
         await self._writing.aclose()
 

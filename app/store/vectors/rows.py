@@ -3,6 +3,7 @@
 import math
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -115,6 +116,23 @@ def count(connection: sqlite3.Connection, collection: str, now: float) -> int:
         (collection, now),
     ).fetchone()
     return int(row[0])
+
+
+def page(
+    connection: sqlite3.Connection, collection: str, text: str, before: int, most: int, now: float, *, vectors: bool
+) -> tuple[list[CacheEntry], int | None]:
+    """Up to `most` entries of lower numbers than `before`, the latest first; and the last one's, None where no more follow."""
+    wanted = text.casefold()
+    connection.create_function("is_wanted", 1, lambda question: wanted in question.casefold())
+    found = connection.execute(
+        f"SELECT {_COLUMNS}, seq{', vector' if vectors else ''} FROM entries"  # noqa: S608 - the columns above
+        f"{' JOIN (SELECT seq, vector FROM vectors) USING (seq)' if vectors else ''}"
+        " WHERE collection = (SELECT number FROM collections WHERE name = ?) AND seq < ? AND expires_at > ?"
+        f"{' AND is_wanted(question)' if wanted else ''} ORDER BY seq DESC LIMIT ?",
+        (collection, before, now, most + 1),
+    ).fetchall()
+    entries = [replace(_read(row), vector=row[12]) if vectors else _read(row) for row in found[:most]]
+    return entries, found[most - 1][11] if len(found) > most else None
 
 
 def list_collections(connection: sqlite3.Connection) -> list[str]:

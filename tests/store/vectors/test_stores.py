@@ -204,3 +204,29 @@ async def test_store_can_be_used_again_after_it_was_warmed(store: CacheStore) ->
     await store.warm()
 
     assert await store.collections() == []
+
+
+async def test_pages_list_entries_from_the_newest_and_search_their_questions(store: CacheStore, clock: Clock) -> None:
+    names = ["Äpfel", "pears", "more ÄPFEL", "plums"]
+    for degrees, name in enumerate(names):
+        await store.put(COLLECTION, entry(name, turned(degrees)))
+    await store.put(COLLECTION, entry("in words", expires_at=NOW + 600))
+    await store.put("another", entry("stranger", turned(1)))
+
+    seen, after = [], None
+    while True:
+        page = await store.page(COLLECTION, after=after, most=2)
+        seen += [each.question for each in page.entries]
+        if (after := page.after) is None:
+            break
+    assert sorted(seen) == sorted([*names, "in words"])
+    assert [name for name in seen if name in names] == names[::-1]
+    assert [each.question for each in (await store.page(COLLECTION, text="äpfel")).entries] == ["more ÄPFEL", "Äpfel"]
+    assert (await store.page("none")).entries == []
+
+    with_vectors = (await store.page(COLLECTION, vectors=True, after="no place", most=3)).entries
+    assert [each.question for each in with_vectors] == names[:0:-1]
+    assert np.allclose(np.frombuffer(with_vectors[-1].vector or b"", "<f4"), np.frombuffer(turned(1), "<f4"), atol=1e-5)
+
+    clock.now = NOW + 61
+    assert [each.question for each in (await store.page(COLLECTION)).entries] == ["in words"]
