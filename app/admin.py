@@ -19,12 +19,14 @@ from app.api.admin.ollama import ollama_servers_router
 from app.api.admin.overview import overview_router
 from app.api.admin.playground import OpenRoute, playground_router
 from app.api.admin.providers import providers_router
+from app.api.admin.routers import routers_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.smart_models import smart_models_router
 from app.api.admin.syncs import syncs_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
 from app.api.admin.users import users_router
+from app.api.surfaces import dialects_of_surfaces
 from app.auth.audit import AuditDesk
 from app.auth.desk import TokenDesk
 from app.auth.users import UserDesk
@@ -34,12 +36,14 @@ from app.desks.ollama import OllamaDesk
 from app.desks.price_sync import MAX_BYTES, PriceSync
 from app.metering.reports import Reports
 from app.metering.requests import Requests
+from app.meters import bodies_key
 from app.model_desk import ModelDesk
 from app.overview import Overview
 from app.parts import Parts
 from app.provider_desk import ProviderDesk
 from app.providers.descriptions import read_openrouter
 from app.providers.download import download
+from app.replay_desk import ReplayDesk
 from app.smart.cache_desk import CacheDesk
 from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer
@@ -82,6 +86,17 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         ollama_servers_router(authorise, OllamaDesk(parts.database, parts.registry, refresh)),
         names_router(authorise, names, Explainer(parts.smart.names), tokens.principal, models.price_now),
         *(smart_models_router(authorise, names, kind) for kind in KINDS),
+        routers_router(
+            authorise,
+            ReplayDesk(
+                parts.database,
+                names,
+                parts.registry,
+                parts.meters.prices,
+                dialects_of_surfaces(),
+                lambda: bodies_key(parts.settings),
+            ),
+        ),
         caches_router(
             authorise,
             CacheDesk(names, parts.smart.caches.store, parts.smart.caches.feedback, parts.smart.caches.collection_of),

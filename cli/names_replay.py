@@ -1,20 +1,21 @@
 """`llm-relay names replay`: what a router would have chosen, and what that would have cost."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.database import Directory, Refused, on_directory
-from cli.names_train import find_router
+from cli.names_desk import desk_of
 from cli.output import show_fields, show_json, show_table
-from cli.period import SINCE_HELP, UNTIL_HELP, Period, read_period
+from cli.period import SINCE_HELP, UNTIL_HELP, read_period
 
 if TYPE_CHECKING:
-    from app.smart.replay import Past, Replay, Tally
+    from app.settings import Settings
+    from app.smart.replay import Replay, Tally
 
-_PAGE = 500
 _EPOCH_DAY = 719_163  # of 1970-01-01, as `date.toordinal` counts
 
 
@@ -48,20 +49,24 @@ def replay(
     period = None if since is None else read_period(since, until)
 
     async def work(directory: Directory) -> "Tally":
-        from app.core.book import Book, Entry
-        from app.smart.replay import Replay
-        from app.store.smart_models import read_smart_models
+        from app.api.surfaces import dialects_of_surfaces
+        from app.replay_desk import ReplayDesk
+        from app.smart.desk import NoSuchName
+        from app.store.selection import Selection
 
         await directory.prices.load()
         await directory.prices.refresh()
-        stored, model = await find_router(directory, router)
-        book = Book(Entry(each.id, each.model, each.learned) for each in await read_smart_models(directory.db))
-        entry = Entry(stored.id, model, stored.learned)
-        replayed = Replay(directory.registry, book, directory.prices, entry, asks=ask)
-        wanted = {"names": [name]} if name else {"routers": [model.name]}
-        pasts = _of_file(directory, file) if file else _of_log(directory, period, wanted)
-        await _decide_all(replayed, pasts)
-        return replayed.tally
+        key = partial(_bodies_key, directory.settings)
+        desk = ReplayDesk(
+            directory.db, desk_of(directory), directory.registry, directory.prices, dialects_of_surfaces(), key
+        )
+        try:
+            if period is None:
+                return await _replay_file(directory, await desk.open(router, asks=ask), file)
+            first, last = (day.toordinal() - _EPOCH_DAY for day in period.days)
+            return (await desk.run(router, Selection(first, last), name=name, asks=ask)).tally
+        except NoSuchName as exc:
+            raise Refused(str(exc)) from exc
 
     tally = on_directory(env_file, work)
     if as_json:
@@ -70,12 +75,7 @@ def replay(
         _show(tally)
 
 
-async def _decide_all(replayed: "Replay", pasts: "AsyncIterator[Past]") -> None:
-    async for past in pasts:
-        await replayed.decide(past)
-
-
-async def _of_file(directory: Directory, file: Path) -> "AsyncIterator[Past]":
+async def _replay_file(directory: Directory, replayed: "Replay", file: Path | None) -> "Tally":
     import time
 
     from app.smart.replay import past_of_lines
@@ -84,52 +84,18 @@ async def _of_file(directory: Directory, file: Path) -> "AsyncIterator[Past]":
         route = directory.registry.find(name)
         return route and directory.prices.price(route.choices[0].target, usage, time.time()).cost
 
+    if file is None:
+        raise Refused("A file is needed.")
     with file.open(encoding="utf-8") as lines:
         for past in past_of_lines(lines, price):
-            yield past
+            await replayed.decide(past)
+    return replayed.tally
 
 
-async def _of_log(
-    directory: Directory, period: Period | None, wanted: Mapping[str, list[str]]
-) -> "AsyncIterator[Past]":
-    from dataclasses import replace
+def _bodies_key(settings: "Settings") -> bytes:
+    from app.metering.sealing import KEY_FILE, parse_key, read_key
 
-    from app.api.surfaces import SURFACES
-    from app.metering.requests import want
-    from app.smart.replay import past_of_row
-    from app.store.pages import read_calls
-    from app.store.selection import Selection
-
-    if period is None:
-        raise Refused("A period is needed.")
-    first, last = (day.toordinal() - _EPOCH_DAY for day in period.days)
-    dialects = {surface.name: surface.dialect for surface in SURFACES.values()} | {"generate": "gemini"}
-    page = want(Selection(first, last, wanted), order="asc")
-    while True:
-        rows, after = await read_calls(directory.db, page, _PAGE)
-        for row in rows:
-            yield past_of_row(row, await _body(directory, row["id"]), dialects)
-        if after is None:
-            return
-        page = replace(page, after=after)
-
-
-async def _body(directory: Directory, request_id: str) -> bytes | None:
-    """What a call asked, where it was kept as a whole and can be read."""
-    from app.metering.bodies import unseal_bodies
-    from app.metering.sealing import KEY_FILE, NotUnsealed, parse_key, read_key
-    from app.store.bodies import find_bodies
-
-    stored = await find_bodies(directory.db, request_id)
-    if stored is None:
-        return None
-    settings = directory.settings
-    key = parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
-    try:
-        bodies = unseal_bodies(key, stored)
-    except NotUnsealed as exc:
-        raise Refused(str(exc)) from exc
-    return bodies.request if len(bodies.request) == bodies.request_bytes else None
+    return parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
 
 
 def _as_json(tally: "Tally") -> Mapping[str, Any]:

@@ -150,6 +150,11 @@ SURFACES: dict[str, Surface] = {
 """Those whose path is the whole address."""
 
 
+def dialects_of_surfaces() -> dict[str, str]:
+    """Whose words the bodies of calls are in that the log has, by the names of surfaces there."""
+    return {surface.name: surface.dialect for surface in SURFACES.values()} | {"generate": "gemini"}
+
+
 def _read_gemini(*, streamed: bool) -> Callable[[bytes, Scope], Asked]:
     return lambda body, scope: read_gemini(body, scope["path_params"]["name"], streamed)
 

@@ -78,7 +78,9 @@ class PairShown(BaseModel):
     id: str = Field(description="What `/wrong` takes.")
     questions: list[str]
     cosine: float
-    differences: list[str] = Field(description="Why no answer is shared, however alike they are; none where no reason is found.")
+    differences: list[str] = Field(
+        description="Why no answer is shared, however alike they are; none where no reason is found."
+    )
     apart: bool = Field(description="Somebody said that they must not share an answer.")
 
 

@@ -29,9 +29,11 @@ class Augmentor(SmartModel):
     search_provider_url: str | None = Field(
         default=None, max_length=500, description="Of SearXNG or Parallel, in place of SEARXNG_URL or Parallel's own."
     )
-    max_search_results: int = Field(default=5, ge=1, le=50)
-    max_scrape_urls: int = Field(default=3, ge=0, le=20)
-    max_context_tokens: int = Field(default=4000, ge=100, le=200_000)
+    max_search_results: int = Field(default=5, ge=1, le=50, description="Of each search.")
+    max_scrape_urls: int = Field(default=3, ge=0, le=20, description="Pages of a call that are read.")
+    max_context_tokens: int = Field(
+        default=4000, ge=100, le=200_000, description="Of what was found, so much is put before the question."
+    )
     inject_as: Literal["user", "system"] = Field(default="user", description="The role of what was found.")
     time_budget_ms: int = Field(default=15_000, ge=1, le=MOST_MS, description="For the decision, searches and pages.")
 

@@ -33,15 +33,17 @@ class Cache(SmartModel):
     judge_model: Model | None = Field(
         default=None, description="Decides where the cosine lies between both thresholds."
     )
-    judge_threshold: float = Field(default=0.85, ge=0, le=1)
-    match_system_prompt: bool = True
-    match_last_message_only: bool = False
+    judge_threshold: float = Field(default=0.85, ge=0, le=1, description="Cosine from which the judge is asked.")
+    match_system_prompt: bool = Field(default=True, description="Answers are shared under the same system prompt only.")
+    match_last_message_only: bool = Field(
+        default=False, description="What was said before the last message does not matter."
+    )
     share: Share = Field(
         default="user", description="Who gets whose answers: each user their own, all of a tag, everyone."
     )
-    ttl_hours: float = Field(default=168, gt=0, le=87_600)
-    min_cached_tokens: int = Field(default=50, ge=0, le=MOST_TOKENS)
-    max_cached_tokens: int = Field(default=4000, ge=1, le=MOST_TOKENS)
+    ttl_hours: float = Field(default=168, gt=0, le=87_600, description="For how long an answer is given again.")
+    min_cached_tokens: int = Field(default=50, ge=0, le=MOST_TOKENS, description="Shorter answers are not kept.")
+    max_cached_tokens: int = Field(default=4000, ge=1, le=MOST_TOKENS, description="Longer answers are not kept.")
     coalesce: bool = Field(default=False, description="The same asked at the same time is asked once.")
     time_budget_ms: int = Field(default=300, ge=1, le=MOST_MS, description="For the look-up.")
 

@@ -28,7 +28,9 @@ class Rule(BaseModel):
     min_tokens: int | None = Field(
         default=None, ge=0, le=MOST_TOKENS, description="The request is estimated to have so many, or more."
     )
-    max_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
+    max_tokens: int | None = Field(
+        default=None, ge=0, le=MOST_TOKENS, description="The request is estimated to have so many, or fewer."
+    )
     images: bool | None = Field(default=None, description="It holds pictures, or none.")
     tools: bool | None = Field(default=None, description="It offers tools, or none.")
     pattern: str | None = Field(
@@ -61,7 +63,11 @@ class Router(SmartModel):
     designator_model: Model | None = Field(default=None, description="`provider/model` that picks the candidate.")
     purpose: str | None = Field(default=None, max_length=4000, description="What the designator is told to pick by.")
     candidates: tuple[Candidate, ...] = Field(min_length=2, max_length=50)
-    strategy: RouterStrategy = "per_request"
+    strategy: RouterStrategy = Field(
+        default="per_request",
+        description="A designator picks, for each request or once for a session; or the price, the speed, a rule, or what was"
+        " learned.",
+    )
     fallback_model: Model = Field(description="Where no candidate is left, or the designator fails.")
     session_ttl_s: int = Field(
         default=3600,
