@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.admin.authorise import Authorise
+from app.api.admin.authorise import FOR_VIEWERS, Authorise
 from app.api.admin.models import PriceInForce, price_in_force
 from app.api.admin.refused import InvalidParameters, refusing
 from app.api.admin.smart_models import TAKEN, refusing_names
@@ -14,10 +14,12 @@ from app.auth.issue import NoSuchToken
 from app.core.call import Target
 from app.core.errors import InvalidRequest
 from app.core.principal import Principal
+from app.core.smart import KINDS, Kind
 from app.metering.prices import Found
 from app.smart.desk import SmartDesk
 from app.smart.exchange import Plan, apply_import, export_names, plan_import
 from app.smart.explain import Explainer, Way
+from app.smart.forms import Setting, fields_of
 
 FindPrincipal = Callable[[str], Awaitable[Principal]]
 """Who a token's id stands for; raises `NoSuchToken`."""
@@ -127,7 +129,11 @@ def names_router(
                 await apply_import(desk, plan)
         return show_plan(plan)
 
-    @router.post("/explain", summary="The way that a call would go; nothing is sent")
+    @router.get("/forms", summary="What can be set of each kind, for whoever makes a form of it")
+    async def forms() -> dict[Kind, list[Setting]]:
+        return {kind: fields_of(kind) for kind in KINDS}
+
+    @router.post("/explain", summary="The way that a call would go; nothing is sent", openapi_extra=FOR_VIEWERS)
     async def explain(question: Question) -> Explanation:
         with refusing({NoSuchToken: InvalidParameters, InvalidRequest: InvalidParameters}):
             principal = None if question.token_id is None else await find_principal(question.token_id)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
-from app.api.admin.authorise import Authorise
+from app.api.admin.authorise import FOR_VIEWERS, Authorise
 from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.errors import RelayError
@@ -163,7 +163,9 @@ def smart_models_router(authorise: Authorise, desk: SmartDesk, kind: Kind) -> AP
     one, several = f"{_article(kind)} {kind}", plural
     router.get("", summary=f"All {several}", response_model=page)(list_all)
     router.post("", summary=f"Add {one}", status_code=201, response_model=shown, responses=TAKEN)(add)
-    router.post("/validate", responses=_UNKNOWN, summary=f"Whether {one} could be added so")(validate)
+    router.post("/validate", responses=_UNKNOWN, summary=f"Whether {one} could be added so", openapi_extra=FOR_VIEWERS)(
+        validate
+    )
     router.get(path, summary=f"One of the {several}, by its id or name", response_model=shown)(show)
     router.put(path, summary=f"Define {one} anew", response_model=shown, responses=TAKEN)(put)
     router.patch(path, summary=f"Change {one}", response_model=shown, responses=TAKEN)(patch)
