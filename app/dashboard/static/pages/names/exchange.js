@@ -1,0 +1,66 @@
+// Bringing in names from a document: what that changes is shown first.
+
+import { ApiError, api, component, toast } from "../../relay.js";
+import { tell } from "./kinds.js";
+
+component("importer", () => ({
+  text: "",
+  replace: false,
+  fault: "",
+  plan: null,
+  rows: [],
+
+  get isPlanned() { return this.plan !== null; },
+  get isEmpty() { return this.isPlanned && !this.rows.length; },
+  get isReady() { return this.isPlanned && this.rows.length > 0; },
+
+  open() {
+    Object.assign(this, { text: "", replace: false, fault: "" });
+    this.forget();
+    this.$refs.dialog.showModal();
+  },
+
+  close() { this.$refs.dialog.close(); },
+
+  /** What was planned is no longer what would be done. */
+  forget() {
+    this.plan = null;
+    this.rows = [];
+  },
+
+  async read(event) {
+    const [file] = event.target.files;
+    if (file) this.text = await file.text();
+    this.forget();
+  },
+
+  async look() {
+    this.plan = await this.send(true);
+    this.rows = this.plan ? rowsOf(this.plan) : [];
+  },
+
+  async bringIn() {
+    if (!(await this.send(false))) return;
+    toast("Brought in.");
+    this.close();
+    tell("name-saved", {});
+  },
+
+  async send(isDry) {
+    this.fault = "";
+    try {
+      const query = { replace: this.replace, dry_run: isDry };
+      return await api("names/import", { method: "POST", body: JSON.parse(this.text), query });
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
+      this.fault = error instanceof SyntaxError ? `This is no JSON: ${error.message}` : error.message;
+      return null;
+    }
+  },
+}));
+
+function rowsOf({ added, changed, deleted }) {
+  const told = [["add", "good", added], ["change", "", changed], ["delete", "bad", deleted]];
+  return told.flatMap(([what, style, names]) =>
+    names.map((each) => ({ key: `${what} ${each.kind} ${each.name}`, what, style, ...each, fields: (each.fields ?? []).join(", ") })));
+}

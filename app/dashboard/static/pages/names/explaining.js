@@ -1,0 +1,70 @@
+// The way that a request would go, told step by step; nothing is sent to a provider.
+
+import { usd } from "../../format.js";
+import { ApiError, api, component } from "../../relay.js";
+
+const DEEPEST = 8;
+
+component("explainer", () => ({
+  name: "",
+  message: "Hello",
+  token: "",
+  raw: "",
+  tokens: [],
+  resolved: "",
+  steps: [],
+  fault: "",
+  asking: false,
+
+  get isAnswered() { return this.steps.length > 0; },
+
+  async open(event) {
+    if (event.detail.name) this.name = event.detail.name;
+    this.tokens = await api("tokens").then((found) => found.tokens, () => []);
+    if (event.detail.name) await this.ask();
+  },
+
+  async ask() {
+    this.fault = "";
+    this.asking = true;
+    try {
+      const found = await api("names/explain", { method: "POST", body: { request: this.request(), token_id: this.token || null } });
+      this.resolved = found.resolved;
+      this.steps = [...steps(found.way, 0, false)];
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
+      this.steps = [];
+      this.fault = error instanceof SyntaxError ? `The request is no JSON: ${error.message}` : error.message;
+    }
+    this.asking = false;
+  },
+
+  request() {
+    const request = this.raw.trim() ? JSON.parse(this.raw) : { messages: [{ role: "user", content: this.message }] };
+    return this.name.trim() ? { ...request, model: this.name.trim() } : request;
+  },
+}));
+
+/** The tree as lines, each with its depth. */
+function* steps(way, depth, isOther) {
+  yield {
+    style: `depth-${Math.min(depth, DEEPEST)}`,
+    other: isOther ? "or" : "",
+    name: way.name,
+    title: way.kind === null ? "" : way.smart_model === null ? way.kind : `${way.kind} ${way.smart_model}`,
+    notes: way.notes,
+    asks: way.asks,
+    candidates: way.candidates.map(({ model, reason }) => ({
+      model, words: reason === null ? "may be chosen" : `out: ${reason}`, style: reason === null ? "good" : "warning",
+    })),
+    targets: way.targets.map(({ provider, model, price }) => ({ name: `${provider}/${model}`, price: priced(price) })),
+    error: way.error ?? "",
+  };
+  for (const [index, each] of way.leads_to.entries()) yield* steps(each, depth + 1, index > 0);
+}
+
+function priced(price) {
+  const { input, output } = price;
+  if ((input ?? null) === null && (output ?? null) === null) return "no price is known";
+  return `${usd(input)} in, ${usd(output)} out, per million tokens`;
+}
