@@ -14,6 +14,7 @@ from app.api.admin.authorise import Authorise
 from app.api.admin.caches import caches_router
 from app.api.admin.live import live_router
 from app.api.admin.models import catalog_router
+from app.api.admin.monitors import monitors_router
 from app.api.admin.names import names_router
 from app.api.admin.ollama import ollama_servers_router
 from app.api.admin.overview import overview_router
@@ -75,6 +76,7 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         usage_router(authorise, Reports(parts.database), Requests(parts.database)),
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),
+        monitors_router(authorise, parts.monitors.operators),
         users_router(authorise, UserDesk(parts.database)),
         providers_router(
             authorise,

@@ -14,6 +14,7 @@ from app.monitors.expiry import Expiry
 from app.monitors.feed import EventFeed
 from app.monitors.fetching import Fetcher
 from app.monitors.forwarding import Forwarder, new_forward_secret
+from app.monitors.operators import Lack, OperatorDesk
 from app.monitors.parallel import ParallelMonitors
 from app.monitors.pending import FETCH_S, PendingUpdates
 from app.monitors.reconciling import Reconciler
@@ -40,6 +41,7 @@ class MonitorService:
 
     creation: Creation
     desk: MonitorDesk
+    operators: OperatorDesk
     expiry: Expiry
     reconciler: Reconciler
     receiver: Receiver
@@ -131,9 +133,24 @@ def open_monitors(
     fetcher = Fetcher(database, remote, is_set_up, on_fetched=on_fetched, on_given_up=on_given_up)
     receiver = Receiver(database, webhook_secrets, insecure=own.webhook_insecure, on_stored=fetcher.wake)
     pending = PendingUpdates(database, lambda username: fetcher.fetch_pending(username, FETCH_S))
+
+    def lacks() -> list[Lack]:
+        found = []
+        if not is_set_up():
+            found.append(Lack(PARALLEL_KEYS[0], "Parallel has no API key: no monitor can be created, ended or asked."))
+        if own.webhook_url is None:
+            found.append(
+                Lack("MONITOR_WEBHOOK_URL", "Parallel has no address to report to: no monitor can be created.")
+            )
+        if not webhook_secrets() and not own.webhook_insecure:
+            found.append(Lack(WEBHOOK_SECRET, "What Parallel reports cannot be verified, and is refused."))
+        return found
+
+    operators = OperatorDesk(database, desk, creation, reconciler, lacks=lacks, on_asked=fetcher.wake)
     return MonitorService(
         creation,
         desk,
+        operators,
         Expiry(database, ending),
         reconciler,
         receiver,

@@ -35,23 +35,16 @@ def show_group(group: Mapping[str, Any]) -> None:
 
 def show_webhook(webhook: "TakenWebhook", *, as_json: bool) -> None:
     """One that was taken."""
-    from app.core.moments import write_moment
-    from app.store.times import from_ms
+    from app.monitors.telling import told_webhook
 
-    at = write_moment(from_ms(webhook.received_at))
-    told = {
-        "received_at": at,
-        "webhook_id": webhook.webhook_id,
-        "type": webhook.type,
-        "monitor_id": webhook.parallel_id,
-        "event_group_id": webhook.event_group_id,
-        "result": webhook.result,
-    }
+    told = told_webhook(webhook)
     if as_json:
         typer.echo(json.dumps(told))
     else:
         group = f"  {webhook.event_group_id}" if webhook.event_group_id else ""
-        typer.echo(f"{to_the_second(at)}  {webhook.type}  {webhook.parallel_id}{group}  {webhook.result}")
+        typer.echo(
+            f"{to_the_second(told['received_at'])}  {webhook.type}  {webhook.parallel_id}{group}  {webhook.result}"
+        )
 
 
 def delivery_row(told: Mapping[str, Any]) -> list[str]:

@@ -66,16 +66,13 @@ def create(
         "metadata": _parse(metadata_json),
     }
 
-    async def work(service: "MonitorService", db: "Database") -> dict[str, Any]:
+    async def work(service: "MonitorService", _db: "Database") -> dict[str, Any]:
         from app.monitors.asked import read_asked, read_event_types
         from app.monitors.remote import EVENT_TYPES
-        from app.store.tokens import list_tokens
 
         asked = read_asked({name: value for name, value in wanted.items() if value is not None})
         types = read_event_types(event_types.split(",")) if event_types is not None else EVENT_TYPES
-        if username not in {token.username for token in await list_tokens(db)}:
-            raise ValueError(f"There is no user {username!r} with a token; 'llm-relay users list' shows all.")
-        return told_created(await service.creation.create(username, asked, webhook_url=webhook_url, event_types=types))
+        return told_created(await service.operators.create(username, asked, webhook_url=webhook_url, event_types=types))
 
     told = _run(env_file, work)
     if as_json:
@@ -121,8 +118,8 @@ def events(
     from app.monitors.telling import told_events
 
     async def work(service: "MonitorService", _db: "Database") -> list[dict[str, Any]]:
-        found = await service.desk.show(None, monitor)
-        return [told_events(each, found.handle) for each in await service.desk.events(None, found.id, limit)]
+        found, groups = await service.operators.events(monitor, limit)
+        return [told_events(each, found.handle) for each in groups]
 
     told = _run(env_file, work)
     if as_json:
@@ -140,7 +137,7 @@ def cancel(monitor: Handle, as_json: AsJson = False, env_file: EnvFile = None) -
     from app.monitors.telling import told_monitor
 
     async def work(service: "MonitorService", _db: "Database") -> "Monitor":
-        return await service.desk.cancel(None, monitor)
+        return await service.operators.cancel(monitor)
 
     told = told_monitor(_run(env_file, work))
     if as_json:
@@ -156,7 +153,7 @@ def trigger(monitor: Handle, env_file: EnvFile = None) -> None:
     """Have a monitor run now, beside its usual runs."""
 
     async def work(service: "MonitorService", _db: "Database") -> "Monitor":
-        return await service.desk.trigger(None, monitor)
+        return await service.operators.trigger(monitor)
 
     typer.echo(f"{_run(env_file, work).handle} runs now.")
 
@@ -164,7 +161,7 @@ def trigger(monitor: Handle, env_file: EnvFile = None) -> None:
 @app.command()
 def reconcile(as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Bring the monitors here and those at Parallel together; a running server does it hourly."""
-    done = _run(env_file, lambda service, _db: service.reconciler.reconcile())
+    done = _run(env_file, lambda service, _db: service.operators.reconcile())
     told = {"closed": done.closed, "cancelled": done.cancelled, "failed": done.failed, "given_up": done.given_up}
     if as_json:
         show_json(told)
@@ -191,7 +188,7 @@ def deliveries(
     from app.monitors.telling import told_delivery
 
     async def work(service: "MonitorService", _db: "Database") -> list[dict[str, Any]]:
-        return [told_delivery(each) for each in await service.desk.deliveries(None, monitor, limit)]
+        return [told_delivery(each) for each in await service.operators.deliveries(monitor, limit)]
 
     told = _run(env_file, work)
     if as_json:
@@ -212,7 +209,7 @@ def replay(
     """Have something passed on again, however it ended; a running server sends it within seconds."""
 
     async def work(service: "MonitorService", _db: "Database") -> str:
-        return (await service.desk.replay(None, monitor, delivery)).id
+        return (await service.operators.replay(monitor, delivery)).id
 
     typer.echo(f"{_run(env_file, work)} is sent again.")
 

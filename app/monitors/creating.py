@@ -4,8 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
+from app.core.audit import changing
 from app.core.errors import RelayError, Unavailable, UpstreamFailure
 from app.monitors.asked import MOST_VALUE_CHARACTERS, AskedMonitor
 from app.monitors.ending import Ending
@@ -134,7 +136,8 @@ class Creation:
             await self._note_failure(monitor, exc.message)
             raise
         try:
-            replaced = await activate(self._database, monitor, remote.id, most=self._per_user, now=self._clock())
+            with _noted(monitor, remote.id):
+                replaced = await activate(self._database, monitor, remote.id, most=self._per_user, now=self._clock())
         except DatabaseUnavailable as exc:
             if not exc.in_doubt:  # else it may be active, and the reconciler finds out
                 await self._undo(monitor, remote.id, str(exc))
@@ -188,3 +191,12 @@ class Creation:
             log.warning("monitor %s could not be cancelled either, and will be later: %s", parallel_id, exc.message)
             return
         await self._note_failure(monitor, "The database could not keep it.")
+
+
+def _noted(monitor: Monitor, parallel_id: str) -> AbstractContextManager[object]:
+    """That an operator made it is written down with it; what users make is theirs."""
+    if monitor.token_id is not None:
+        return nullcontext()
+    told = ("username", "query", "frequency", "processor")
+    after = {name: getattr(monitor, name) for name in told} | {"forwarded": monitor.forward_url is not None}
+    return changing("monitor.create", parallel_id, after=after)

@@ -134,8 +134,8 @@ class MonitorDesk:
         monitor = await self.show(username, handle)
         return await list_deliveries(self._database, monitor.id, most)
 
-    async def replay(self, username: str | None, handle: str, delivery_id: str) -> Delivery:
-        """Have one sent again, however it ended.
+    async def find_delivery(self, username: str | None, handle: str, delivery_id: str) -> Delivery:
+        """One of them.
 
         Raises:
             NoSuchMonitor: as `show`.
@@ -145,6 +145,15 @@ class MonitorDesk:
         found = await find_delivery(self._database, delivery_id)
         if found is None or found.monitor_id != monitor.id:
             raise NoSuchDelivery(f"The monitor {handle!r} has no delivery {delivery_id!r}.", param="delivery_id")
+        return found
+
+    async def replay(self, username: str | None, handle: str, delivery_id: str) -> Delivery:
+        """Have one sent again, however it ended.
+
+        Raises:
+            NoSuchMonitor, NoSuchDelivery: as `find_delivery`.
+        """
+        found = await self.find_delivery(username, handle, delivery_id)
         await replay_delivery(self._database, delivery_id, self._clock())
         self._on_replay()
         return await find_delivery(self._database, delivery_id) or found

@@ -1,5 +1,7 @@
 """How monitors and what they found are told: as JSON, by the API and by commands."""
 
+from urllib.parse import urlsplit
+
 from app.core.jsonio import Json
 from app.core.moments import write_moment
 from app.monitors.asked import cadence_of, hours_of
@@ -7,6 +9,7 @@ from app.monitors.creating import Created
 from app.store.monitors.deliveries import Delivery
 from app.store.monitors.events import ListedGroup
 from app.store.monitors.rows import Monitor
+from app.store.monitors.webhooks import TakenWebhook
 from app.store.times import MS_PER_HOUR, from_ms
 
 
@@ -28,6 +31,13 @@ def told_monitor(monitor: Monitor) -> dict[str, Json]:
         "last_error": monitor.last_error,
         "forward_url": monitor.forward_url,
     }
+
+
+def told_for_operators(monitor: Monitor) -> dict[str, Json]:
+    """The same for those who manage all of them: with our id, and of the address that it is forwarded to the host alone."""
+    told = told_monitor(monitor)
+    url = told.pop("forward_url")
+    return told | {"id": monitor.id, "forwards_to": urlsplit(url).hostname if url else None}
 
 
 def told_created(created: Created) -> dict[str, Json]:
@@ -67,6 +77,18 @@ def told_delivery(delivery: Delivery) -> dict[str, Json]:
         "attempts": delivery.attempts,
         "next_attempt_at": _moment(delivery.retry_at),
         "log": [each | {"at": _moment(each["at"])} for each in delivery.log],
+    }
+
+
+def told_webhook(webhook: TakenWebhook) -> dict[str, Json]:
+    """One of Parallel's, and what came of it."""
+    return {
+        "received_at": _moment(webhook.received_at),
+        "webhook_id": webhook.webhook_id,
+        "type": webhook.type,
+        "monitor_id": webhook.parallel_id,
+        "event_group_id": webhook.event_group_id,
+        "result": webhook.result,
     }
 
 

@@ -41,6 +41,10 @@ _GIVE_UP = (
     "UPDATE monitor_events SET attempts = attempts + 1, last_error = :error, retry_at = NULL, gave_up_at = :now"  # noqa: S608 - our words
     f" {_MINE} RETURNING event_group_id"
 )
+_ASK_AGAIN = (
+    "UPDATE monitor_events SET attempts = 0, retry_at = :now, gave_up_at = NULL"
+    " WHERE event_group_id = :event_group_id AND monitor_id = :monitor_id AND fetched_at IS NULL RETURNING event_group_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,12 @@ async def put_back(db: Database, claim: Claim, error: str) -> None:
 async def give_up(db: Database, claim: Claim, error: str, now: int) -> bool:
     """Keep that nobody asks any more; False where somebody else does."""
     return bool(await _end(db, _GIVE_UP, claim, error=storable(error), now=now))
+
+
+async def ask_again(db: Database, monitor_id: str, event_group_id: str, now: int) -> bool:
+    """Have one that is not here asked for at once and as if for the first time, also where it was given up; False where there is none."""
+    values = {"monitor_id": monitor_id, "event_group_id": event_group_id, "now": now}
+    return bool(await db.transact(lambda statements: statements.rows(_ASK_AGAIN, values)))
 
 
 async def _claim(

@@ -196,6 +196,11 @@ async def is_creation_overdue(db: Database, before: int) -> bool:
     return bool(await db.transact(lambda statements: statements.rows(_OVERDUE, {"before": before}), writes=False))
 
 
+async def select_monitors(db: Database, rest: str, values: dict[str, object]) -> list[Monitor]:
+    """Those of a query whose SQL after the table's name is `rest`."""
+    return await _select(db, f"{_SELECT} {rest}", values)
+
+
 async def _select(db: Database, sql: str, values: dict[str, object]) -> list[Monitor]:
     rows = await db.transact(lambda statements: statements.rows(sql, values), writes=False)
     return [_read(row) for row in rows]

@@ -32,10 +32,10 @@ _NOTE_RUN = (
     " WHERE id = :monitor AND (last_run_at IS NULL OR last_run_at <= :ran_at)"
 )
 _KEEP_RESULT = "UPDATE monitor_webhooks SET result = :result WHERE webhook_id = :webhook_id"
-_SINCE = (
-    "SELECT webhook_id, received_at, type, parallel_id, event_group_id, result FROM monitor_webhooks"
-    " WHERE received_at >= :since ORDER BY received_at, webhook_id LIMIT :most"
-)
+_SELECT = "SELECT webhook_id, received_at, type, parallel_id, event_group_id, result FROM monitor_webhooks"
+_SINCE = f"{_SELECT} WHERE received_at >= :since ORDER BY received_at, webhook_id LIMIT :most"
+_LAST = f"{_SELECT} ORDER BY received_at DESC, webhook_id LIMIT :most"
+_LAST_OF = f"{_SELECT} WHERE parallel_id = :parallel_id ORDER BY received_at DESC, webhook_id LIMIT :most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,14 @@ async def webhooks_since(db: Database, since: int, most: int) -> list[TakenWebho
     """
     values = {"since": since, "most": most}
     rows = await db.transact(lambda statements: statements.rows(_SINCE, values), writes=False)
+    return [TakenWebhook(*row) for row in rows]
+
+
+async def last_webhooks(db: Database, parallel_id: str | None, most: int) -> list[TakenWebhook]:
+    """The newest first: those about one monitor, by Parallel's id, or all."""
+    values: dict[str, object] = {"most": most} if parallel_id is None else {"most": most, "parallel_id": parallel_id}
+    sql = _LAST if parallel_id is None else _LAST_OF
+    rows = await db.transact(lambda statements: statements.rows(sql, values), writes=False)
     return [TakenWebhook(*row) for row in rows]
 
 

@@ -51,6 +51,7 @@ class MonitorRow(Row, table=True):
 
     __table_args__ = (
         UniqueConstraint("username", "slot", name="uq_monitors_username_slot"),
+        Index("ix_monitors_created_at", "created_at"),
         Index("ix_monitors_username_created_at", "username", "created_at"),
         Index("ix_monitors_status_expires_at", "status", "expires_at"),
         Index("ix_monitors_retry_at", "retry_at"),
@@ -75,7 +76,10 @@ class MonitorWebhookRow(Row, table=True):
     event_group_id: str | None = Field(default=None, max_length=200)
     result: str = Field(max_length=16)
 
-    __table_args__ = (Index("ix_monitor_webhooks_received_at", "received_at"),)
+    __table_args__ = (
+        Index("ix_monitor_webhooks_received_at", "received_at"),
+        Index("ix_monitor_webhooks_parallel_id_received_at", "parallel_id", "received_at"),
+    )
 
 
 class MonitorEventRow(Row, table=True):

@@ -1,1 +1,99 @@
-import "../relay.js";
+import { api, component, confirm, copy, keepInAddress, part, readAddress, role, telling, toast } from "../relay.js";
+import { detail } from "./monitors/detail.js";
+import { form } from "./monitors/form.js";
+import { kindOf, short, stateOf } from "./monitors/words.js";
+
+const list = () => ({
+  loading: true,
+  reconciling: false,
+  monitors: [],
+  users: [],
+  missing: [],
+  outcome: { kind: "", lines: [] },
+  next: null,
+  q: "",
+  username: "",
+  status: "",
+  kindOf,
+  short,
+  stateOf,
+
+  get isFiltered() { return Boolean(this.q || this.username || this.status); },
+  get isEmpty() { return !this.loading && this.monitors.length === 0; },
+
+  async init() {
+    const said = readAddress();
+    for (const name of ["q", "username", "status"]) this[name] = said[name]?.[0] ?? "";
+    const setup = telling(() => api("monitors/setup")).then((found) => { this.missing = found?.missing ?? []; });
+    const users = telling(() => api("users")).then((found) => { this.users = (found?.users ?? []).map((each) => each.username); });
+    await Promise.all([setup, users, this.load(), said.monitor ? this.open(said.monitor[0]) : null]);
+  },
+
+  keep() {
+    keepInAddress({ q: this.q, username: this.username, status: this.status, monitor: this.shown.id });
+  },
+
+  async load() {
+    this.keep();
+    this.monitors = [];
+    this.next = null;
+    await this.more();
+  },
+
+  async more() {
+    this.loading = true;
+    const { q, username, status, next: cursor } = this;
+    const page = await telling(() => api("monitors", { query: { q, username, status, cursor } }));
+    this.monitors = this.monitors.concat(page?.monitors ?? []);
+    this.next = page?.next_cursor ?? null;
+    this.loading = false;
+  },
+
+  /** Show what became of one, in the list and where it is open. */
+  changed(monitor) {
+    if (!monitor) return;
+    this.monitors = this.monitors.map((each) => (each.id === monitor.id ? monitor : each));
+    if (this.shown.id === monitor.id) this.shown = monitor;
+  },
+
+  async trigger(monitor) {
+    const found = await telling(() => api(`monitors/${part(monitor.id)}/trigger`, { method: "POST" }));
+    if (found) toast("It runs now; what it finds comes within minutes.");
+    this.changed(found);
+  },
+
+  async cancel(monitor) {
+    const sure = await confirm("Cancel this monitor?", `“${short(monitor.query)}” of ${short(monitor.username)} runs no more. What it found stays.`, "Cancel monitor");
+    if (!sure) return;
+    const found = await telling(() => api(`monitors/${part(monitor.id)}`, { method: "DELETE" }));
+    if (found?.status === "cancelling") toast("Parallel has not agreed yet, and is asked again.", "");
+    else if (found) toast("The monitor has ended.");
+    this.changed(found);
+  },
+
+  async reconcile() {
+    this.reconciling = true;
+    const done = await telling(() => api("monitors/reconcile", { method: "POST" }));
+    this.reconciling = false;
+    if (!done) return;
+    this.outcome = outcomeOf(done);
+    await this.load();
+  },
+});
+
+function outcomeOf(done) {
+  const failed = Object.entries(done.failed).map(([id, why]) => `${id}: cannot be reconciled now: ${why}`);
+  const lines = [
+    ...done.closed.map((id) => `${id}: not active at Parallel any more, closed here`),
+    ...done.cancelled.map((id) => `${id}: active at Parallel but not here, cancelled there`),
+    ...done.given_up.map((id) => `${id}: never came to be`),
+    ...failed,
+  ];
+  if (!lines.length) return { kind: "good", lines: ["Both sides agree."] };
+  return { kind: failed.length ? "warning" : "good", lines };
+}
+
+component("monitors", () => {
+  const parts = [list(), detail({ api, part, role, telling, toast }), form({ api, copy, telling, toast })];
+  return Object.defineProperties({}, Object.assign({}, ...parts.map(Object.getOwnPropertyDescriptors)));
+});

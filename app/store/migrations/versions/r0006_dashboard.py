@@ -1,4 +1,4 @@
-"""The dashboard: who may use it, what they changed and set, live calls, and how long first bytes take."""
+"""The dashboard: who may use it, what they changed and set, live calls, how long first bytes take, and monitors of all users."""
 
 from collections import Counter
 from itertools import islice
@@ -64,10 +64,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     _count_first_bytes(op.get_bind())
+    op.create_index("ix_monitors_created_at", "monitors", ["created_at"])
+    op.create_index("ix_monitor_webhooks_parallel_id_received_at", "monitor_webhooks", ["parallel_id", "received_at"])
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("ix_monitor_webhooks_parallel_id_received_at", "monitor_webhooks")
+    op.drop_index("ix_monitors_created_at", "monitors")
     for table in (
         "usage_first_bytes",
         "live_stops",

@@ -1,0 +1,84 @@
+// One monitor in a dialog: what is known of it, and what can be done again.
+
+import { short } from "./words.js";
+
+export const detail = ({ api, part, role, telling, toast }) => ({
+  shown: {},
+  tab: "events",
+  groups: [],
+  webhooks: [],
+  deliveries: [],
+
+  get canEnd() { return role === "admin" && this.shown.status === "active"; },
+
+  get tabs() {
+    return [["events", "Found", this.groups], ["webhooks", "Webhooks", this.webhooks], ["deliveries", "Passed on", this.deliveries]]
+      .map(([key, title, rows]) => ({ key, title, count: rows.length, tabId: this.tabIdOf(key) }));
+  },
+
+  get title() { return `Monitor of ${short(this.shown.username)}`; },
+
+  wordOf(state) { return state.replace("_", " "); },
+
+  attemptOf(attempt) { return attempt.error || `status ${attempt.status}`; },
+
+  pick(key) { this.tab = key; },
+
+  tabIdOf(key) { return `monitor-tab-${key}`; },
+
+  /** The arrow keys go through the tabs, as in every list of tabs. */
+  nextTab(event) {
+    const keys = this.tabs.map((each) => each.key);
+    const step = event.key === "ArrowLeft" ? keys.length - 1 : 1;
+    this.tab = keys[(keys.indexOf(this.tab) + step) % keys.length];
+    this.$nextTick(() => document.getElementById(this.tabIdOf(this.tab)).focus());
+  },
+
+  async open(id) {
+    this.shown = { id };
+    this.tab = "events";
+    [this.groups, this.webhooks, this.deliveries] = [[], [], []];
+    const monitor = await telling(() => api(`monitors/${part(id)}`));
+    if (!monitor) { this.closed(); return; }
+    this.shown = monitor;
+    await this.read();
+    document.getElementById("monitor").showModal();
+    this.keep();
+  },
+
+  async read() {
+    const of = (what, limit) => telling(() => api(`monitors/${part(this.shown.id)}/${what}`, { query: { limit } }));
+    const [events, webhooks, deliveries] = await Promise.all([of("events", 50), of("webhooks", 50), of("deliveries", 50)]);
+    this.groups = events?.event_groups ?? [];
+    this.webhooks = webhooks?.webhooks ?? [];
+    this.deliveries = deliveries?.deliveries ?? [];
+  },
+
+  close() { document.getElementById("monitor").close(); },
+
+  closed() {
+    this.shown = {};
+    this.keep();
+  },
+
+  canFetch(group) { return role === "admin" && ["waiting", "given_up"].includes(group.state); },
+
+  errorOf(group) {
+    if (group.state === "given_up") return `Given up after ${group.attempts} attempts: ${group.last_error}`;
+    return group.state === "waiting" ? `Not here yet (${group.attempts} attempts): ${group.last_error}` : group.last_error;
+  },
+
+  async fetchAgain(group) {
+    const path = `monitors/${part(this.shown.id)}/events/${part(group.event_group_id)}/fetch`;
+    if (await telling(() => api(path, { method: "POST" })) === undefined) return;
+    toast("Parallel is asked for it again.");
+    await this.read();
+  },
+
+  async replay(delivery) {
+    const path = `monitors/${part(this.shown.id)}/deliveries/${part(delivery.delivery_id)}/replay`;
+    if (!await telling(() => api(path, { method: "POST" }))) return;
+    toast("It is sent again within seconds.");
+    await this.read();
+  },
+});

@@ -1,0 +1,25 @@
+// How the states of monitors, of what they found and of what was passed on are written.
+
+const KINDS = {
+  active: "good", delivered: "good", creating: "warning", cancelling: "warning", waiting: "warning", pending: "warning",
+  failed: "critical", given_up: "critical",
+};
+const REASONS = {
+  user: "cancelled", replaced: "replaced by another", expired: "its time was over", user_gone: "its user has no token",
+  gone: "gone at Parallel", failed: "could not be created",
+};
+const SHORT = 160;
+
+/** Which colour a state's badge has. */
+export const kindOf = (state) => KINDS[state] ?? "";
+
+/** The state of a monitor, with why. */
+export function stateOf(monitor) {
+  const why = REASONS[monitor.reason];
+  return why && monitor.status !== "active" ? `${monitor.status}: ${why}` : monitor.status ?? "";
+}
+
+/** A text that may be of any length, as a row of a table has room for. */
+export function short(text) {
+  return !text ? "" : text.length > SHORT ? `${text.slice(0, SHORT)}…` : text;
+}
