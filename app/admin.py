@@ -37,7 +37,8 @@ from app.desks.ollama import OllamaDesk
 from app.desks.price_sync import MAX_BYTES, PriceSync
 from app.metering.reports import Reports
 from app.metering.requests import Requests
-from app.meters import bodies_key
+from app.metering.sealing import find_key
+from app.metering.story import Stories
 from app.model_desk import ModelDesk
 from app.overview import Overview
 from app.parts import Parts
@@ -73,7 +74,7 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         audit_router(authorise, AuditDesk(parts.database)),
         overview_router(authorise, Overview(parts.database, names)),
         live_router(authorise, parts.live),
-        usage_router(authorise, Reports(parts.database), Requests(parts.database)),
+        usage_router(authorise, Reports(parts.database), Requests(parts.database), _stories(parts)),
         tokens_router(authorise, tokens),
         alerts_router(authorise, parts.meters.alerts),
         monitors_router(authorise, parts.monitors.operators),
@@ -96,7 +97,7 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
                 parts.registry,
                 parts.meters.prices,
                 dialects_of_surfaces(),
-                lambda: bodies_key(parts.settings),
+                lambda: find_key(parts.settings.bodies_key, parts.settings.data_dir),
             ),
         ),
         caches_router(
@@ -104,6 +105,11 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
             CacheDesk(names, parts.smart.caches.store, parts.smart.caches.feedback, parts.smart.caches.collection_of),
         ),
     ]
+
+
+def _stories(parts: Parts) -> Stories:
+    settings = parts.settings
+    return Stories(parts.database, parts.meters.prices, lambda: find_key(settings.bodies_key, settings.data_dir))
 
 
 def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:

@@ -163,6 +163,8 @@ def _row(chance: random.Random, call_id: str, moment: float, habit: Habit, paren
         "rescued": False,
         "warnings": "logprobs" if chance.random() < 0.03 else None,
         "error": error,
+        "asked_ms": None if error else 3,
+        "story": None,
     }
 
 

@@ -93,9 +93,9 @@ async def _replay_file(directory: Directory, replayed: "Replay", file: Path | No
 
 
 def _bodies_key(settings: "Settings") -> bytes:
-    from app.metering.sealing import KEY_FILE, parse_key, read_key
+    from app.metering.sealing import find_key
 
-    return parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
+    return find_key(settings.bodies_key, settings.data_dir)
 
 
 def _as_json(tally: "Tally") -> Mapping[str, Any]:

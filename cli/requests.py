@@ -10,8 +10,8 @@ from cli.output import fail, show_fields, show_json, show_table
 
 if TYPE_CHECKING:
     from app.metering.bodies import Bodies
+    from app.metering.story import Stories
     from app.settings import Settings
-    from app.store.bodies import StoredBodies
     from app.store.db import Database
 
 View = dict[str, Any]
@@ -48,13 +48,14 @@ def show(
     """Show one call, and those that were made for it. Its bodies are kept where its token was made with --log-bodies."""
 
     async def find(db: "Database", settings: "Settings") -> "tuple[View, list[View], Bodies | None]":
-        from app.metering.requests import Requests
-        from app.store.bodies import find_bodies
+        from app.metering.sealing import find_key
+        from app.metering.story import Stories
 
-        found = await Requests(db).one(request_id)
-        if found is None:
+        stories = Stories(db, None, lambda: find_key(settings.bodies_key, settings.data_dir))
+        story = await stories.tell(request_id)
+        if story is None:
             fail(f"There is no call {request_id!r}: none of that id was admitted, or its time is over.")
-        return *found, _unsealed(settings, await find_bodies(db, request_id), request_id) if bodies else None
+        return story.call, story.helpers, await _read_bodies(stories, request_id) if bodies else None
 
     call, helpers, said = with_settings(env_file, find)
     if as_json:
@@ -69,20 +70,19 @@ def show(
         _show("reply", said.reply, said.reply_bytes)
 
 
-def _unsealed(settings: "Settings", stored: "StoredBodies | None", request_id: str) -> "Bodies":
-    from app.metering.bodies import unseal_bodies
-    from app.metering.sealing import KEY_FILE, NotUnsealed, parse_key, read_key
+async def _read_bodies(stories: "Stories", request_id: str) -> "Bodies":
+    from app.metering.sealing import NotUnsealed
 
-    if stored is None:
+    try:
+        bodies = await stories.bodies(request_id)
+    except NotUnsealed as exc:
+        fail(str(exc))
+    if bodies is None:
         fail(
             f"What {request_id} asked and got is not kept: its token was made without --log-bodies,"
             " or its time (BODIES_RETENTION_DAYS) is over."
         )
-    key = parse_key(settings.bodies_key) if settings.bodies_key else read_key(settings.data_dir / KEY_FILE)
-    try:
-        return unseal_bodies(key, stored)
-    except NotUnsealed as exc:
-        fail(str(exc))
+    return bodies
 
 
 def _is_told(name: str, value: object) -> bool:
@@ -92,7 +92,13 @@ def _is_told(name: str, value: object) -> bool:
 def _word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (", ".join(value) or "-") if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(each if isinstance(each, str) else _failure(each) for each in value) or "-"
+    return str(value)
+
+
+def _failure(failure: View) -> str:
+    return f"{failure['provider']}/{failure['model']}: {failure['kind']} ({failure['message']})"
 
 
 def _row(helper: View) -> list[str]:

@@ -136,6 +136,8 @@ class Trace:
         notes: what stages on that way could not do, in a few words each.
         gaps: what is lacking from what they did do.
         helpers: how many calls were made for it.
+        asked_at: when the target was asked, on the monotonic clock; None while none was.
+        similarity: of the question to that whose answer was in the cache; None where no answer was.
         session: how the client calls the conversation that it belongs to, where it says so in a header.
     """
 
@@ -159,6 +161,8 @@ class Trace:
     gaps: tuple[str, ...] = ()
     helpers: int = 0
     session: str | None = None
+    asked_at: float | None = None
+    similarity: float | None = None
 
 
 @frozen

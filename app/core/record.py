@@ -1,6 +1,7 @@
 """What is kept of one call when it has ended."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ class Failure:
             where it was left alone from then on.
         status: the provider's own; 0 where none came.
         message: its words, redacted.
+        began_ms, took_ms: when the attempt began, from the call's arrival on, and for how long it went on; None where nobody knows.
+            The same failure is the same whenever it was.
     """
 
     kind: str
@@ -27,6 +30,8 @@ class Failure:
     model: str
     status: int
     message: str
+    began_ms: int | None = field(default=None, compare=False)
+    took_ms: int | None = field(default=None, compare=False)
 
 
 @frozen
@@ -96,6 +101,9 @@ class CallRecord(NamedTuple):
         failures: of attempts, also of those after which another one went well.
         holds: what it reserved.
         traceparent: where in a trace its client is (W3C Trace Context); None also where nobody is told of traces.
+        asked_ms: when the target that is named was asked, from the arrival on; None where none was.
+        way: the smart models that it came through, such as `fast` and `router:auto`, in their order.
+        similarity: of its question to that whose answer it got from the cache named, as a cosine; None where it got none.
     """
 
     id: str
@@ -132,3 +140,6 @@ class CallRecord(NamedTuple):
     traceparent: str | None = None
     parent_id: str | None = None
     helper: str | None = None
+    asked_ms: int | None = None
+    way: tuple[str, ...] = ()
+    similarity: float | None = None

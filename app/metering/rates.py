@@ -87,14 +87,7 @@ class Rates:
 
         A service tier without prices of its own costs as the standard one.
         """
-        brackets = self._brackets
-        bracket = brackets.get(usage.tier) or brackets[""]
-        units = bracket[0][1]
-        if len(bracket) > 1:
-            prompt = usage.prompt
-            for above, others in bracket:  # ascending
-                if prompt > above:
-                    units = others
+        units = self._units_of(usage)
         total = _ZERO
         counts = usage.counts
         for name, count, unit in compress(zip(COUNTS, counts, units, strict=True), counts):
@@ -103,6 +96,24 @@ class Rates:
             elif name not in _MAYBE_IN_TOKENS or not usage.completion:
                 return None
         return total
+
+    def parts(self, usage: Usage) -> dict[str, Decimal]:
+        """What is charged for each class of `usage`, as far as there are rates; together it is the cost."""
+        units = self._units_of(usage)
+        each = zip(COUNTS, usage.counts, units, strict=True)
+        return {name: unit * count for name, count, unit in each if unit is not None and count}
+
+    def _units_of(self, usage: Usage) -> _Units:
+        """What one of each class costs, in the tier and with the prompt of `usage`."""
+        brackets = self._brackets
+        bracket = brackets.get(usage.tier) or brackets[""]
+        units = bracket[0][1]
+        if len(bracket) > 1:
+            prompt = usage.prompt
+            for above, others in bracket:  # ascending
+                if prompt > above:
+                    units = others
+        return units
 
     def most(self, input_tokens: int, output_tokens: int, pieces: Usage = NO_USAGE) -> Decimal | None:
         """The most that one request costs, in whatever class and tier.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from app.core.jsonio import Json, dumps
+from app.core.jsonio import Json, dumps, loads
 from app.core.moments import write_moment
 from app.core.money import from_pico_usd, write_usd
 from app.metering.reports import InvalidReport
@@ -74,6 +74,10 @@ COLUMNS = (
     "rescued",
     "warnings",
     "error",
+    "asked_ms",
+    "way",
+    "similarity",
+    "failures",
 )
 """What is shown of a call, in this order in files."""
 
@@ -165,6 +169,8 @@ def view_of(row: Mapping[str, Any]) -> View:
         view[name] = [each for each in (row[name] or "").split(",") if each]
     for name in _COSTS:
         view[name] = None if row[name] is None else write_usd(from_pico_usd(row[name]))
+    story = loads(row["story"]) if row["story"] else {}
+    view |= {"way": story.get("way", []), "failures": story.get("failures", []), "similarity": story.get("similarity")}
     view["prompt_tokens"] = sum(row[f"{name}_tokens"] for name in PROMPT)
     view["completion_tokens"] = sum(row[f"{name}_tokens"] for name in COMPLETION)
     return {name: view[name] for name in COLUMNS}
@@ -216,7 +222,7 @@ def _csv_line(cells: Sequence[str]) -> bytes:
 
 def _cell(value: Json) -> str:
     if isinstance(value, list):
-        value = ",".join(map(str, value))
+        value = ",".join(each if isinstance(each, str) else dumps(each).decode() for each in value)
     if value is None or isinstance(value, bool):
         return {None: "", True: "true", False: "false"}[value]
     return guard_cell(value) if isinstance(value, str) else str(value)

@@ -1,8 +1,10 @@
 """A call's record as a row of `request_logs`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from app.core.jsonio import Json, dumps
 from app.core.record import CallRecord
 from app.core.usage import Usage
 from app.metering.alerts import count_failures
@@ -13,6 +15,9 @@ from app.store.statements import Statements
 
 # In the order of the fields of `Usage`.
 _USAGE_COLUMNS = (*CLASSES, "service_tier", "reported_cost", "usage_estimated")
+# Of what is told of one call: what is more tells nobody more.
+_MOST_FAILURES = 20
+_LONGEST = 500
 
 
 async def insert_records(database: Database, records: Sequence[CallRecord]) -> None:
@@ -43,7 +48,16 @@ def _row(record: CallRecord) -> dict[str, object]:
     row["outcome"] = record.outcome.value
     row["service_tier"] = record.usage.tier or None
     row["warnings"] = ",".join(record.warnings) or None
+    is_plain = not (record.failures or record.way or record.similarity)
+    row["story"] = None if is_plain else _story(record)
     return row
+
+
+def _story(record: CallRecord) -> str:
+    """How it came to its answer, where that is not plain: JSON."""
+    failures = [asdict(each) | {"message": each.message[:_LONGEST]} for each in record.failures[:_MOST_FAILURES]]
+    story: dict[str, Json] = {"way": record.way, "similarity": record.similarity, "failures": failures}
+    return dumps({name: value for name, value in story.items() if value}).decode()
 
 
 def read_usage_columns(row: Mapping[str, Any]) -> Usage:

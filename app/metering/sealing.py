@@ -63,6 +63,15 @@ def parse_key(text: str) -> bytes:
     return key
 
 
+def find_key(text: str | None, folder: Path) -> bytes:
+    """The key that is set, or else that of the folder.
+
+    Raises:
+        InvalidKey: there is none.
+    """
+    return parse_key(text) if text else read_key(folder / KEY_FILE)
+
+
 def read_key(path: Path) -> bytes:
     """The key in a file.
 

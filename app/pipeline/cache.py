@@ -93,7 +93,7 @@ class SmartCache:
         self._count(entry.id, total_requests=1)
         found = await self._find(call, lookup)
         if found is not None and found.is_hit:
-            completion = found.completion
+            completion, call.trace.similarity = found.completion, round(found.cosine, 4)
             if found.entry.id != lookup.key.id and random.uniform(0, 100) < cache.recheck_percent:
                 self._recheck(call, entry, found, lookup.request)
             return self._hit(call, lookup, found.entry, completion)

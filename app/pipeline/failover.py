@@ -7,9 +7,10 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from app.core.call import Call, Choice, Route, Target, Trace
+from app.core.call import Call, Choice, Route, Target
 from app.core.errors import (
     DeadlineExceeded,
     NotServed,
@@ -146,12 +147,13 @@ class Failover:
         trace = call.trace
         trace.target = target
         trace.attempts += 1
+        trace.asked_at = asked_at
         trace.warnings = ()
         try:
             reply = await (call_next(call) if call.deadline is None else _before(call.deadline, call, call_next))
         except UpstreamFailure as exc:
             opens = (board.failed if _is_targets_fault(exc) else board.left)(target, ticket)
-            _note(call.trace, failure_of(exc, target), board.retry_s(target) if opens else 0)
+            _note(call, failure_of(exc, target), asked_at, board.retry_s(target) if opens else 0)
             exc.headers = (*exc.headers, *_told(call))
             raise
         except BaseException:
@@ -159,7 +161,7 @@ class Failover:
             raise
         board.succeeded(target, ticket, time.monotonic() - asked_at)
         reply.headers += [(name.encode(), value.encode()) for name, value in _told(call)]
-        reply.taps.append(_Watch(board, target, ticket, call.trace, reply.read_failure))
+        reply.taps.append(_Watch(board, target, ticket, call, asked_at, reply.read_failure))
         return reply
 
     def _all_open(self, route: Route) -> Unavailable:
@@ -174,15 +176,22 @@ class Failover:
 class _Watch:
     """The tap that tells the board of a reply that broke off, and notes it in the trace."""
 
-    __slots__ = ("_board", "_read_failure", "_target", "_ticket", "_trace")
+    __slots__ = ("_asked_at", "_board", "_call", "_read_failure", "_target", "_ticket")
 
     def __init__(
-        self, board: Board, target: Target, ticket: Ticket, trace: Trace, read_failure: Callable[[], str | None]
+        self,
+        board: Board,
+        target: Target,
+        ticket: Ticket,
+        call: Call,
+        asked_at: float,
+        read_failure: Callable[[], str | None],
     ) -> None:
         self._board = board
         self._target = target
         self._ticket = ticket
-        self._trace = trace
+        self._call = call
+        self._asked_at = asked_at
         self._read_failure = read_failure
 
     def feed(self, chunk: bytes) -> None:
@@ -192,7 +201,7 @@ class _Watch:
         if end.outcome in (Outcome.CUT, Outcome.ERROR):
             opens = self._board.broke(self._target, self._ticket)
             if (failure := self._failure(end)) is not None:
-                _note(self._trace, failure, self._board.retry_s(self._target) if opens else 0)
+                _note(self._call, failure, self._asked_at, self._board.retry_s(self._target) if opens else 0)
 
     def _failure(self, end: End) -> Failure | None:
         """What the provider did; None where it was a fault of ours, or the gateway was shut down."""
@@ -202,10 +211,12 @@ class _Watch:
         return None if words is None else broken_stream(words, end.status, self._target)
 
 
-def _note(trace: Trace, failure: Failure, left_alone_s: float) -> None:
-    trace.failures += (failure,)
+def _note(call: Call, failure: Failure, asked_at: float, left_alone_s: float) -> None:
+    began_s, took_s = asked_at - call.started_at, time.monotonic() - asked_at
+    failure = replace(failure, began_ms=round(began_s * 1000), took_ms=round(took_s * 1000))
+    call.trace.failures += (failure,)
     if left_alone_s:
-        trace.failures += (breaker_opened(failure, left_alone_s),)
+        call.trace.failures += (breaker_opened(failure, left_alone_s),)
 
 
 def _told(call: Call) -> tuple[tuple[str, str], ...]:

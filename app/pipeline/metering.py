@@ -157,6 +157,9 @@ class Metering:
             trace.traceparent,
             call.parent_id,
             call.helper,
+            None if trace.asked_at is None else _ms(trace.asked_at - call.started_at),
+            _redacted(tuple(map(str, trace.way))) if trace.way else (),
+            trace.similarity,
         )
         self._recorder.record(record, *(self._parts(call) if trace.broken else ()))
 
@@ -196,6 +199,7 @@ class Metering:
             price_version=priced.version,
             warnings=_redacted(part.warnings),
             holds=helper_holds(trace.holds),
+            asked_ms=_ms(part.began_at - call.started_at),
         )
 
 

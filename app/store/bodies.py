@@ -14,6 +14,7 @@ _FIND = (
     "SELECT request_id, stored_at, request, reply, request_bytes, reply_bytes FROM request_bodies"
     " WHERE request_id = :request_id"
 )
+_IS_THERE = "SELECT 1 FROM request_bodies WHERE request_id = :request_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,12 @@ async def insert_bodies(db: Database, bodies: Sequence[StoredBodies]) -> None:
     """
     rows = [asdict(each) for each in bodies]
     await db.transact(lambda statements: statements.many(_INSERT, rows))
+
+
+async def has_bodies(db: Database, request_id: str) -> bool:
+    """Whether those of a call are kept."""
+    rows = await db.transact(lambda statements: statements.rows(_IS_THERE, {"request_id": request_id}), writes=False)
+    return bool(rows)
 
 
 async def find_bodies(db: Database, request_id: str) -> StoredBodies | None:

@@ -63,6 +63,8 @@ def make_row(request_id: str, **changes: object) -> dict[str, object]:
         "rescued": True,
         "warnings": None,
         "error": None,
+        "asked_ms": 3,
+        "story": None,
     } | changes
 
 

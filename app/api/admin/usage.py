@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from app.api.admin.authorise import Authorise
+from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.moments import ShownMoment
-from app.core.errors import RelayError
+from app.core.errors import RelayError, Unavailable
 from app.core.money import write_usd
 from app.metering.reports import GROUPS, Reports, Selection, Totals, day_of, select
 from app.metering.requests import MAX_LIMIT, Requests, want
+from app.metering.sealing import InvalidKey, NotUnsealed
+from app.metering.story import Stories
 
 _PREFIX = "/admin/api/usage"
 _MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
@@ -37,6 +39,14 @@ class UnknownRequest(RelayError):
     status = 404
     type = "invalid_request_error"
     code = "request_not_found"
+
+
+class UnknownBodies(RelayError):
+    """What the call asked and got is not kept."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "bodies_not_found"
 
 
 class UsageQuery(BaseModel):
@@ -258,10 +268,31 @@ class RequestPage(BaseModel):
 
 
 class RequestDetail(BaseModel):
-    """One call, and those that were made for it."""
+    """One call, and those that were made for it.
+
+    `cost_by_class` is in USD, by the prices of now; it is empty where these do not make up what the call cost.
+    """
 
     request: RequestWithHelpers
     helpers: list[RequestView]
+    hostname: str | None
+    cost_by_class: dict[str, Cost]
+    has_bodies: bool
+
+
+class Body(BaseModel):
+    """One side of a call. Of its `bytes` the first `kept` are kept; `text` is these, with U+FFFD for what is no UTF-8."""
+
+    bytes: int
+    kept: int
+    text: str
+
+
+class RequestBodies(BaseModel):
+    """What a call asked and got."""
+
+    request: Body
+    reply: Body
 
 
 class FilterValues(BaseModel):
@@ -280,7 +311,7 @@ class FilterValues(BaseModel):
     caches: list[str]
 
 
-def usage_router(authorise: Authorise, reports: Reports, requests: Requests) -> APIRouter:
+def usage_router(authorise: Authorise, reports: Reports, requests: Requests, stories: Stories) -> APIRouter:
     """All below `/admin/api/usage`, for those whom `authorise` lets in."""
     router = APIRouter(prefix=_PREFIX, tags=["usage"], dependencies=[Depends(authorise)])
 
@@ -318,6 +349,7 @@ def usage_router(authorise: Authorise, reports: Reports, requests: Requests) -> 
         return FilterValues(**await reports.values(query.selection()))
 
     _add_requests(router, requests)
+    _add_stories(router, stories)
     return router
 
 
@@ -330,14 +362,6 @@ def _add_requests(router: APIRouter, requests: Requests) -> None:
             next_cursor=found.next_cursor,
             total=found.total,
         )
-
-    @router.get("/requests/{request_id}", summary="One call, and those that were made for it")
-    async def one(request_id: str) -> RequestDetail:
-        found = await requests.one(request_id)
-        if found is None:
-            raise UnknownRequest(f"There is no call {request_id!r}; calls are kept for a while only.")
-        view, helpers = found
-        return RequestDetail.model_validate({"request": view, "helpers": helpers})
 
     @router.get(
         "/export",
@@ -358,6 +382,43 @@ def _add_requests(router: APIRouter, requests: Requests) -> None:
         return StreamingResponse(
             all_pieces(), media_type=_MEDIA_TYPES[query.format], headers={"content-disposition": name}
         )
+
+
+def _add_stories(router: APIRouter, stories: Stories) -> None:
+    @router.get("/requests/{request_id}", summary="One call, and those that were made for it")
+    async def one(request_id: str) -> RequestDetail:
+        story = await stories.tell(request_id)
+        if story is None:
+            raise UnknownRequest(f"There is no call {request_id!r}; calls are kept for a while only.")
+        return RequestDetail(
+            request=RequestWithHelpers.model_validate(story.call),
+            helpers=[RequestView.model_validate(each) for each in story.helpers],
+            hostname=story.hostname,
+            cost_by_class=dict(story.costs),
+            has_bodies=story.has_bodies,
+        )
+
+    @router.get(
+        "/requests/{request_id}/bodies",
+        summary="What one call asked and got; the audit log tells of each look",
+        openapi_extra=FOR_ADMINS,
+    )
+    async def bodies(request_id: str) -> RequestBodies:
+        try:
+            found = await stories.bodies(request_id)
+        except (InvalidKey, NotUnsealed) as exc:
+            raise Unavailable(str(exc), code="bodies_not_readable") from exc
+        if found is None:
+            raise UnknownBodies(
+                f"What {request_id!r} asked and got is not kept: its token does not keep bodies, or their time is over."
+            )
+        return RequestBodies(
+            request=_body(found.request, found.request_bytes), reply=_body(found.reply, found.reply_bytes)
+        )
+
+
+def _body(kept: bytes, count: int) -> Body:
+    return Body(bytes=count, kept=len(kept), text=kept.decode(errors="replace"))
 
 
 def _by(reports: Reports, group: str) -> Callable[..., Any]:

@@ -31,6 +31,9 @@ class RequestLog(Row, table=True):
         attempts: how often any target was asked.
         rescued: its stream broke off and was carried on by another target.
         warnings: parameters that its target could not take, with commas between.
+        asked_ms: when the target that is named was asked, from the arrival on.
+        story: what smart models it came through (`way`), which attempts failed (`failures`), and how near the cache's question
+            was (`similarity`), as JSON; None where there is nothing to tell.
     """
 
     __tablename__ = "request_logs"
@@ -82,6 +85,8 @@ class RequestLog(Row, table=True):
     rescued: bool = Field(sa_column_kwargs={"server_default": false()})
     warnings: str | None = None
     error: str | None = None
+    asked_ms: int | None = None
+    story: str | None = None
 
     __table_args__ = (
         Index("ix_request_logs_received_at", "received_at"),

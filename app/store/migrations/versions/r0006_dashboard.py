@@ -14,7 +14,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add their tables."""
+    """Add their tables, and how each call came to its answer."""
+    op.add_column("request_logs", sa.Column("asked_ms", sa.Integer(), nullable=True))
+    op.add_column("request_logs", sa.Column("story", sa.String(), nullable=True))
     op.create_table(
         "administrators",
         _key("name", 64),
@@ -85,6 +87,8 @@ def downgrade() -> None:
         "administrators",
     ):
         op.drop_table(table)
+    op.drop_column("request_logs", "story")
+    op.drop_column("request_logs", "asked_ms")
 
 
 _BATCH = 1000
