@@ -22,6 +22,7 @@ from app.api.admin.playground import OpenRoute, playground_router
 from app.api.admin.providers import providers_router
 from app.api.admin.routers import routers_router
 from app.api.admin.sessions import sessions_router
+from app.api.admin.settings import settings_router
 from app.api.admin.smart_models import smart_models_router
 from app.api.admin.syncs import syncs_router
 from app.api.admin.tokens import tokens_router
@@ -35,6 +36,7 @@ from app.core.smart import KINDS
 from app.desks.descriptions import DescriptionSync
 from app.desks.ollama import OllamaDesk
 from app.desks.price_sync import MAX_BYTES, PriceSync
+from app.live_settings import SettingsDesk
 from app.metering.reports import Reports
 from app.metering.requests import Requests
 from app.metering.sealing import find_key
@@ -64,7 +66,7 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
     names = SmartDesk(
         parts.database,
         parts.registry,
-        parts.settings.default_model,
+        lambda: parts.live_settings.now.default_model,
         refresh=parts.smart.live.refresh,
         settled=parts.registry.settled,
         lacks=look_at_searches(parts.settings, parts.registry).lacks,
@@ -76,6 +78,10 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         live_router(authorise, parts.live),
         usage_router(authorise, Reports(parts.database), Requests(parts.database), _stories(parts)),
         tokens_router(authorise, tokens),
+        settings_router(
+            authorise,
+            SettingsDesk(parts.database, parts.live_settings.environment, parts.catalog.refresh, names.why_unknown),
+        ),
         alerts_router(authorise, parts.meters.alerts),
         monitors_router(authorise, parts.monitors.operators),
         users_router(authorise, UserDesk(parts.database)),

@@ -1,13 +1,14 @@
-"""Providers and models as administrators and syncs have put them into the database, over what the files say."""
+"""Providers, models and settings as administrators and syncs have put them into the database, over what the files say."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from app.config import Config, InvalidConfig, check_provider
 from app.core.abilities import Capability
+from app.core.jsonio import Json
 from app.overrides import Layer, Override, OverrideFile, Overrides, ProviderOverrides
 from app.store.catalog import CUSTOM, StoredCatalog, StoredModel, read_catalog_newer_than
 from app.store.db import Database, DatabaseUnavailable
@@ -36,14 +37,22 @@ class Catalog:
     """All of it, in memory. `refresh` once before the first call, then `run` beside it.
 
     Args:
-        changed: is called when something has changed. Raises `InvalidConfig` or `InvalidSettings` where that cannot be used.
+        changed: is called when a provider or a model has changed. Raises `InvalidConfig` or `InvalidSettings` where that cannot be
+            used.
+        take_settings: is called with what administrators set, when that has changed.
     """
 
-    def __init__(self, db: Database, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        changed: Callable[[], None],
+        take_settings: Callable[[Mapping[str, Json]], None] = lambda _: None,
+    ) -> None:
         self._db = db
         self._changed = changed
+        self._take_settings = take_settings
         self._revision = 0
-        self._now = StoredCatalog()
+        self._now = StoredCatalog([], {})
 
     def config(self, file: Config) -> Config:
         """What `file` says, with the providers and models that were added. What is left out is told in the log."""
@@ -84,6 +93,11 @@ class Catalog:
                 files = files.having(layer, _as_file(said))
         return files
 
+    @property
+    def settings(self) -> Mapping[str, Json]:
+        """What administrators set in the place of the environment."""
+        return self._now.settings
+
     async def refresh(self) -> None:
         """Read all of it anew where it changed.
 
@@ -92,7 +106,11 @@ class Catalog:
         """
         if (newer := await read_catalog_newer_than(self._db, self._revision)) is None:
             return
-        self._revision, self._now = newer
+        before, (self._revision, self._now) = self._now, newer
+        if self._now.settings != before.settings:
+            self._take_settings(self._now.settings)
+            if replace(self._now, settings=before.settings) == before:
+                return
         try:
             self._changed()
         except ValueError as exc:  # of the configuration or the settings

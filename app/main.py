@@ -28,6 +28,7 @@ from app.catalog import Catalog
 from app.config import Config, load_config
 from app.dialects.estimate import estimate
 from app.live.calls import LiveCalls
+from app.live_settings import LiveSettings
 from app.logs import set_up_logging
 from app.metering.prices import Prices
 from app.meters import Meters, open_meters
@@ -62,6 +63,7 @@ def create_app(
         InvalidSettings, InvalidConfig: with words for the operator.
     """
     settings = settings or load_settings()
+    changeable = LiveSettings(settings)
     set_up_logging(settings)
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     database = open_database(settings.database_url)
@@ -85,6 +87,7 @@ def create_app(
         database,
         transport,
         lambda names: files.secret(names),
+        retention_days=lambda: changeable.now.retention_days,
         on_given_up=lambda message: meters.monitors.events_given_up(message),
     )
     registry = Registry(
@@ -107,6 +110,7 @@ def create_app(
         board,
         transport,
         under_way=lambda: len(under_way),
+        now=lambda: changeable.now,
     )
     limits = Limits(
         meters.ledger,
@@ -125,6 +129,7 @@ def create_app(
         limits,
         transport,
         meters.metrics.count_smart_failure,
+        lambda: changeable.now.default_model,
     )
 
     def apply(new: Files) -> None:
@@ -135,7 +140,7 @@ def create_app(
         files = new
         warn_of_names()
 
-    catalog = Catalog(database, lambda: apply(files))
+    catalog = Catalog(database, lambda: apply(files), changeable.take)
 
     async def look_up_bundled() -> None:
         await prices.loaded.wait()
@@ -202,6 +207,7 @@ def create_app(
         monitors,
         live,
         catalog,
+        changeable,
         administrators,
         sessions,
         logins,

@@ -78,15 +78,17 @@ def open_meters(
     board: Board,
     transport: httpx.AsyncBaseTransport,
     under_way: Callable[[], int],
+    now: Callable[[], Settings],
 ) -> Meters:
     """All of it; nothing runs yet.
 
     Args:
         under_way: how many calls have not ended.
+        now: gives the settings of now, of which some change while the gateway runs.
     """
     ledger = LimitLedger(database, worker_id)
     journal = Journal(settings.data_dir / "journal", worker_id, max_bytes=settings.journal_max_bytes)
-    hostnames = Hostnames(database, ask_dns()) if settings.dns_resolution else None
+    hostnames = Hostnames(database, ask_dns())
     calls = CallLog(as_json=wants_json(settings), file=settings.log_file)
     metrics, exposition = open_metrics(settings, registry, board, under_way, journal)
     telemetry = open_telemetry(settings, registry, metrics.label)
@@ -95,13 +97,15 @@ def open_meters(
     async def insert(records: Sequence[CallRecord]) -> None:
         await insert_records(database, await prices.settle(records))
         ledger.wake()
-        if hostnames is not None:
+        if now().dns_resolution:
             hostnames.note(record.client for record in records)
 
-    writer = Writer(insert, observe, journal, ledger.bury)
+    writer = Writer(insert, observe, journal, ledger.bury, lambda: now().client_addresses)
     body_log = BodyLog(database, lambda: bodies_key(settings))
     alerts, notices = Alerts(database), Notices(database)
-    retention = Retention(database, calls_days=settings.retention_days, bodies_days=settings.bodies_retention_days)
+    retention = Retention(
+        database, calls_days=lambda: now().retention_days, bodies_days=lambda: now().bodies_retention_days
+    )
     loops: list[Loop] = [
         lambda: watch_backlog(alerts.note, lambda: journal.size),
         ledger.run,
@@ -111,9 +115,8 @@ def open_meters(
         notices.run,
         retention.run,
         body_log.run,
+        hostnames.run,
     ]
-    if hostnames is not None:
-        loops.append(hostnames.run)
     if settings.metrics_dir is not None:
         loops.append(exposition.run)
     way = None

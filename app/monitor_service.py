@@ -82,6 +82,7 @@ def open_monitors(
     transport: httpx.AsyncBaseTransport,
     find_secret: FindSecret,
     *,
+    retention_days: Callable[[], int],
     on_given_up: Callable[[str], None] = lambda _: None,
 ) -> MonitorService:
     """Makes it; nothing is asked yet.
@@ -89,6 +90,7 @@ def open_monitors(
     Args:
         transport: that of calls to providers, by which Parallel is asked; it is not closed.
         find_secret: gives the first of these variables that is set at the moment.
+        retention_days: gives the setting of now.
         on_given_up: called for each event group that is given up, with its id and why.
     """
     own = settings.monitors
@@ -159,6 +161,6 @@ def open_monitors(
         feed,
         forwarder,
         way,
-        Sweep(database, days=settings.retention_days),
+        Sweep(database, days=retention_days),
         is_set_up,
     )

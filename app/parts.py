@@ -13,6 +13,7 @@ from app.auth.sessions import Sessions
 from app.catalog import Catalog
 from app.config import Config
 from app.live.calls import LiveCalls
+from app.live_settings import LiveSettings
 from app.meters import Meters
 from app.monitor_service import MonitorService
 from app.pipeline.board import Board
@@ -39,6 +40,7 @@ class Parts:
     monitors: MonitorService
     live: LiveCalls
     catalog: Catalog
+    live_settings: LiveSettings
     administrators: AdministratorDesk
     sessions: Sessions
     logins: Logins

@@ -26,6 +26,7 @@ _COMMANDS = {
     "alerts": "cli.alerts:alerts",
     "admins": "cli.admins:app",
     "audit": "cli.audit:app",
+    "settings": "cli.settings:app",
     "db": "cli.db:app",
 }
 

@@ -31,6 +31,8 @@ class Directory:
 
     Attributes:
         file: what the configuration says by itself.
+        settings: with what administrators set.
+        environment: without that.
         overrides: what is said of models, but not by the lists.
         prices: none is there until they are loaded and refreshed.
         left_out: the providers that were added and are not used.
@@ -38,6 +40,7 @@ class Directory:
 
     db: "Database"
     settings: "Settings"
+    environment: "Settings"
     file: "Config"
     registry: "Registry"
     overrides: "Overrides"
@@ -157,6 +160,7 @@ async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Dire
     from app.built_in import built_in_providers
     from app.catalog import Catalog
     from app.config import load_config
+    from app.live_settings import settings_with
     from app.metering.prices import FREE, Prices, PriceSource, sources_of
     from app.monitors.pending import PendingUpdates
     from app.overrides import load_overrides
@@ -174,6 +178,16 @@ async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Dire
         registry = Registry(
             config, settings.secret, transport, overrides, built_in_providers(settings, PendingUpdates(db))
         )
-        yield Directory(db, settings, file, registry, overrides, transport, prices, left_out)
+        yield Directory(
+            db,
+            settings_with(settings, catalog.settings),
+            settings,
+            file,
+            registry,
+            overrides,
+            transport,
+            prices,
+            left_out,
+        )
     finally:
         await transport.aclose()

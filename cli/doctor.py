@@ -245,6 +245,7 @@ async def _examine_smart_models(
     settings: Settings, config: Config, catalog: "Catalog | None", *, offline: bool
 ) -> list[Finding]:
     """Smart models that lead nowhere, or of which something else is wrong."""
+    from app.live_settings import settings_with
     from app.overrides import load_overrides
     from app.providers.registry import Registry
     from app.providers.transport import open_transport
@@ -264,7 +265,8 @@ async def _examine_smart_models(
         overrides = catalog.overrides(load_overrides(settings.overrides_path))
         registry = Registry(config, settings.secret, transport, overrides)
         lacks = look_at_searches(settings, registry).lacks
-        desk = SmartDesk(database, registry, settings.default_model, refresh=nothing, settled=nothing, lacks=lacks)
+        now = settings_with(settings, catalog.settings)
+        desk = SmartDesk(database, registry, lambda: now.default_model, refresh=nothing, settled=nothing, lacks=lacks)
         unreadable = [
             Finding(
                 Verdict.ERROR, f"{each.kind} {each.name}", f"cannot be read, and does nothing: {each.why}. {_REMOVE}"

@@ -270,7 +270,9 @@ def _run(env_file: Path | None, work: "Callable[[MonitorService, Database], Awai
 
         ca_file = str(settings.ca_file) if settings.ca_file else None
         transport = open_transport(ca_file=ca_file, environ=settings.environ)
-        service = open_monitors(settings, db, transport, settings.secret)
+        service = open_monitors(
+            settings, db, transport, settings.secret, retention_days=lambda: settings.retention_days
+        )
         try:
             return await work(service, db)
         finally:

@@ -42,4 +42,6 @@ def desk_of(directory: Directory) -> "SmartDesk":
 
     settings, registry = directory.settings, directory.registry
     lacks = look_at_searches(settings, registry).lacks
-    return SmartDesk(directory.db, registry, settings.default_model, refresh=nothing, settled=nothing, lacks=lacks)
+    return SmartDesk(
+        directory.db, registry, lambda: settings.default_model, refresh=nothing, settled=nothing, lacks=lacks
+    )

@@ -51,8 +51,10 @@ def verify(
 def _run(
     env_file: Path | None, most: int, days: int | None, report: Callable[[str, int, int], None]
 ) -> "tuple[list[Difference], int]":
+    from app.live_settings import settings_with
     from app.store.db import UnusableDatabase
     from app.store.schema import is_current
+    from app.store.settings import list_settings
     from app.store.verify import Verification
 
     async def verify_it(db: "Database", settings: "Settings") -> "tuple[list[Difference], int]":
@@ -60,7 +62,8 @@ def _run(
             raise UnusableDatabase("The database has not the schema of this version; 'llm-relay db upgrade' brings it.")
         shown: list[Difference] = []
         count = 0
-        retention_days = settings.retention_days if days is None else days
+        said = {each.name: each.value for each in await list_settings(db)}
+        retention_days = settings_with(settings, said).retention_days if days is None else days
         async for difference in Verification(db, retention_days=retention_days, report=report).differences():
             count += 1
             if len(shown) < most:

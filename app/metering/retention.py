@@ -39,10 +39,18 @@ class Retention:
     Calls go by whole UTC days, so that those which are left are all of their days, and their sums can be told from them.
 
     Args:
+        calls_days, bodies_days: how many days that is now.
         clock: milliseconds since 1970.
     """
 
-    def __init__(self, db: Database, *, calls_days: int, bodies_days: int, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        db: Database,
+        *,
+        calls_days: Callable[[], int],
+        bodies_days: Callable[[], int],
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self._db = db
         self._calls_days = calls_days
         self._bodies_days = bodies_days
@@ -68,11 +76,11 @@ class Retention:
         if not await self._hold():
             return
         now = self._clock()
-        if self._calls_days:
-            before = (now // MS_PER_DAY - self._calls_days) * MS_PER_DAY
+        if calls_days := self._calls_days():
+            before = (now // MS_PER_DAY - calls_days) * MS_PER_DAY
             await self._delete_all("calls", delete_old_calls, before, ROWS_AT_ONCE)
-        if self._bodies_days:
-            before = now - self._bodies_days * MS_PER_DAY
+        if bodies_days := self._bodies_days():
+            before = now - bodies_days * MS_PER_DAY
             await self._delete_all("bodies of calls", delete_old_bodies, before, BODIES_AT_ONCE)
         await release_lease(self._db, LEASE, self._holder)
 

@@ -57,7 +57,13 @@ class Stories:
             return None
         call, helpers = found
         host = (await read_hosts(self._db, [call["client"]])).get(call["client"])
-        return Story(call, helpers, host and host.hostname, self._costs(call), await has_bodies(self._db, call_id))
+        return Story(
+            call,
+            helpers,
+            None if host is None else host.hostname,
+            self._costs(call),
+            await has_bodies(self._db, call_id),
+        )
 
     async def bodies(self, call_id: str) -> Bodies | None:
         """What a call asked and got; None where it is not kept. The audit log tells of each look.

@@ -45,12 +45,18 @@ class Writer:
     """
 
     def __init__(
-        self, insert: Insert, write_lines: WriteLines, journal: Journal, on_dead_worker: OnDeadWorker | None = None
+        self,
+        insert: Insert,
+        write_lines: WriteLines,
+        journal: Journal,
+        on_dead_worker: OnDeadWorker | None = None,
+        keeps_clients: Callable[[], bool] = lambda: True,
     ) -> None:
         self._inserter = Inserter(insert, journal.set_aside)
         self._write_lines = write_lines
         self._journal = journal
         self._on_dead_worker = on_dead_worker
+        self._keeps_clients = keeps_clients
         self._unlogged: list[CallRecord] = []
         self._held: list[CallRecord] = []  # that the journal did not take
         self._writing = asyncio.Lock()
@@ -95,6 +101,8 @@ class Writer:
 
     def record(self, *records: CallRecord) -> None:
         """Keep the records of one call for the next batch."""
+        if not self._keeps_clients():
+            records = tuple(each._replace(client="") for each in records)
         self._keep(records)
         self._unlogged += records
         if len(self._unlogged) >= UNLOGGED_RECORDS:

@@ -39,10 +39,11 @@ class Sweep:
     """`run` deletes what is older than so many days; 0 keeps it for ever, but for what is known of webhooks.
 
     Args:
+        days: how many that is now.
         clock: milliseconds since 1970.
     """
 
-    def __init__(self, database: Database, *, days: int, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(self, database: Database, *, days: Callable[[], int], clock: Callable[[], int] = now_ms) -> None:
         self._database = database
         self._days = days
         self._clock = clock
@@ -68,9 +69,9 @@ class Sweep:
         """
         await number_groups(self._database)  # so that the first who listens after a long time need not wait for it
         await self._delete_all(delete_old_webhooks, WEBHOOK_DAYS)
-        if self._days:
+        if days := self._days():
             for delete in (delete_old_deliveries, delete_old_events, delete_old_monitors):
-                await self._delete_all(delete, self._days)
+                await self._delete_all(delete, days)
 
     async def _delete_all(self, delete: Delete, days: int) -> None:
         before = self._clock() - days * MS_PER_DAY

@@ -41,7 +41,7 @@ class Names:
 
     Args:
         stages: what each kind of smart model does.
-        default: the name that stands in for names that are unknown; None where they are refused.
+        default: gives the name that stands in now for names that are unknown; None where they are refused.
         reserve: reserves what a call takes of limits before a stage makes calls for it. Again for the same call it does nothing.
         updates: the rule of `speed`; None where there are no monitors.
     """
@@ -51,7 +51,7 @@ class Names:
         directory: Directory,
         shelf: Shelf = EMPTY_SHELF,
         stages: Mapping[Kind, SmartStage] = MappingProxyType({}),
-        default: str | None = None,
+        default: Callable[[], str | None] = lambda: None,
         reserve: Callable[[Call], Awaitable[None]] | None = None,
         updates: UpdateRule | None = None,
     ) -> None:
@@ -149,7 +149,7 @@ class Names:
 
     def _stand_in(self, call: Call) -> Call:
         """`call` for a name that stands for nothing, led to the default model where that may stand in."""
-        wanted, default = call.wanted, self._default
+        wanted, default = call.wanted, self._default()
         is_off = self._directory.withheld(wanted) is not None or self._directory.why_unusable(wanted) is not None
         tried = any(step.kind == DEFAULT for step in call.way)
         may = not is_off if not call.way else _falls_back(self._shelf.book, call.way[-1])

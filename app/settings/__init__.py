@@ -71,6 +71,7 @@ class Settings:
         web_allow: what else than the public internet's usual ports may be reached for others than the operator.
         web_page_ttl_s: how long a page that was fetched is kept; 0 keeps none.
         metrics_cidrs: networks that may read `/metrics` without a token.
+        client_addresses: those of clients are kept with their calls.
         dns_resolution: names of clients' addresses are looked up.
         retention_days, bodies_retention_days: how long calls, and what they said, are kept; 0 for ever.
         bodies_key: by which bodies are encrypted; None for one that is made.
@@ -114,6 +115,7 @@ class Settings:
     web_allow: tuple[Place, ...] = ()
     web_page_ttl_s: int = 900
     metrics_cidrs: tuple[Network, ...] = ()
+    client_addresses: bool = True
     dns_resolution: bool = False
     retention_days: int = 90
     bodies_retention_days: int = 7
@@ -194,6 +196,7 @@ def load_settings(env_file: Path | None = None, environ: Mapping[str, str] | Non
         web_allow=read_places(env, "WEB_ALLOW"),
         web_page_ttl_s=read_integer(env, "WEB_PAGE_TTL_S", 900, 0, 86_400),
         metrics_cidrs=read_networks(env, "METRICS_CIDRS"),
+        client_addresses=read_choice(env, "CLIENT_ADDRESSES", SWITCH, "on") == "on",
         dns_resolution=read_choice(env, "DNS_RESOLUTION", SWITCH, "off") == "on",
         retention_days=read_integer(env, "RETENTION_DAYS", 90, 0, MOST_DAYS),
         bodies_retention_days=read_integer(env, "BODIES_RETENTION_DAYS", 7, 0, MOST_DAYS),

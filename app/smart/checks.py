@@ -63,6 +63,13 @@ def find_faults(model: SmartModel, around: Surroundings) -> list[Fault]:
     ]
 
 
+def why_unknown(name: str, around: Surroundings) -> str | None:
+    """That there is nothing of that name; None where a smart model or a provider's is called so."""
+    if _all_of(around.others).find(name) is not None or _is_known(name, around.registry):
+        return None
+    return _unknown(name, around)
+
+
 def find_warnings(model: SmartModel, around: Surroundings) -> list[Fault]:
     """What `model` lacks there and can do without, if not well."""
     if isinstance(model, Augmentor) and model.mode != "never" and (why := around.lacks(model)) is not None:

@@ -9,7 +9,7 @@ from app.core.naming import normalise
 from app.core.redaction import redact
 from app.core.smart import Augmentor, Kind, SmartModel, definition_of
 from app.providers.registry import Registry
-from app.smart.checks import Fault, Surroundings, find_faults, find_warnings
+from app.smart.checks import Fault, Surroundings, find_faults, find_warnings, why_unknown
 from app.smart.conflict import Conflict, NameTaken, find_conflict
 from app.smart.definition import InvalidName, check_object, read_definition
 from app.smart.search_setup import Lacks
@@ -55,7 +55,7 @@ class SmartDesk:
     """All functions raise `DatabaseUnavailable`.
 
     Args:
-        default_model: the setting; None where there is none.
+        default_model: gives the setting of now; None where there is none.
         refresh: has what was written take effect here; other workers look by themselves.
         settled: returns when providers have told which models they have, or have had their time.
         lacks: what is not set up that the searches of an augmentor need.
@@ -65,7 +65,7 @@ class SmartDesk:
         self,
         db: Database,
         registry: Registry,
-        default_model: str | None,
+        default_model: Callable[[], str | None],
         *,
         refresh: Callable[[], Awaitable[None]],
         settled: Callable[[], Awaitable[None]],
@@ -193,10 +193,16 @@ class SmartDesk:
         found = ((each, find_warnings(each.model, around)) for each in await self.list_all())
         return [(each, warnings) for each, warnings in found if warnings]
 
+    async def why_unknown(self, name: str) -> str | None:
+        """That there is nothing of that name, as a sentence; None where there is."""
+        await self.settled()
+        why = why_unknown(name, await self.look_around([each.model for each in await self.list_all()]))
+        return None if why is None else redact(f"{why[0].upper()}{why[1:]}")
+
     async def look_around(self, others: Sequence[SmartModel]) -> Surroundings:
         """What definitions are held against."""
         token_ids = {token.id for token in await list_tokens(self.db)}
-        return Surroundings(self.registry, others, token_ids, self._default_model, self._lacks)
+        return Surroundings(self.registry, others, token_ids, self._default_model(), self._lacks)
 
     def check_name(self, model: SmartModel, others: Sequence[SmartModel]) -> None:
         """Raise `NameTaken` where something else is called as `model` is."""

@@ -97,8 +97,13 @@ def open_smart_models(
     limits: Limits | None,
     transport: httpx.AsyncBaseTransport,
     count_failure: CountFailure,
+    default_model: Callable[[], str | None],
 ) -> SmartModels:
-    """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need."""
+    """Makes it; nothing is read yet, and nothing is imported that only some kinds of smart models need.
+
+    Args:
+        default_model: gives the setting of now.
+    """
     live, stats = LiveBook(database), Stats(database)
     sender = build_sender(registry, recorder, board, prices, limits)
     asker = Asker(registry, sender, write_question, read_question_answer)
@@ -136,7 +141,7 @@ def open_smart_models(
         "augmentor": augmentors.stage,
     }
     reserve = None if limits is None else limits.admit
-    names = Names(registry, live, stages, settings.default_model, reserve, updates)
+    names = Names(registry, live, stages, default_model, reserve, updates)
     return SmartModels(live, names, asker, sessions, caches, augmentors, stats)
 
 
@@ -145,7 +150,16 @@ def open_to_look(
 ) -> SmartModels:
     """The same for commands that only look at ways: whatever would be sent cannot be recorded, and fails."""
     return open_smart_models(
-        settings, database, registry, _NoRecorder(), Board(), prices, None, transport, lambda *_: None
+        settings,
+        database,
+        registry,
+        _NoRecorder(),
+        Board(),
+        prices,
+        None,
+        transport,
+        lambda *_: None,
+        lambda: settings.default_model,
     )
 
 

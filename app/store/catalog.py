@@ -1,7 +1,7 @@
 """Queries on what administrators and syncs have said of models, and on the providers that were added. Every change tells the snapshots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, Table, delete, insert, select, text, update
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
+from app.store.settings import settings_of
 from app.store.tables import CUSTOM_PROVIDERS, MODELS
 from app.store.times import now_ms
 
@@ -51,11 +52,13 @@ class StoredCatalog:
     Attributes:
         providers: definitions as in the configuration, by key.
         switched_off: the keys of providers that are not to be used, wherever they are defined.
+        settings: values that administrators set, by name.
     """
 
     models: Sequence[StoredModel] = ()
     providers: Mapping[str, Mapping[str, Any]] | None = None
     switched_off: frozenset[str] = frozenset()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 _FIELDS = tuple(StoredModel.__dataclass_fields__)
@@ -67,7 +70,8 @@ async def read_catalog(db: Database) -> StoredCatalog:
         models = await connection.execute(
             select(*(MODELS.c[name] for name in _FIELDS)).order_by(MODELS.c.provider, MODELS.c.model, MODELS.c.source)
         )
-        return StoredCatalog([_stored(row) for row in models], *await _providers(connection))
+        settings = {each.name: each.value for each in await settings_of(connection)}
+        return StoredCatalog([_stored(row) for row in models], *await _providers(connection), settings)
 
 
 async def read_providers(db: Database) -> StoredCatalog:

@@ -47,7 +47,7 @@ async def bodies_left(db: Database) -> list[int]:
 
 
 def retention(db: Database, *, calls_days: int = 90, bodies_days: int = 7, now: int = NOON) -> Retention:
-    return Retention(db, calls_days=calls_days, bodies_days=bodies_days, clock=lambda: now)
+    return Retention(db, calls_days=lambda: calls_days, bodies_days=lambda: bodies_days, clock=lambda: now)
 
 
 async def test_calls_are_deleted_by_whole_days(database: Database) -> None:
@@ -130,7 +130,7 @@ async def test_worker_that_lost_its_turn_stops(database: Database, monkeypatch: 
     await add_calls(database, *range(1000, 1000 + 3 * ROWS_AT_ONCE))
     # It was away for so long after its first batch that another one has begun.
     times = iter([NOON, NOON, NOON, NOON + 2 * LEASE_MS, NOON + 2 * LEASE_MS])
-    sweeping = Retention(database, calls_days=90, bodies_days=0, clock=lambda: next(times))
+    sweeping = Retention(database, calls_days=lambda: 90, bodies_days=lambda: 0, clock=lambda: next(times))
     transact = database.transact
     seen = 0
 

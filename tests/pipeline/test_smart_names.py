@@ -37,7 +37,7 @@ class Marking:
 def names_of(*entries: Entry, seen: list[str] | None = None, default: str | None = None) -> Names:
     alias, marking = Alias(), Marking([] if seen is None else seen)
     stages: Mapping[Kind, SmartStage] = {kind: alias if kind in ("alias", "redirect") else marking for kind in KINDS}
-    return Names(registry(*MODELS), Shelf(*entries), stages, default)
+    return Names(registry(*MODELS), Shelf(*entries), stages, lambda: default)
 
 
 async def resolve(names: Names, model: str, **fields: Any) -> tuple[Call, Reply]:

@@ -75,7 +75,7 @@ def names_of(
     transport = httpx.MockTransport(lambda _request: httpx.Response(500))
     registry = Registry(Config(providers, names or {}), lambda _names: None, transport, overrides, built_in)
     stages: dict[Kind, Any] = {"alias": Alias(), "redirect": Alias(), "augmentor": Inserting(), "router": ToSecond()}
-    return Names(registry, Shelf(*entries), stages, default, updates=rule())
+    return Names(registry, Shelf(*entries), stages, lambda: default, updates=rule())
 
 
 async def target_of(names: Names, model: str, said: str = NEWS, **fields: Any) -> Target:

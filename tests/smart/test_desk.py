@@ -65,7 +65,7 @@ async def live(database: Database) -> LiveBook:
 
 @pytest.fixture
 def desk(database: Database, live: LiveBook) -> SmartDesk:
-    return SmartDesk(database, registry_of(), None, refresh=live.refresh, settled=at_once)
+    return SmartDesk(database, registry_of(), lambda: None, refresh=live.refresh, settled=at_once)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -425,7 +425,7 @@ async def test_row_that_holds_no_json_keeps_no_other_from_being_read(tmp_path: P
     database = open_database(f"sqlite:///{tmp_path}/relay.db")  # PostgreSQL takes no such row
     await upgrade(database)
     live = LiveBook(database)
-    desk = SmartDesk(database, registry_of(), None, refresh=live.refresh, settled=at_once)
+    desk = SmartDesk(database, registry_of(), lambda: None, refresh=live.refresh, settled=at_once)
     await desk.add("alias", {"name": "fine", "target": "acme/small"})
     await desk.add("alias", {"name": "odd", "target": "acme/small"})
     async with database.begin() as connection:

@@ -49,7 +49,7 @@ async def explain(
 ) -> Way:
     alias = Alias()
     stages: dict[Kind, Any] = {"alias": alias, "redirect": alias, "router": Choosing(), "cache": Silent()}
-    names = Names(registry(*MODELS), Shelf(*entries), stages, default)
+    names = Names(registry(*MODELS), Shelf(*entries), stages, lambda: default)
     return await Explainer(names).explain({"model": model, "messages": [], **fields}, principal)
 
 

@@ -42,7 +42,9 @@ async def service(
     monkeypatch.setenv("MONITOR_WEBHOOK_URL", "https://relay.example/webhooks/parallel-monitor")
     settings, transport = load_settings(), Transport()
     await insert_tokens(database, [StoredToken("tok00001", b"a", "ana", rate_limit=1, created_at=1)])
-    opened = open_monitors(settings, database, transport, settings.secret)
+    opened = open_monitors(
+        settings, database, transport, settings.secret, retention_days=lambda: settings.retention_days
+    )
     yield opened
     await opened.aclose()
     await transport.aclose()

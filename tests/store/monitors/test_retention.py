@@ -42,7 +42,7 @@ async def test_all_that_is_old_goes(database: Database) -> None:
     assert await counts(database) == [0, 3, 3, 3]
     assert groups
 
-    await Sweep(database, days=DAYS, clock=lambda: NOW).sweep()
+    await Sweep(database, days=lambda: DAYS, clock=lambda: NOW).sweep()
 
     assert await counts(database) == [0, 0, 1, 2]  # the last one that was numbered stays
 
@@ -52,7 +52,7 @@ async def test_nothing_that_is_on_its_way_goes(database: Database) -> None:
     await put_group(database, monitor, "group_1", fetched_at=5)
     await queue_deliveries(database, since=0, now=1000)
 
-    await Sweep(database, days=DAYS, clock=lambda: NOW).sweep()
+    await Sweep(database, days=lambda: DAYS, clock=lambda: NOW).sweep()
 
     assert await counts(database) == [0, 1, 1, 1]
 
@@ -64,7 +64,7 @@ async def test_for_ever_is_for_ever_but_for_webhooks(database: Database) -> None
         webhook = Webhook(f"w{number}", "monitor.execution.completed", "monitor_x", ran_at=1)
         await take_webhook(database, webhook, NOW - days * MS_PER_DAY)
 
-    await Sweep(database, days=0, clock=lambda: NOW).sweep()
+    await Sweep(database, days=lambda: 0, clock=lambda: NOW).sweep()
 
     assert await counts(database) == [1, 0, 1, 1]
 
@@ -92,7 +92,7 @@ async def test_event_group_that_was_numbered_last_stays(database: Database) -> N
         await put_group(database, monitor, f"group_{number}", fetched_at=number)
     highest = await number_groups(database)
 
-    await Sweep(database, days=DAYS, clock=lambda: NOW).sweep()
+    await Sweep(database, days=lambda: DAYS, clock=lambda: NOW).sweep()
 
     assert await counts(database) == [0, 0, 1, 1]
     await put_group(database, monitor, "group_3", fetched_at=3)
