@@ -12,6 +12,7 @@ from app.api.admin.alerts import alerts_router
 from app.api.admin.audit import audit_router
 from app.api.admin.authorise import Authorise
 from app.api.admin.caches import caches_router
+from app.api.admin.config import config_router
 from app.api.admin.live import live_router
 from app.api.admin.models import catalog_router
 from app.api.admin.monitors import monitors_router
@@ -36,6 +37,7 @@ from app.core.smart import KINDS
 from app.desks.descriptions import DescriptionSync
 from app.desks.ollama import OllamaDesk
 from app.desks.price_sync import MAX_BYTES, PriceSync
+from app.exchange.desk import ExchangeDesk
 from app.live_settings import SettingsDesk
 from app.metering.reports import Reports
 from app.metering.requests import Requests
@@ -62,6 +64,10 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         await parts.catalog.refresh()
         await parts.meters.prices.refresh()
 
+    async def refresh_all() -> None:
+        await refresh()
+        await parts.smart.live.refresh()
+
     tokens, models = TokenDesk(parts.database), ModelDesk(parts.database, parts.registry, parts.meters.prices, refresh)
     names = SmartDesk(
         parts.database,
@@ -82,6 +88,7 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
             authorise,
             SettingsDesk(parts.database, parts.live_settings.environment, parts.catalog.refresh, names.why_unknown),
         ),
+        config_router(authorise, ExchangeDesk(parts.database, names, refresh_all)),
         alerts_router(authorise, parts.meters.alerts),
         monitors_router(authorise, parts.monitors.operators),
         users_router(authorise, UserDesk(parts.database)),

@@ -27,6 +27,7 @@ _COMMANDS = {
     "admins": "cli.admins:app",
     "audit": "cli.audit:app",
     "settings": "cli.settings:app",
+    "config": "cli.config:app",
     "db": "cli.db:app",
 }
 

@@ -35,6 +35,21 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """What will be there by the time that definitions are.
+
+    Attributes:
+        providers: keys; each may have any model.
+        models: `provider/model`.
+    """
+
+    providers: Collection[str] = ()
+    models: Collection[str] = ()
+    token_ids: Collection[str] = ()
+    default_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """All else that there is.
 
@@ -43,6 +58,7 @@ class Surroundings:
         token_ids: of all tokens.
         default_model: None where none is set.
         lacks: what is not set up that the searches of an augmentor need.
+        coming: what is taken for there already.
     """
 
     registry: Registry
@@ -50,6 +66,7 @@ class Surroundings:
     token_ids: Collection[str]
     default_model: str | None
     lacks: Lacks
+    coming: Coming = Coming()
 
 
 def find_faults(model: SmartModel, around: Surroundings) -> list[Fault]:
@@ -65,7 +82,7 @@ def find_faults(model: SmartModel, around: Surroundings) -> list[Fault]:
 
 def why_unknown(name: str, around: Surroundings) -> str | None:
     """That there is nothing of that name; None where a smart model or a provider's is called so."""
-    if _all_of(around.others).find(name) is not None or _is_known(name, around.registry):
+    if _all_of(around.others).find(name) is not None or _is_known(name, around):
         return None
     return _unknown(name, around)
 
@@ -85,7 +102,7 @@ def has_local_embedder() -> bool:
 def _lost_targets(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
     shelf = _all_of([*around.others, model])
     for field, name in _leading(model):
-        if "*" not in name and shelf.find(name) is None and not _is_known(name, around.registry):
+        if "*" not in name and shelf.find(name) is None and not _is_known(name, around):
             yield Fault(field, _unknown(name, around))
 
 
@@ -99,7 +116,7 @@ def _leading(model: SmartModel) -> Iterator[tuple[str, str]]:
 def _bad_helpers(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
     shelf = _all_of([*around.others, model])
     for field, name in _helping(model):
-        entry, is_known = shelf.find(name), _is_known(name, around.registry)
+        entry, is_known = shelf.find(name), _is_known(name, around)
         if entry is not None and not (is_known and is_pattern(entry.model)):  # helpers go by no pattern
             words = f"{name!r} is the {entry.model.kind} {entry.model.name!r}; a helper is a provider's model"
             yield Fault(field, words, is_elsewhere=False)
@@ -115,7 +132,7 @@ def _helping(model: SmartModel) -> Iterator[tuple[str, str]]:
 
 
 def _missing_parts(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
-    if model.fallback == "default" and around.default_model is None:
+    if model.fallback == "default" and around.default_model is None and around.coming.default_model is None:
         yield Fault("fallback", "there is no default model: set DEFAULT_MODEL, or leave this at error")
     if isinstance(model, Cache) and model.embedder == LOCAL and not has_local_embedder():
         yield Fault(
@@ -127,7 +144,7 @@ def _missing_parts(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
 
 def _unknown_tokens(model: SmartModel, around: Surroundings) -> Iterator[Fault]:
     for token in model.allowed_tokens:
-        if not token.startswith(_USER) and token not in around.token_ids:
+        if not token.startswith(_USER) and token not in {*around.token_ids, *around.coming.token_ids}:
             yield Fault("allowed_tokens", f"there is no token with the id {token!r}")
 
 
@@ -171,8 +188,11 @@ def _sample(model: SmartModel) -> str | None:
     return name if fnmatchcase(name, model.name) else None
 
 
-def _is_known(name: str, registry: Registry) -> bool:
+def _is_known(name: str, around: Surroundings) -> bool:
     """Whether a provider may have it, be it usable now or not."""
+    registry, coming = around.registry, around.coming
+    if name.strip().partition("/")[0].lower() in coming.providers or name.strip().lower() in coming.models:
+        return True
     if (
         registry.find(name) is not None
         or registry.withheld(name) is not None

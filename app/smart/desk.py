@@ -1,5 +1,6 @@
 """Smart models for those who manage them: which there are, and how one is added, changed and removed."""
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from app.core.naming import normalise
 from app.core.redaction import redact
 from app.core.smart import Augmentor, Kind, SmartModel, definition_of
 from app.providers.registry import Registry
-from app.smart.checks import Fault, Surroundings, find_faults, find_warnings, why_unknown
+from app.smart.checks import Coming, Fault, Surroundings, find_faults, find_warnings, why_unknown
 from app.smart.conflict import Conflict, NameTaken, find_conflict
 from app.smart.definition import InvalidName, check_object, read_definition
 from app.smart.search_setup import Lacks
@@ -77,6 +78,7 @@ class SmartDesk:
         self.refresh = refresh
         self.settled = settled
         self._lacks = lacks
+        self._coming = Coming()
 
     async def list_all(self, kind: Kind | None = None, owner_tag: str | None = None) -> list[Stored]:
         """All of them, or those of one kind or with that owner tag, by kinds and names."""
@@ -193,6 +195,12 @@ class SmartDesk:
         found = ((each, find_warnings(each.model, around)) for each in await self.list_all())
         return [(each, warnings) for each, warnings in found if warnings]
 
+    def expecting(self, coming: Coming) -> "SmartDesk":
+        """The desk that takes for there what is on its way."""
+        other = copy.copy(self)
+        other._coming = coming
+        return other
+
     async def why_unknown(self, name: str) -> str | None:
         """That there is nothing of that name, as a sentence; None where there is."""
         await self.settled()
@@ -202,7 +210,7 @@ class SmartDesk:
     async def look_around(self, others: Sequence[SmartModel]) -> Surroundings:
         """What definitions are held against."""
         token_ids = {token.id for token in await list_tokens(self.db)}
-        return Surroundings(self.registry, others, token_ids, self._default_model(), self._lacks)
+        return Surroundings(self.registry, others, token_ids, self._default_model(), self._lacks, self._coming)
 
     def check_name(self, model: SmartModel, others: Sequence[SmartModel]) -> None:
         """Raise `NameTaken` where something else is called as `model` is."""

@@ -91,7 +91,7 @@ async def put_models(db: Database, models: Sequence[StoredModel]) -> None:
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         for model in models:
-            values = _values(model)
+            values = values_of(model)
             keys = {name: values.pop(name) for name in ("provider", "model", "source")}
             await _put(connection, MODELS, keys, values)
 
@@ -104,7 +104,7 @@ async def apply_models(db: Database, models: Sequence[StoredModel], gone: Sequen
         for model in (*models, *gone):
             await connection.execute(delete(MODELS).filter_by(**{name: getattr(model, name) for name in key}))
         if models:
-            await connection.execute(insert(MODELS), [_values(model) for model in models])
+            await connection.execute(insert(MODELS), [values_of(model) for model in models])
 
 
 async def delete_model(db: Database, provider: str, model: str, source: str = CUSTOM) -> bool:
@@ -172,7 +172,8 @@ async def _delete(db: Database, table: Table, keys: Mapping[str, object]) -> boo
         return bool((await connection.execute(delete(table).filter_by(**keys))).rowcount)
 
 
-def _values(model: StoredModel) -> dict[str, Any]:
+def values_of(model: StoredModel) -> dict[str, Any]:
+    """A row of it."""
     values = {name: getattr(model, name) for name in _FIELDS} | {"updated_at": now_ms()}
     if model.capabilities is not None:
         values["capabilities"] = list(model.capabilities)

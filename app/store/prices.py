@@ -71,9 +71,14 @@ async def apply_prices(db: Database, prices: Sequence[StoredPrice], gone: Sequen
     """Put in `prices`, each in the place of the one before it by the same source, and take out `gone`; all or nothing."""
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
-        for price in gone:
-            await connection.execute(delete(MODEL_PRICES).where(_is(price.provider, price.model, price.source)))
-        await _replace(connection, prices)
+        await apply_in(connection, prices, gone)
+
+
+async def apply_in(connection: AsyncConnection, prices: Sequence[StoredPrice], gone: Sequence[StoredPrice]) -> None:
+    """The same, in a transaction that has bumped the revision."""
+    for price in gone:
+        await connection.execute(delete(MODEL_PRICES).where(_is(price.provider, price.model, price.source)))
+    await _replace(connection, prices)
 
 
 async def _replace(connection: AsyncConnection, prices: Sequence[StoredPrice]) -> None:

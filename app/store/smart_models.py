@@ -132,18 +132,32 @@ async def put_smart_models(
     Raises:
         NameExists: a name is taken within its kind.
     """
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        await write_smart_models(connection, added, changed, deleted)
+
+
+async def write_smart_models(
+    connection: AsyncConnection,
+    added: Sequence[SmartModel],
+    changed: Mapping[str, SmartModel] | None = None,
+    deleted: Iterable[StoredSmartModel] = (),
+) -> None:
+    """The same, in a transaction that has bumped the revision.
+
+    Raises:
+        NameExists: as `put_smart_models`.
+    """
     now = now_ms()
     try:
-        async with db.begin() as connection:
-            await bump_revision(connection, SUBJECT)
-            for gone in deleted:
-                await connection.execute(delete(TABLES[gone.kind]).filter_by(id=gone.id))
-            for model in added:
-                values = definition_of(model) | {"id": secrets.token_hex(4), "created_at": now, "updated_at": now}
-                await connection.execute(insert(TABLES[model.kind]).values(values))
-            for key, model in (changed or {}).items():
-                values = definition_of(model) | {"updated_at": now}
-                await connection.execute(update(TABLES[model.kind]).filter_by(id=key).values(values))
+        for gone in deleted:
+            await connection.execute(delete(TABLES[gone.kind]).filter_by(id=gone.id))
+        for model in added:
+            values = definition_of(model) | {"id": secrets.token_hex(4), "created_at": now, "updated_at": now}
+            await connection.execute(insert(TABLES[model.kind]).values(values))
+        for key, model in (changed or {}).items():
+            values = definition_of(model) | {"updated_at": now}
+            await connection.execute(update(TABLES[model.kind]).filter_by(id=key).values(values))
     except IntegrityError as exc:
         raise NameExists("That name is taken within its kind.") from exc
 

@@ -1,0 +1,189 @@
+"""What administrators have made leaves a gateway without secrets, and makes another one the same."""
+
+import copy
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from app.auth.desk import TokenDesk
+from app.auth.limits import set_user_limits
+from app.auth.tokens import Tokens, UnknownToken
+from app.core.jsonio import dumps
+from app.exchange.desk import ExchangeDesk, InvalidDocument
+from app.smart.desk import SmartDesk
+from app.store.audit import read_entries
+from app.store.catalog import StoredModel, put_models, put_provider, read_catalog
+from app.store.db import Database
+from app.store.exchange import of_switches, write_all
+from app.store.prices import set_price
+from app.store.schema import upgrade
+from app.store.settings import change_settings
+from app.store.tokens import find_token
+from tests.databases import KINDS
+from tests.smart.test_desk import LEAST, at_once, registry_of
+
+SECRETS = ("hunter2-header", "sk-parameter-0123456789", "sk-description-0123456789")
+PROVIDER = {
+    "base_url": "https://own.example/v1",
+    "api_key_env": "OWN_KEY",
+    "headers": {"X-Secret": SECRETS[0]},
+    "payload_extra_parameters": {"user": "gateway", "key": SECRETS[1]},
+}
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def desk_of(database: Database) -> ExchangeDesk:
+    return ExchangeDesk(database, names_of(database), at_once)
+
+
+def names_of(database: Database) -> SmartDesk:
+    return SmartDesk(database, registry_of(), lambda: None, refresh=at_once, settled=at_once)
+
+
+async def fill(database: Database) -> tuple[str, str]:
+    """Something of everything; gives the text and the id of a token."""
+    await change_settings(database, {"retention_days": 30, "default_model": "acme/small", "dns_resolution": True})
+    await put_provider(database, "own", PROVIDER)
+    await write_all(database, [of_switches(["locked"], [])])
+    said = StoredModel("own", "Big", context_length=9, capabilities=("vision",), description="Ours.", enabled=True)
+    await put_models(database, [said, StoredModel("acme", "small", enabled=False), StoredModel("acme", "x", "synced")])
+    await set_price(database, "own", "Big", {"input": "1.25", "output": "10"})
+    await set_user_limits(database, "ann", {"budget_per_day": Decimal("12.5"), "max_concurrent": 3})
+    columns = {"admin": True, "budget_per_month": Decimal(40), "tokens_per_day": 5000}
+    text, view = await TokenDesk(database).issue(
+        "ann", rate_limit=15, models=["acme/*"], tags=["team:a"], columns=columns
+    )
+    names = names_of(database)
+    for kind, definition in LEAST.items():
+        note = {"description": SECRETS[2]} if kind == "alias" else {"allowed_tokens": [view.token.id]}
+        await names.add(kind, {"name": f"a-{kind}", **definition, **note})
+    await names.add("alias", {"name": "ours", "target": "acme/small"})
+    return text, view.token.id
+
+
+async def test_export_makes_an_empty_gateway_the_same(
+    database: Database, open_another: Callable[[str], Database]
+) -> None:
+    await fill(database)
+    empty = open_another("empty.db")
+    await upgrade(empty)
+
+    exported = await desk_of(database).export()
+    plan = await desk_of(empty).plan(exported, replace=True)
+    await desk_of(empty).apply(plan)
+
+    assert await desk_of(empty).export() == exported
+    assert {line.action for line in plan.lines} == {"added"}
+    assert list(exported["names"]) == ["redirects", "routers", "caches", "augmentors", "aliases"]
+    assert not (await desk_of(empty).plan(exported, replace=True)).lines
+    entries = [(each.action, each.subject, each.after) for each in await read_entries(empty)]
+    assert ("config.import", "replace", {"added": len(plan.lines), "changed": 0, "removed": 0}) in entries
+
+
+async def test_export_holds_no_secret(database: Database) -> None:
+    text, token_id = await fill(database)
+    stored = await find_token(database, token_id=token_id)
+
+    exported = dumps(await desk_of(database).export()).decode()
+
+    assert stored is not None
+    for secret in (*SECRETS, text, stored.digest.hex(), "synced"):
+        assert secret not in exported
+    assert "OWN_KEY" in exported
+
+
+async def test_token_that_came_in_is_nobodys_until_it_is_rotated(
+    database: Database, open_another: Callable[[str], Database]
+) -> None:
+    text, token_id = await fill(database)
+    other = open_another("empty.db")
+    await upgrade(other)
+    plan = await desk_of(other).plan(await desk_of(database).export())
+    await desk_of(other).apply(plan)
+
+    tokens = Tokens(other)
+    await tokens.refresh()
+    with pytest.raises(UnknownToken):
+        tokens.find(text)
+    rotated, view = await TokenDesk(other).rotate(token_id, timedelta())
+    await tokens.refresh()
+
+    assert tokens.find(rotated) is not None
+    assert (view.token.username, view.limits["budget_per_month"], view.token.tags) == ("ann", Decimal(40), ("team:a",))
+    assert any("rotated" in line for line in plan.warnings)
+
+
+async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(database: Database) -> None:
+    text, _ = await fill(database)
+    desk = desk_of(database)
+    exported = await desk.export()
+    changed = copy.deepcopy(exported)
+    changed["settings"]["retention_days"] = 7
+    changed["providers"]["own"]["name"] = "Own"
+    del changed["prices"]["own/Big"]
+    changed["names"]["caches"][0]["ttl_hours"] = 1
+    del changed["names"]["aliases"]
+
+    merged = await desk.plan(changed)
+    await desk.apply(merged)
+    assert {(line.section, line.key, line.action, line.fields) for line in merged.lines} == {
+        ("settings", "retention_days", "changed", ()),
+        ("providers", "own", "changed", ("name",)),
+        ("names", "cache a-cache", "changed", ("ttl_hours",)),
+    }
+    assert (await desk.export())["prices"] == exported["prices"]
+
+    replaced = await desk.plan(changed, replace=True)
+    await desk.apply(replaced)
+    assert {(line.section, line.key, line.action) for line in replaced.lines} == {
+        ("prices", "own/Big", "removed"),
+        ("names", "alias a-alias", "removed"),
+        ("names", "alias ours", "removed"),
+    }
+    definition = ((await read_catalog(database)).providers or {})["own"]
+    assert definition["headers"] == PROVIDER["headers"], "what no export has stays"
+    assert definition["payload_extra_parameters"] == PROVIDER["payload_extra_parameters"]
+    tokens = Tokens(database)
+    await tokens.refresh()
+    assert tokens.find(text) is not None, "a token that is there goes on"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "entry", "words"),
+    [
+        ("settings", "retention_days", "long", "settings.retention_days: retention_days is a whole number"),
+        ("settings", "database_url", "x", "settings.database_url: There is no setting"),
+        ("providers", "own", {"base_urll": "x"}, "providers.own: base_urll: unknown key"),
+        ("provider_switches", "own", "on", "provider_switches.own: must be 'off'"),
+        ("models", "own/x", {"context_length": 0}, "models.own/x: context_length: must be more than 0"),
+        ("models", "own", {}, "models.own: the key must be PROVIDER/MODEL"),
+        ("prices", "own/x", {"input": "-1"}, "prices.own/x: "),
+        ("users", "bob", {"budget_per_day": "much"}, "users.bob: a budget is a text with an amount"),
+        ("tokens", "abcd1234", {"username": "bob", "digest": "00"}, "tokens.abcd1234: "),
+        ("names", "caches", [{"name": "x"}], "names: caches\\[0\\]"),
+    ],
+)
+async def test_one_fault_keeps_all_of_it_out(
+    database: Database, section: str, key: str, entry: Any, words: str
+) -> None:
+    desk = desk_of(database)
+    document = {"format": "llm-relay-export", "version": 1, "users": {"ann": {"max_concurrent": 3}}}
+    document[section] = {**document.get(section, {}), key: entry}  # type: ignore[dict-item]
+
+    with pytest.raises(InvalidDocument, match=words):
+        await desk.plan(document)
+
+    assert (await desk.export())["users"] == {}
+
+
+@pytest.mark.parametrize("document", [None, [], {}, {"format": "llm-relay-export", "version": 2}])
+async def test_what_is_no_export_of_this_version_is_told(database: Database, document: Any) -> None:
+    with pytest.raises(InvalidDocument):
+        await desk_of(database).plan(document)
