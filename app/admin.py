@@ -14,6 +14,7 @@ from app.api.admin.authorise import Authorise
 from app.api.admin.caches import caches_router
 from app.api.admin.config import config_router
 from app.api.admin.live import live_router
+from app.api.admin.logs import logs_router
 from app.api.admin.models import catalog_router
 from app.api.admin.monitors import monitors_router
 from app.api.admin.names import names_router
@@ -26,6 +27,7 @@ from app.api.admin.sessions import sessions_router
 from app.api.admin.settings import settings_router
 from app.api.admin.smart_models import smart_models_router
 from app.api.admin.syncs import syncs_router
+from app.api.admin.system import system_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
 from app.api.admin.users import users_router
@@ -55,6 +57,7 @@ from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer
 from app.smart.listing import ModelLists
 from app.smart.search_setup import look_at_searches
+from app.system import SystemDesk
 
 
 def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:
@@ -88,6 +91,8 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
             authorise,
             SettingsDesk(parts.database, parts.live_settings.environment, parts.catalog.refresh, names.why_unknown),
         ),
+        logs_router(authorise, parts.recent_lines),
+        system_router(authorise, SystemDesk(parts)),
         config_router(authorise, ExchangeDesk(parts.database, names, refresh_all)),
         alerts_router(authorise, parts.meters.alerts),
         monitors_router(authorise, parts.monitors.operators),

@@ -7,17 +7,24 @@ from datetime import UTC, datetime
 
 from app.core.jsonio import dumps
 from app.core.redaction import redact
+from app.recent_lines import RecentLines
 from app.settings import Settings
 
 
-def set_up_logging(settings: Settings) -> None:
-    """Send all records to standard output and, with LOG_FILE, to that file, which may be rotated from outside."""
+def set_up_logging(settings: Settings) -> RecentLines:
+    """Send all records to standard output and, with LOG_FILE, to that file, which may be rotated from outside.
+
+    Returns:
+        What keeps the last of them in memory too.
+    """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     handlers[0].setFormatter(JsonLines() if wants_json(settings) else ConsoleLines())
     if settings.log_file:
         settings.log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8"))
         handlers[-1].setFormatter(JsonLines())
+    recent = RecentLines()
+    handlers.append(recent)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
@@ -30,6 +37,7 @@ def set_up_logging(settings: Settings) -> None:
     # It tells each statement and each connection at INFO and DEBUG.
     for chatty in ("aiosqlite", "sqlalchemy", "asyncio", "httpx", "httpcore", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    return recent
 
 
 def wants_json(settings: Settings) -> bool:

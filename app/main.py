@@ -64,7 +64,7 @@ def create_app(
     """
     settings = settings or load_settings()
     changeable = LiveSettings(settings)
-    set_up_logging(settings)
+    recent_lines = set_up_logging(settings)
     files = Files(config or load_config(settings.config_path), load_overrides(settings.overrides_path), settings.secret)
     database = open_database(settings.database_url)
     transport = transport or open_transport(
@@ -154,6 +154,7 @@ def create_app(
     def end_streams() -> None:
         monitors.feed.close()
         live.close()
+        recent_lines.end_streams()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Callable[[], None]]]:
@@ -212,6 +213,7 @@ def create_app(
         sessions,
         logins,
         transport,
+        recent_lines,
         read_config=lambda: files.config,
     )
     return put_together(parts, lifespan, routes)

@@ -1,7 +1,8 @@
 """What a gateway is made of: each part built once, for the routes to use."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 
@@ -19,6 +20,7 @@ from app.monitor_service import MonitorService
 from app.pipeline.board import Board
 from app.pipeline.limits import Limits
 from app.providers.registry import Registry
+from app.recent_lines import RecentLines
 from app.settings import Settings
 from app.smart.stages import SmartModels
 from app.store.db import Database
@@ -26,7 +28,13 @@ from app.store.db import Database
 
 @dataclass(frozen=True)
 class Parts:
-    """All of them. `transport` is what providers are asked by; `read_config` gives the configuration of now."""
+    """All of them.
+
+    Attributes:
+        transport: what providers are asked by.
+        read_config: gives the configuration of now.
+        started: when they were built.
+    """
 
     settings: Settings
     database: Database
@@ -45,4 +53,6 @@ class Parts:
     sessions: Sessions
     logins: Logins
     transport: httpx.AsyncBaseTransport
+    recent_lines: RecentLines
     read_config: Callable[[], Config]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))

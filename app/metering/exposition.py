@@ -81,6 +81,14 @@ class Exposition:
                 await asyncio.to_thread(_replace, self._file, own)
             return own
 
+    async def count_workers(self) -> int:
+        """How many workers of the gateway there are on this machine."""
+        own = await self.write()
+        if self._file is None:
+            return 1
+        files, now = await asyncio.to_thread(lambda file: list(_read_all(file, own)), self._file), self._clock()
+        return sum(now - file["at"] < LIVE_S for file in files)
+
     def _render(self, own: bytes, accept: str) -> tuple[bytes, str]:
         from prometheus_client.exposition import choose_encoder  # 150 ms, that only those pay who are asked
 

@@ -1,0 +1,77 @@
+"""The log over HTTP: its last lines, and the others as they come. They name users, and are for admins only."""
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
+
+from app.api.admin.authorise import FOR_ADMINS, Authorise
+from app.api.admin.moments import ShownMoment
+from app.core.errors import RelayError
+from app.recent_lines import MOST_LINES, Line, RecentLines
+
+Level = Annotated[
+    Literal["debug", "info", "warning", "error"], Query(description="Only lines of this level, and of worse ones.")
+]
+
+
+class LineShown(BaseModel):
+    """A line, without secrets."""
+
+    number: int
+    at: ShownMoment
+    level: str
+    logger: str
+    text: str
+
+
+class LinesShown(BaseModel):
+    """The oldest first."""
+
+    worker: int = Field(description="The process whose lines they are: each worker has its own.")
+    lines: list[LineShown]
+
+
+def logs_router(authorise: Authorise, recent: RecentLines) -> APIRouter:
+    """All below `/admin/api/logs`, for those whom `authorise` lets in."""
+    router = APIRouter(prefix="/admin/api/logs", tags=["log"], dependencies=[Depends(authorise)])
+
+    @router.get("", summary="The last lines of the log", openapi_extra=FOR_ADMINS)
+    async def lines(level: Level = "debug", limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 200) -> LinesShown:
+        least = logging.getLevelNamesMapping()[level.upper()]
+        return _shown(recent, [line for line in recent.read() if line.level >= least][-limit:])
+
+    @router.get(
+        "/stream",
+        summary="The last lines and those that come, as server-sent events",
+        openapi_extra=FOR_ADMINS,
+        response_class=StreamingResponse,
+    )
+    async def stream(request: Request) -> StreamingResponse:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(_events(recent, authorise, request), media_type="text/event-stream", headers=headers)
+
+    return router
+
+
+async def _events(recent: RecentLines, authorise: Authorise, request: Request) -> AsyncGenerator[str, None]:
+    async for lines in recent.follow():
+        yield f"data: {_shown(recent, lines).model_dump_json()}\n\n"
+        if not lines:
+            try:
+                await authorise(request)
+            except RelayError:  # the session is over by now
+                return
+
+
+def _shown(recent: RecentLines, lines: list[Line]) -> LinesShown:
+    return LinesShown(
+        worker=recent.worker,
+        lines=[
+            LineShown(number=line.number, at=line.at, level=line.level_name, logger=line.logger, text=line.text)
+            for line in lines
+        ],
+    )

@@ -1,0 +1,73 @@
+// Who may use the dashboard.
+
+import { ApiError, api, component, confirm, part, telling, toast } from "../../relay.js";
+
+const NOTHING = { isNew: true, name: "", role: "viewer", password: "", error: "", title: "", verb: "" };
+
+component("settingsAdministrators", () => ({
+  loading: true,
+  list: [],
+  form: { ...NOTHING },
+
+  async init() {
+    await this.load();
+    this.loading = false;
+  },
+
+  async load() {
+    const found = await telling(() => api("administrators"));
+    this.list = (found?.administrators ?? []).map((each) => ({
+      ...each,
+      roleLabel: `Role of ${each.name}`,
+      passwordLabel: `Give ${each.name} another password`,
+      deleteLabel: `Delete ${each.name}`,
+    }));
+  },
+
+  openNew() {
+    this.form = { ...NOTHING, title: "Add an administrator", verb: "Add" };
+    this.$refs.dialog.showModal();
+  },
+
+  openPassword(each) {
+    this.form = { ...NOTHING, isNew: false, name: each.name, title: `Another password for ${each.name}`, verb: "Set the password" };
+    this.$refs.dialog.showModal();
+  },
+
+  close() { this.$refs.dialog.close(); },
+
+  async send() {
+    const { isNew, name, role, password } = this.form;
+    this.form.error = "";
+    try {
+      if (isNew) await api("administrators", { method: "POST", body: { name, role, password } });
+      else await api(`administrators/${part(name)}`, { method: "PATCH", body: { password } });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.form.error = error.message;
+      return;
+    }
+    this.close();
+    toast(isNew ? `${name} was added.` : `${name} has another password.`);
+    await this.load();
+  },
+
+  async setRole(each, select) {
+    const changed = await telling(() => api(`administrators/${part(each.name)}`, { method: "PATCH", body: { role: select.value } }));
+    if (changed) {
+      toast(`${each.name} is ${changed.role === "admin" ? "an admin" : "a viewer"} now.`);
+      each.role = changed.role;
+    } else {
+      select.value = each.role;
+    }
+  },
+
+  async remove(each) {
+    if (!await confirm(`Delete ${each.name}?`, "All sessions of this administrator end at once.")) return;
+    await telling(async () => {
+      await api(`administrators/${part(each.name)}`, { method: "DELETE" });
+      toast(`${each.name} was deleted.`);
+      await this.load();
+    });
+  },
+}));

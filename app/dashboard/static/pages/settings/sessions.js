@@ -1,0 +1,29 @@
+// Logins that are good now.
+
+import { api, component, confirm, part, telling, toast } from "../../relay.js";
+
+component("settingsSessions", () => ({
+  loading: true,
+  list: [],
+
+  async init() {
+    await this.load();
+    this.loading = false;
+  },
+
+  async load() {
+    const found = await telling(() => api("sessions"));
+    this.list = (found?.sessions ?? []).map((each) => ({ ...each, endLabel: each.current ? "End this session" : `End a session of ${each.name}` }));
+  },
+
+  async end(each) {
+    const words = each.current ? "You are logged out." : `${each.name} has to log in again.`;
+    if (!await confirm("End this session?", words, "End it")) return;
+    await telling(async () => {
+      await api(`sessions/${part(each.id)}`, { method: "DELETE" });
+      if (each.current) location.assign("/admin/login");
+      toast("The session was ended.");
+      await this.load();
+    });
+  },
+}));

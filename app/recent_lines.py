@@ -1,0 +1,95 @@
+"""The last lines of the log, in memory, for administrators who look at it while it goes on."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.core.redaction import redact
+
+MOST_LINES = 2000
+QUIET_S = 15.0
+"""After so long without a line those who follow are told that there is none."""
+
+_GATHER_S = 0.2  # lines come in bursts, and each event is a frame of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, without secrets, as in the log file. `number` counts the lines of a worker."""
+
+    number: int
+    at: datetime
+    level: int
+    logger: str
+    text: str
+
+    @property
+    def level_name(self) -> str:
+        """`debug`, `info`, `warning`, `error` or `critical`."""
+        return logging.getLevelName(self.level).lower()
+
+
+class RecentLines(logging.Handler):
+    """Keeps the last of them.
+
+    Attributes:
+        worker: the process whose they are; each has its own.
+    """
+
+    def __init__(self, most: int = MOST_LINES) -> None:
+        super().__init__()
+        self.worker = os.getpid()
+        self._lines: deque[Line] = deque(maxlen=most)
+        self._numbers = itertools.count(1)
+        self._listeners: set[Callable[[], object]] = set()
+        self._is_ending = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one. Any thread may have made it."""
+        trace = f"\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else ""
+        at = datetime.fromtimestamp(record.created, UTC)
+        text = redact(f"{record.getMessage()}{trace}")
+        self._lines.append(Line(next(self._numbers), at, record.levelno, record.name, text))
+        self._wake()
+
+    def read(self, after: int = 0) -> list[Line]:
+        """Those that came after the one of a number, the oldest first."""
+        return [line for line in tuple(self._lines) if line.number > after]
+
+    async def follow(self) -> AsyncGenerator[list[Line], None]:
+        """Those that are there, and then the others as they come; none at all after `QUIET_S` without one. Until `end_streams`."""
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(came.set)
+
+        self._listeners.add(wake)
+        last = 0
+        try:
+            while not self._is_ending:
+                came.clear()
+                lines = self.read(last)
+                last = lines[-1].number if lines else last
+                yield lines
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(QUIET_S):
+                        await came.wait()
+                        await asyncio.sleep(0 if self._is_ending else _GATHER_S)
+        finally:
+            self._listeners.discard(wake)
+
+    def end_streams(self) -> None:
+        """The gateway begins to stop, and waits for its streams."""
+        self._is_ending = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in tuple(self._listeners):
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                wake()
