@@ -41,6 +41,7 @@ class TargetHealth:
     Attributes:
         key: which of the provider's API keys, counted from 1.
         state: of its breaker; of several workers the worst.
+        under_way: calls that wait for its first byte.
         first_byte_ms: on average of late; None before the first.
         retry_s: for how long it is left alone still.
     """

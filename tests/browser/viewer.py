@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.e2e.gateway import Gateway
 
@@ -17,7 +17,7 @@ COOKIE = "llm_relay_session"
 WIDE, NARROW = 1440, 390
 
 _AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-_ANSWER_S = 20_000
+_ANSWER_MS = 20_000
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Viewer:
     def goto(self, path: str = "/admin") -> Page:
         """Open a page and wait until it has what it shows."""
         self.page.goto(f"{self.base_url}{path}")
-        self.page.wait_for_function("!document.querySelector('[aria-busy=true]') && document.readyState === 'complete'")
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0, timeout=_ANSWER_MS)
         return self.page
 
     def expect(self, *texts: str) -> None:
@@ -91,7 +91,7 @@ def viewing(
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=theme, timezone_id=zone, reduced_motion="reduce"
     )
-    context.set_default_timeout(_ANSWER_S)
+    context.set_default_timeout(_ANSWER_MS)
     if cookie is not None:
         context.add_cookies([{"name": COOKIE, "value": cookie, "url": f"{gateway.base_url}/admin"}])
     page = context.new_page()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -58,7 +59,7 @@ class TargetHealthShown(BaseModel):
     )
     calls: int
     failures: int
-    under_way: int
+    under_way: int = Field(description="Calls that wait for its first byte.")
     first_byte_ms: float | None = Field(description="On average of late.")
     retry_s: float
 
@@ -66,6 +67,7 @@ class TargetHealthShown(BaseModel):
 class LiveShown(BaseModel):
     """What is under way now at all workers. `count` is of all calls; of very many, only the oldest are listed."""
 
+    at: ShownMoment = Field(description="By the gateway's clock.")
     count: int
     calls: list[LiveCallShown]
     targets: list[TargetHealthShown]
@@ -109,7 +111,8 @@ def live_router(authorise: Authorise, live: LiveCalls) -> APIRouter:
 
 async def _events(request: Request, authorise: Authorise, live: LiveCalls) -> AsyncGenerator[bytes, None]:
     """Ends with the gateway, and with the session or token of who listens."""
-    looks, last = 0, b""
+    looks = 0
+    last: Snapshot | None = None
     async with aclosing(live.follow()) as snapshots:
         async for snapshot in snapshots:
             looks += 1
@@ -118,13 +121,13 @@ async def _events(request: Request, authorise: Authorise, live: LiveCalls) -> As
                     await authorise(request)
                 except RelayError:
                     return
-            event = b"data: " + _shown(snapshot).model_dump_json().encode() + b"\n\n"
-            yield b": still\n\n" if event == last else event
-            last = event
+            yield b": still\n\n" if snapshot == last else b"data: %s\n\n" % _shown(snapshot).model_dump_json().encode()
+            last = snapshot
 
 
 def _shown(snapshot: Snapshot) -> LiveShown:
     return LiveShown(
+        at=datetime.now(UTC),
         count=snapshot.count,
         calls=[_call(call) for call in snapshot.calls],
         targets=[TargetHealthShown.model_validate(each, from_attributes=True) for each in snapshot.targets],
