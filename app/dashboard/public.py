@@ -8,7 +8,6 @@ from starlette.routing import Route
 
 from app.core.principal import Principal
 from app.dashboard.assets import DOCS_VENDOR
-from app.dashboard.headers import DOCS_HEADERS
 from app.dashboard.rendering import Renderer
 
 ListNames = Callable[[Principal], Sequence[str]]
@@ -65,6 +64,7 @@ class PublicPages:
             "public/landing.html",
             base_url=_base_url(request),
             names=None if names is None else names[:_MOST_NAMES],
+            sample=(names or ["demo"])[0],
             more_names=max(0, len(names or ()) - _MOST_NAMES),
             has_dashboard=self._has_dashboard,
             has_monitors=self._has_monitors(),
@@ -77,7 +77,7 @@ class PublicPages:
 
     async def show_docs(self, _request: Request) -> Response:
         """Swagger UI before `/openapi.json`."""
-        return self._renderer.render("public/docs.html", needs=DOCS_VENDOR, headers=DOCS_HEADERS)
+        return self._renderer.render("public/docs.html", needs=DOCS_VENDOR)
 
     def _payment(self, outcome: str) -> Callable[[Request], Response]:
         def show(_request: Request) -> Response:

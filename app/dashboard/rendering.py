@@ -1,6 +1,6 @@
 """Writes pages from templates. Whatever is put into one is text, never markup."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,8 @@ class Renderer:
         )
         self._templates.globals |= {"static": assets.base, "version": __version__}
 
-    def render(
-        self,
-        template: str,
-        status: int = 200,
-        *,
-        needs: Sequence[str] = (),
-        headers: Mapping[str, str] = PAGE_HEADERS,
-        **values: Any,
-    ) -> HTMLResponse:
+    def render(self, template: str, status: int = 200, *, needs: Sequence[str] = (), **values: Any) -> HTMLResponse:
         """The page; where what it loads is not installed, one that says so. It may need more than all pages do."""
         if missing := self._assets.missing((*VENDOR, *needs)):
             template, status, values = "missing.html", 503, {"missing": missing}
-        return HTMLResponse(self._templates.get_template(template).render(values), status, headers)
+        return HTMLResponse(self._templates.get_template(template).render(values), status, PAGE_HEADERS)
