@@ -1,0 +1,104 @@
+// What an administrator says of a model: it counts before all that others say.
+
+import { ApiError, api, confirm, part, toast } from "../../relay.js";
+
+const EMPTY = { family: "", context_length: "", max_output_tokens: "", capabilities: [], description: "", offered: "" };
+const WORDS = {
+  family: "Family", context_length: "Context", max_output_tokens: "Longest reply", capabilities: "Can", description: "Description",
+};
+const WHO = {
+  custom: "you", file: "your file of overrides", synced: "a look-up", provider: "its provider", litellm: "LiteLLM's file",
+  shipped: "what is shipped", bundled: "what comes with the prices", name: "its name",
+};
+
+/** For a page with the dialog `model-editor`; `saved` is called with the model. */
+export function modelEditor(saved) {
+  return {
+    ...EMPTY,
+    provider: "",
+    model: "",
+    isNew: true,
+    isSaid: false,
+    facts: [],
+    errors: {},
+    fault: "",
+
+    get title() { return this.isNew ? "Add a model" : `${this.provider}/${this.model}`; },
+
+    add(provider) {
+      this.open({ ...EMPTY, provider, model: "", offered: "yes", isNew: true, isSaid: false, facts: [] });
+    },
+
+    async edit({ provider, model }) {
+      const known = await api(`models/${part(provider)}/${part(model)}`);
+      const said = known.said ?? {};
+      this.open({
+        provider, model: known.model, isNew: false, isSaid: known.said !== null,
+        facts: Object.entries(WORDS).map(([name, word]) => factOf(name, word, known)),
+        family: said.family ?? "",
+        context_length: said.context_length ?? "",
+        max_output_tokens: said.max_output_tokens ?? "",
+        capabilities: said.capabilities ?? [],
+        description: said.description ?? "",
+        offered: said.enabled === true ? "yes" : said.enabled === false ? "no" : "",
+      });
+    },
+
+    open(fields) {
+      Object.assign(this, fields, { errors: {}, fault: "" });
+      document.getElementById("model-editor").showModal();
+    },
+
+    close() { document.getElementById("model-editor").close(); },
+    isWrong(field) { return this.errors[field] ? "true" : null; },
+
+    async save() {
+      const body = {
+        family: this.family.trim() || null,
+        context_length: numberOf(this.context_length),
+        max_output_tokens: numberOf(this.max_output_tokens),
+        capabilities: this.capabilities.length ? [...this.capabilities] : null,
+        description: this.description.trim() || null,
+        enabled: { yes: true, no: false }[this.offered] ?? null,
+      };
+      await this.doing(async () => {
+        await api(`models/${part(this.provider)}/${part(this.model.trim())}`, { method: "PUT", body });
+        toast(`${this.provider}/${this.model} is saved.`);
+      });
+    },
+
+    async reset() {
+      const text = "What its provider, the files and the look-ups say counts again. One that only you offer is offered no more.";
+      if (!(await confirm(`Take back what you said of ${this.model}?`, text, "Reset"))) return;
+      await this.doing(async () => {
+        await api(`models/${part(this.provider)}/${part(this.model)}`, { method: "DELETE" });
+        toast(`${this.provider}/${this.model} is as others know it again.`);
+      });
+    },
+
+    async doing(work) {
+      this.errors = {};
+      this.fault = "";
+      try {
+        await work();
+        this.close();
+        await saved({ provider: this.provider, model: this.model.trim() });
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        const field = /^[a-z_]*/.exec(error.message)[0];
+        if (field in EMPTY) this.errors[field] = error.message;
+        else this.fault = error.message;
+      }
+    },
+  };
+}
+
+function factOf(name, word, known) {
+  const value = known[name];
+  const text = Array.isArray(value) ? value.join(", ") : typeof value === "number" ? `${value.toLocaleString("en-US")} tokens` : value;
+  return { name, word, text: text || "nobody says", who: known.origins[name] ? `says ${WHO[known.origins[name]] ?? known.origins[name]}` : "" };
+}
+
+function numberOf(value) {
+  return value === "" || value === null ? null : Number(value);
+}

@@ -1,0 +1,121 @@
+// The form by which a provider is added or changed: what it has no field for is written as JSON.
+
+import { ApiError, api, part, toast } from "../../relay.js";
+
+const FIELDS = ["name", "base_url", "api_key_env", "api_format", "supported_models", "headers"];
+const EMPTY = { key: "", name: "", base_url: "", api_key_env: "", format: "openai", others: [], models: "", rest: "" };
+
+/** Its state and what it does, for a page with the dialog `provider-form`; `saved` is called with the provider's key. */
+export function providerForm(saved) {
+  return {
+    ...EMPTY,
+    headers: [],
+    isNew: true,
+    saving: false,
+    errors: {},
+    fault: "",
+
+    get title() { return this.isNew ? "Add a provider" : `Edit ${this.key}`; },
+
+    /** Open it for a new one. */
+    add(format = "openai", base_url = "") {
+      this.fill({ ...EMPTY, format, base_url }, {}, true);
+    },
+
+    /** Open it with what is known of `key`. */
+    async edit(key) {
+      const entry = await api(`providers/${part(key)}/definition`);
+      const [format = "openai", ...others] = listOf(entry.api_format);
+      const known = {
+        key, format, others,
+        name: entry.name ?? "",
+        base_url: entry.base_url ?? "",
+        api_key_env: listOf(entry.api_key_env).join(", "),
+        models: (entry.supported_models ?? []).join("\n"),
+      };
+      const rest = Object.fromEntries(Object.entries(entry).filter(([name]) => !FIELDS.includes(name)));
+      known.rest = Object.keys(rest).length ? JSON.stringify(rest, null, 2) : "";
+      this.fill({ ...EMPTY, ...known }, entry.headers ?? {}, false);
+    },
+
+    fill(fields, headers, isNew) {
+      Object.assign(this, fields, { isNew, errors: {}, fault: "" });
+      this.headers = Object.entries(headers).map(([name, value], id) => ({ id, name, value }));
+      document.getElementById("provider-form").showModal();
+    },
+
+    close() { document.getElementById("provider-form").close(); },
+    addHeader() { this.headers.push({ id: Date.now(), name: "", value: "" }); },
+    dropHeader(header) { this.headers = this.headers.filter((each) => each.id !== header.id); },
+
+    /** For `aria-invalid`, which is not there where nothing is wrong. */
+    isWrong(field) { return this.errors[field] ? "true" : null; },
+
+    async save() {
+      this.errors = {};
+      this.fault = "";
+      const definition = this.definition();
+      if (!definition) return;
+      this.saving = true;
+      try {
+        if (this.isNew) await api("providers", { method: "POST", body: { key: this.key.trim(), definition } });
+        else await api(`providers/${part(this.key)}`, { method: "PUT", body: definition });
+        this.close();
+        toast(`${this.key} is saved; all workers have it within two seconds.`);
+        await saved(this.key);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        this.tell(error);
+      } finally {
+        this.saving = false;
+      }
+    },
+
+    /** As the configuration has it; null where the JSON is none. */
+    definition() {
+      let rest = {};
+      try {
+        rest = this.rest.trim() ? JSON.parse(this.rest) : {};
+        if (typeof rest !== "object" || rest === null || Array.isArray(rest)) throw new Error("must be an object");
+      } catch (error) {
+        this.errors.rest = `This is no JSON object: ${error.message}`;
+        return null;
+      }
+      const keys = wordsOf(this.api_key_env, ",");
+      const models = wordsOf(this.models, "\n");
+      const headers = this.headers.filter((each) => each.name.trim());
+      return {
+        ...rest,
+        base_url: this.base_url.trim(),
+        api_format: [this.format, ...this.others.filter((each) => each !== this.format)],
+        ...(this.name.trim() && { name: this.name.trim() }),
+        ...(keys.length && { api_key_env: keys }),
+        ...(models.length && { supported_models: models }),
+        ...(headers.length && { headers: Object.fromEntries(headers.map((each) => [each.name.trim(), each.value])) }),
+      };
+    },
+
+    /** Put each fault at its field: the API writes one a line, its place first. */
+    tell(error) {
+      if (error.status === 409) {
+        this.errors.key = error.message;
+        return;
+      }
+      for (const line of error.message.split("\n")) {
+        const [place, ...words] = line.split(": ");
+        const field = place === this.key.trim() ? "key" : /^[a-z_]*/.exec(place)[0];
+        if (!words.length) this.fault = line;
+        else if (field === "key" || FIELDS.includes(field)) this.errors[field] = `${place}: ${words.join(": ")}`;
+        else this.errors.rest = this.errors.rest ? `${this.errors.rest}; ${line}` : line;
+      }
+    },
+  };
+}
+
+function listOf(value) {
+  return Array.isArray(value) ? value : value ? [value] : [];
+}
+
+function wordsOf(text, separator) {
+  return text.split(separator).map((each) => each.trim()).filter(Boolean);
+}
