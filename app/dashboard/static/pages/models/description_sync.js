@@ -35,7 +35,7 @@ export function descriptionSync(applied) {
       if (!result) return;
       this.isLooked = true;
       this.attempted = Object.entries(result.attempted).map(([who, verdict]) => ({ who, verdict: verdict.replaceAll("_", " ") }));
-      this.picking.set(result.descriptions.map((each) => ({ ...each, target: each.id, picked: true })));
+      this.picking.set(result.descriptions.map((each) => ({ ...each, target: each.id, note: `by ${each.origin}`, picked: true })));
     },
 
     async apply() {

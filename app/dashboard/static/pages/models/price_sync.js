@@ -67,12 +67,12 @@ export function priceSync(applied) {
 function ofPrice(each) {
   const lines = each.rates.map((rate) => `${rate.rate}: ${rate.old ?? "–"} → ${rate.new ?? "–"}`);
   const change = each.own_price_stays ? `price ${each.change}; yours stays` : `price ${each.change}`;
-  return { id: `price ${each.id}`, target: each.id, kind: "price", change, lines, picked: !each.own_price_stays };
+  return { id: `price ${each.id}`, target: each.id, kind: "price", note: change, lines, picked: !each.own_price_stays };
 }
 
 function ofFact(each) {
   const [old, now] = [each.old, each.new].map(words);
-  return { id: `fact ${each.id}`, target: each.id, kind: "fact", change: `facts ${each.change}`, lines: [`${old} → ${now}`], picked: true };
+  return { id: `fact ${each.id}`, target: each.id, kind: "fact", note: `facts ${each.change}`, lines: [`${old} → ${now}`], picked: true };
 }
 
 function words(facts) {

@@ -103,7 +103,8 @@ export function providerForm(saved) {
       }
       for (const line of error.message.split("\n")) {
         const [place, ...words] = line.split(": ");
-        const field = place === this.key.trim() ? "key" : /^[a-z_]*/.exec(place)[0];
+        // What is no word is quoted.
+        const field = place === this.key.trim() || place.startsWith("[") ? "key" : /^[a-z_]*/.exec(place)[0];
         if (!words.length) this.fault = line;
         else if (field === "key" || FIELDS.includes(field)) this.errors[field] = `${place}: ${words.join(": ")}`;
         else this.errors.rest = this.errors.rest ? `${this.errors.rest}; ${line}` : line;
