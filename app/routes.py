@@ -145,7 +145,7 @@ def _add_admin(app: FastAPI, parts: Parts, authorise: Authorise, relay: OpenRela
         gate = OperatorGuard()
         return admin_routers(parts, authorise, lambda surface: relay(surface, gate=gate))
 
-    admin = Admin(open_admin)
+    admin = Admin(open_admin, authorise)
     app.openapi = lambda: describe(app, admin.describe)  # type: ignore[method-assign] # FastAPI's documented way to extend its document
     app.router.routes.append(Route("/admin/api/{path:path}", admin))
 

@@ -17,6 +17,7 @@ from app.core.errors import AuthenticationFailed, PermissionDenied
 COOKIE = "llm_relay_session"
 CSRF_HEADER = "x-csrf-token"
 
+FOR_EVERYBODY: dict[str, Any] = {"x-role": "anybody"}
 FOR_VIEWERS: dict[str, Any] = {"x-role": "viewer"}
 FOR_ADMINS: dict[str, Any] = {"x-role": "admin"}
 """The one declaration of whom a route is for, as its `openapi_extra`. Where none is made, viewers may GET, and all else is for admins."""
@@ -89,7 +90,13 @@ def role_of_route(openapi_extra: Mapping[str, Any], method: str) -> Role:
     """The same, by what a route declares."""
     if "x-role" in openapi_extra:
         return "viewer" if openapi_extra["x-role"] == "viewer" else "admin"
-    return "viewer" if method in _SAFE else "admin"
+    return "viewer" if method.upper() in _SAFE else "admin"
+
+
+def is_for_everybody(scope: Mapping[str, Any]) -> bool:
+    """Whether the route of a request is for those too who are not logged in."""
+    said = getattr(scope.get("route"), "openapi_extra", None) or {}
+    return bool(said.get("x-role") == FOR_EVERYBODY["x-role"])
 
 
 def _role_of(login: Login) -> Role:

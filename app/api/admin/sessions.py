@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from app.api.admin.authorise import COOKIE, FOR_VIEWERS, Authorise, Caller
+from app.api.admin.authorise import COOKIE, FOR_EVERYBODY, FOR_VIEWERS, Authorise, Caller
 from app.api.admin.moments import ShownMoment, moment_of
 from app.api.admin.refused import InvalidParameters, refusing
 from app.api.client_address import ReadAddress
@@ -79,7 +79,7 @@ def sessions_router(
     """`/admin/api/login`, which is for everybody, and logins for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api", tags=["sessions"])
 
-    @router.post("/login", summary="Log in", openapi_extra={"x-role": "anybody"})
+    @router.post("/login", summary="Log in", openapi_extra=FOR_EVERYBODY)
     async def log_in(request: Request, credentials: Credentials) -> LoggedIn:
         agent = request.headers.get("user-agent", "")
         with refusing({WrongPassword: AuthenticationFailed}):
