@@ -1,0 +1,70 @@
+// Users, and what each may use over all of their tokens.
+
+import { api, component, part, telling, toast, ApiError } from "../../relay.js";
+import { bar, fromFields, inWords, toFields } from "./limits.js";
+
+component("users", () => ({
+  users: [],
+  loading: true,
+  search: "",
+
+  get isEmpty() { return !this.loading && this.users.length === 0; },
+  get found() {
+    const words = this.search.trim().toLowerCase();
+    return this.users.filter((each) => each.username.toLowerCase().includes(words));
+  },
+
+  init() { return this.load(); },
+
+  async load() {
+    this.loading = true;
+    this.users = (await telling(() => api("users")))?.users ?? [];
+    this.loading = false;
+  },
+
+  limits(user) { return inWords(user); },
+  open(user) { this.$dispatch("open-user", user); },
+  create() { this.$dispatch("open-user", null); },
+  usageLink(user) { return `/admin/usage?users=${part(user.username)}&days=30`; },
+}));
+
+component("userForm", () => ({
+  known: false,
+  username: "",
+  draft: toFields(null),
+  bars: [],
+  fault: "",
+  saving: false,
+
+  get title() { return this.known ? `Limits of ${this.username}` : "Limit a user"; },
+
+  async open(user) {
+    this.known = user !== null;
+    this.username = user?.username ?? "";
+    this.draft = toFields(user);
+    this.bars = [];
+    this.fault = "";
+    this.$root.showModal();
+    if (!this.known) return;
+    const found = await telling(() => api(`users/${part(this.username)}`));
+    this.bars = (found?.use ?? []).map(bar);
+  },
+
+  close() { this.$root.close(); },
+
+  async save() {
+    this.saving = true;
+    this.fault = "";
+    try {
+      const user = await api(`users/${part(this.username.trim())}`, { method: "PUT", body: fromFields(this.draft) });
+      toast(`The limits of ${user.username} are set.`);
+      this.close();
+      this.$dispatch("user-changed");
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.fault = error.message;
+    } finally {
+      this.saving = false;
+    }
+  },
+}));
