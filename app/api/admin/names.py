@@ -1,6 +1,6 @@
 """All smart models together over HTTP: carried out and in as one document, and the way of a call told."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -14,7 +14,7 @@ from app.auth.issue import NoSuchToken
 from app.core.call import Target
 from app.core.errors import InvalidRequest
 from app.core.principal import Principal
-from app.core.smart import KINDS, Kind
+from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.metering.prices import Found
 from app.smart.desk import SmartDesk
 from app.smart.exchange import Plan, apply_import, export_names, plan_import
@@ -41,6 +41,8 @@ class ChangeShown(NameShown):
     """A smart model, and its fields that become another."""
 
     fields: list[str]
+    before: dict[str, Any] = Field(description="These fields now.")
+    after: dict[str, Any] = Field(description="These fields then.")
 
 
 class Imported(BaseModel):
@@ -148,13 +150,24 @@ def show_plan(plan: Plan) -> Imported:
     return Imported(
         added=[NameShown(kind=model.kind, name=model.name) for model in plan.added],
         changed=[
-            ChangeShown(kind=change.model.kind, name=change.model.name, fields=list(change.fields))
+            ChangeShown(
+                kind=change.model.kind,
+                name=change.model.name,
+                fields=list(change.fields),
+                before=_fields_of(change.before.model, change.fields),
+                after=_fields_of(change.model, change.fields),
+            )
             for change in plan.changed
         ],
         deleted=[NameShown(kind=each.kind, name=each.model.name) for each in plan.deleted],
         unchanged=plan.unchanged,
         warnings=[*plan.warnings, *plan.lacking],
     )
+
+
+def _fields_of(model: SmartModel, fields: Iterable[str]) -> dict[str, Any]:
+    written = definition_of(model)
+    return {field: written[field] for field in fields}
 
 
 async def _show_way(way: Way, find_price: FindPrice) -> WayShown:

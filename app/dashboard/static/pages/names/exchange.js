@@ -10,6 +10,7 @@ component("importer", () => ({
   plan: null,
   rows: [],
 
+  get warnings() { return this.plan?.warnings ?? []; },
   get isPlanned() { return this.plan !== null; },
   get isEmpty() { return this.isPlanned && !this.rows.length; },
   get isReady() { return this.isPlanned && this.rows.length > 0; },
@@ -62,5 +63,9 @@ component("importer", () => ({
 function rowsOf({ added, changed, deleted }) {
   const told = [["add", "good", added], ["change", "", changed], ["delete", "bad", deleted]];
   return told.flatMap(([what, style, names]) =>
-    names.map((each) => ({ key: `${what} ${each.kind} ${each.name}`, what, style, ...each, fields: (each.fields ?? []).join(", ") })));
+    names.map((each) => ({ ...each, key: `${what} ${each.kind} ${each.name}`, what, style, fields: (each.fields ?? []).map((name) => fieldOf(each, name)) })));
+}
+
+function fieldOf({ before, after }, name) {
+  return { name, text: `${JSON.stringify(before[name])} → ${JSON.stringify(after[name])}` };
 }

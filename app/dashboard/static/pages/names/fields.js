@@ -7,7 +7,7 @@ export function fieldOf(setting, value) {
   counted += 1;
   const given = value === undefined ? setting.default : value;
   const field = { ...setting, id: `setting-${counted}`, fault: "", touched: false, value: "", rows: [] };
-  field.hint = setting.nullable && setting.control !== "maybe" ? `${setting.help} Empty for none.`.trim() : setting.help;
+  field.hint = hintOf(setting);
   if (setting.control === "rows") field.rows = (given ?? []).map((each) => rowOf(setting, each));
   else field.value = shown(setting, given);
   return field;
@@ -42,7 +42,7 @@ export function placeFaults(fields, lines, isComplete) {
     const [, place, words] = line.match(/^([a-z_]+(?:\[\d+\])?(?:\.[a-z_]+)?): (.*)$/s) ?? [];
     const field = byPlace.get(place);
     if (!field) rest.push(line);
-    else if (isComplete || field.touched) field.fault = field.fault ? `${field.fault}; ${words}` : words;
+    else if (isComplete || field.touched) field.fault = [field.fault, words[0].toUpperCase() + words.slice(1)].filter(Boolean).join("; ");
   }
   return rest;
 }
@@ -52,6 +52,12 @@ function* places(fields, above = "") {
     yield [above + field.name, field];
     for (const [index, row] of field.rows.entries()) yield* places(row.fields, `${above}${field.name}[${index}].`);
   }
+}
+
+/** What the API says of a setting, in the words of a form. */
+function hintOf({ help, nullable, control }) {
+  const words = help.replaceAll("`", "").replace("null", "empty");
+  return nullable && control !== "maybe" && !/empty/.test(words) ? `${words} Empty for none.`.trim() : words;
 }
 
 function shown({ control }, value) {

@@ -1,6 +1,6 @@
 // What the list says of a smart model: its columns by kinds.
 
-import { compact, count, list, percent, usd } from "../../format.js";
+import { compact, count, percent, usd } from "../../format.js";
 
 const NUMBER = "number";
 const OWN = {
@@ -29,9 +29,8 @@ const USED = [
   ["Calls, 30 days", NUMBER, ({ used }) => count(used?.calls ?? 0)],
   ["Cost, 30 days", NUMBER, ({ used }) => usd(used ? used.cost : 0)],
 ];
-const TAGS = ["Tags", "", ({ model }) => list(model.tags)];
 
-const all = (kind) => [...OWN[kind], ...USED, TAGS];
+const all = (kind) => [...OWN[kind], ...USED];
 const share = (hundredths) => percent(hundredths === null ? null : hundredths / 100);
 
 /** By what the usage report is divided to tell of a kind's calls. */
