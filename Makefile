@@ -20,7 +20,7 @@ else
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 endif
 
-.PHONY: setup setup-dev local run test soak lint format bench lock schema clean help
+.PHONY: setup setup-dev local run test soak lint format bench screenshots lock schema clean help
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,9 @@ format: setup-dev ## Let ruff format and mend what it can
 
 bench: setup-dev ## Measure the gateway; PEERS=nginx,ferrogw,litellm or BEFORE=COMMIT puts those beside it
 	@$(BIN)/python -m benchmarks $(if $(PEERS),--peers $(PEERS)) $(if $(BEFORE),--before $(BEFORE))
+
+screenshots: setup-dev ## Take the pictures of all pages anew (docs/images); needs a Chromium
+	@$(BIN)/python -m tests.browser.screenshots
 
 schema: setup ## Write the JSON schemas anew from the models
 	@$(BIN)/python -m app.config > config.schema.json

@@ -79,15 +79,19 @@ def test_monitor_is_made_looked_at_run_and_ended(browser: Browser, watching: Gat
 
 
 def test_filter_is_kept_in_the_address_and_the_detail_fits_a_telephone(browser: Browser, watching: Gateway) -> None:
+    made = {"query": "outages of clouds", "cadence": "daily"}
+    headers = {"authorization": f"Bearer {watching.add_token('ben')}"}
+    httpx.post(f"{watching.base_url}/v1/monitors", json=made, headers=headers, trust_env=False).raise_for_status()
+
     with viewing(browser, watching, log_in(watching), width=NARROW, theme="dark") as viewer:
         page = viewer.goto("/admin/monitors?username=nobody")
         page.get_by_text("No monitor is like that").wait_for()
-        page.get_by_label("User").first.fill("ana")
+        page.get_by_label("User").first.fill("ben")
         page.get_by_role("button", name="Filter").click()
-        page.wait_for_url("**/admin/monitors?username=ana")
-        page.get_by_role("button", name="releases of").click()
+        page.wait_for_url("**/admin/monitors?username=ben")
+        page.get_by_role("button", name="outages of clouds").click()
 
-        expect(page.get_by_role("dialog", name="Monitor of ana")).to_be_visible()
+        expect(page.get_by_role("dialog", name="Monitor of ben")).to_be_visible()
         assert "monitor=mon_" in page.url
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
         assert viewer.violations() == []

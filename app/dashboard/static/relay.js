@@ -173,7 +173,15 @@ document.addEventListener("alpine:init", () => {
       look();
       setInterval(() => { if (!document.hidden) look(); }, 60_000);
     },
-    toggle() { this.open = !this.open; },
+    toggle() {
+      this.open = !this.open;
+      if (this.open) this.$nextTick(() => document.querySelector("#menu a").focus());
+    },
+    shut() {
+      if (!this.open) return;
+      this.open = false;
+      document.querySelector(".menu-button").focus();
+    },
     setTheme() {
       localStorage.setItem("theme", this.theme);
       if (this.theme === "system") delete document.documentElement.dataset.theme;

@@ -1,0 +1,97 @@
+"""Pictures of every page for the documents: `python -m tests.browser.screenshots [PAGE …]`, which `make screenshots` runs.
+
+Each is taken wide and light (`PAGE.png`), wide and dark (`PAGE-dark.png`) and on a telephone (`PAGE-narrow.png`), of a gateway with
+the sample's data.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser
+
+from app.dashboard.pages import PAGES
+from tests.browser.chromium import running_chromium
+from tests.browser.png import shrink
+from tests.browser.sample import fill_gateway
+from tests.browser.viewer import NARROW, PASSWORD, WIDE, log_in, viewing
+from tests.e2e.conftest import PROVIDER_KEYS, providers_at
+from tests.e2e.gateway import Gateway
+from tests.e2e.standin import running_standin
+from tests.monitor_rows import SECRET
+from tests.parallel_server import running_parallel
+
+FOLDER = Path("/tmp/w/gw-mo/images")
+LOOKS: Sequence[tuple[str, int, Literal["light", "dark"]]] = (
+    ("", WIDE, "light"),
+    ("-dark", WIDE, "dark"),
+    ("-narrow", NARROW, "light"),
+)
+PUBLIC = {"landing": "/", "login": "/admin/login", "create-monitor": "/create-monitor"}
+"""Pages that need no login, by the names of their pictures."""
+
+_DRAWN_MS = 400  # charts are drawn after the numbers are there
+_HIGHEST = 2600
+
+
+def paths(call_id: str) -> dict[str, str]:
+    """All pages by the names of their pictures; of those with an id in the path, one that is there."""
+    return {page.key: f"/admin{page.path.replace('{id}', call_id)}" for page in PAGES}
+
+
+@contextmanager
+def running_sample() -> Iterator[Gateway]:
+    """A gateway with the sample's data, providers that answer, and a Parallel."""
+    with tempfile.TemporaryDirectory() as folder, running_standin() as provider, running_parallel() as parallel:
+        of_monitors = {
+            "MONITOR_WEBHOOK_URL": "https://relay.example/webhooks/parallel-monitor",
+            "PARALLELAI_API_KEY": parallel.key,
+            "PARALLEL_BASE_URL": parallel.base_url,
+            "PARALLEL_WEBHOOK_SECRET": SECRET,
+        }
+        environ = PROVIDER_KEYS | {"ADMIN_PASSWORD": PASSWORD} | of_monitors
+        gateway = Gateway(Path(folder), providers_at(provider), environ)
+        fill_gateway(gateway, watched=str(parallel.add()["monitor_id"]))
+        gateway.start()
+        try:
+            yield gateway
+        finally:
+            gateway.stop()
+
+
+def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) -> int:
+    """All pictures of a page; how many bytes they have."""
+    size = 0
+    for suffix, width, theme in LOOKS:
+        with viewing(browser, gateway, None if name in PUBLIC else cookie, width=width, theme=theme) as viewer:
+            page = viewer.goto(path)
+            page.wait_for_timeout(_DRAWN_MS)
+            height = min(_HIGHEST, max(900, int(page.evaluate("document.documentElement.scrollHeight"))))
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(_DRAWN_MS)
+            picture = shrink(page.screenshot())
+            (FOLDER / f"{name}{suffix}.png").write_bytes(picture)
+            size += len(picture)
+    return size
+
+
+def main(wanted: Sequence[str]) -> None:
+    """Those of `wanted`, or of all pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with running_sample() as gateway, running_chromium() as browser:
+        cookie = log_in(gateway)
+        call = next(row["id"] for row in reversed(gateway.rows()) if row["router"])
+        total = 0
+        for name, path in (PUBLIC | paths(call)).items():
+            if not wanted or name in wanted:
+                size = take(browser, gateway, cookie, name, path)
+                total += size
+                print(f"{name}: {size / 1000:.0f} kB", flush=True)  # noqa: T201 - of a command
+    print(f"{total / 1e6:.1f} MB in {FOLDER}")  # noqa: T201 - of a command
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
