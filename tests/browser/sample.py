@@ -74,6 +74,7 @@ NAMES: tuple[SmartModel, ...] = (
 )
 
 
+_DESCRIPTION = 2000  # the most characters that one may have
 WATCHED = "monitor_of_sample"
 """Parallel's id of the monitor that found something, where no other one is given."""
 
@@ -101,7 +102,8 @@ async def fill(database: Database, *, calls: int, days: int, dress: Dress = str,
     lots, now = random.Random(7), now_ms()
     await insert_tokens(database, tokens(now, dress))
     await put_smart_models(
-        database, [each.model_copy(update={"description": dress(each.description or "")}) for each in NAMES]
+        database,
+        [each.model_copy(update={"description": dress(each.description or "")[:_DESCRIPTION]}) for each in NAMES],
     )
     await _count(database, calls)
     records = list(make_calls(calls, days, now, lots, dress))
@@ -228,7 +230,7 @@ async def _watch(database: Database, watched: str, now: int, dress: Dress) -> No
     usual = {"created_at": now - 9 * MS_PER_HOUR, "last_run_at": now - MS_PER_HOUR, "slot": 1}
     python = await put_monitor(
         database, dress("ana"), query=dress("New releases of Python, and what changed in them"), frequency="1h",
-        **usual, **forwarding_to("https://hooks.example/relay"),
+        parallel_id=watched, **usual, **forwarding_to("https://hooks.example/relay"),
     )  # fmt: skip
     ended = {"status": "cancelled", "slot": None, "reason": "expired", "cancelled_at": now - MS_PER_DAY}
     await put_monitor(

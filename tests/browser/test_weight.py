@@ -17,7 +17,7 @@ def test_first_paint_needs_little(browser: Browser, gateway: Gateway, cookie: st
     with viewing(browser, gateway, None if path == "/admin/login" else cookie) as viewer:
         viewer.expect("404")
         responses: list[Response] = []
-        viewer.page.on("response", responses.append)
+        viewer.page.on("response", lambda response: responses.append(response))
         viewer.goto(path)
 
         loaded = [
