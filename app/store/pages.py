@@ -1,6 +1,6 @@
 """Reads calls page by page, in each order by the way that looks at the fewest of them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +16,17 @@ from app.store.times import MS_PER_DAY, MS_PER_HOUR
 _SELDOM = 50
 """Of so many calls fewer than one is meant: all of their hours are looked through sooner than most of each day."""
 
+_FEW = 8
+"""Of so many calls fewer than one failed: to look at all of those is sooner done than to look for them among the others."""
+
 _DAYS_AT_ONCE = 100
 _MOST_VALUES = 10_000
 """Of a statement: SQLite takes 32,766, and an address or a model stands for two."""
 
 _DAY = f"r.received_at / {MS_PER_DAY}"
+
+
+Read = Callable[[AsyncConnection, Wanted, int], Awaitable[Sequence[Sequence[Any]]]]
 
 
 async def read_calls(db: Database, wanted: Wanted, limit: int) -> tuple[list[Row], After | None]:
@@ -30,20 +36,28 @@ async def read_calls(db: Database, wanted: Wanted, limit: int) -> tuple[list[Row
         DatabaseUnavailable: the database cannot be read.
     """
     async with db.read() as connection:
-        if wanted.sort == "timestamp":
-            seldom = bool(wanted.selection.filters or wanted.status)
-            read = _read_by_hours if seldom else _read_in_time
-        else:
-            read = _read_hours if await _are_seldom(connection, wanted) else _read_by_days
+        read = await _best_way(connection, wanted)
         found = await read(connection, wanted, limit + 1)
     page = found[:limit]
     rows = [dict(zip(COLUMNS, row[1:], strict=True)) for row in page]
     return rows, After(int(page[-1][0]), rows[-1]["id"]) if len(found) > limit else None
 
 
+async def _best_way(connection: AsyncConnection, wanted: Wanted) -> Read:
+    has_filters = any(wanted.selection.filters.values())
+    if wanted.status == "error" and await _are_few_failed(connection, wanted):
+        return _read_in_time  # by the index of those that failed
+    if wanted.sort == "timestamp":
+        return _read_by_hours if has_filters or wanted.status else _read_in_time
+    return _read_hours if has_filters and await _are_seldom(connection, wanted) else _read_by_days
+
+
+async def _are_few_failed(connection: AsyncConnection, wanted: Wanted) -> bool:
+    failed = replace(wanted, selection=replace(wanted.selection, filters={}))
+    return await count_summed(connection, failed) * _FEW < await count_summed(connection, replace(failed, status=None))
+
+
 async def _are_seldom(connection: AsyncConnection, wanted: Wanted) -> bool:
-    if not any(wanted.selection.filters.values()):
-        return False
     of_all = replace(wanted, selection=replace(wanted.selection, filters={}), status=None)
     return await count_summed(connection, wanted) * _SELDOM < await count_summed(connection, of_all)
 

@@ -10,6 +10,7 @@ _PROMPT = (
     " + input_image_tokens)"
 )
 _COMPLETION = "(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)"
+_FAILED = "NOT (status < 400 AND outcome NOT IN ('error', 'cut'))"
 
 
 class RequestLog(Row, table=True):
@@ -95,6 +96,8 @@ class RequestLog(Row, table=True):
             "parent_id",
             sqlite_where=text("parent_id IS NOT NULL"),  # on a server too: `store.schema.create_tables`
         ),
+        # Those that failed, which `app.store.calls` spells just so; they are few.
+        Index("ix_request_logs_failed", "received_at", sqlite_where=text(_FAILED)),
         # What the dearest, largest and slowest calls of each day are found by; `app.store.pages` spells them just so.
         Index("ix_request_logs_day_cost", text("(received_at / 86400000)"), text("coalesce(cost, -1)")),
         Index("ix_request_logs_day_prompt", text("(received_at / 86400000)"), text(_PROMPT)),

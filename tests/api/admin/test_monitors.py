@@ -52,7 +52,8 @@ async def service(
 
 @pytest.fixture
 async def client(service: MonitorService) -> AsyncIterator[httpx.AsyncClient]:
-    app = Admin(lambda: [monitors_router(authorise_by_name(), service.operators)])
+    authorise = authorise_by_name()
+    app = Admin(lambda: [monitors_router(authorise, service.operators)], authorise)
     headers = {"authorization": "Bearer root"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://relay", headers=headers

@@ -17,6 +17,10 @@ def upgrade() -> None:
     """Add their tables, and how each call came to its answer."""
     op.add_column("request_logs", sa.Column("asked_ms", sa.Integer(), nullable=True))
     op.add_column("request_logs", sa.Column("story", sa.String(), nullable=True))
+    failed = sa.text("NOT (status < 400 AND outcome NOT IN ('error', 'cut'))")
+    op.create_index(
+        "ix_request_logs_failed", "request_logs", ["received_at"], sqlite_where=failed, postgresql_where=failed
+    )
     op.create_table(
         "administrators",
         _key("name", 64),
@@ -87,6 +91,7 @@ def downgrade() -> None:
         "administrators",
     ):
         op.drop_table(table)
+    op.drop_index("ix_request_logs_failed", "request_logs")
     op.drop_column("request_logs", "story")
     op.drop_column("request_logs", "asked_ms")
 
