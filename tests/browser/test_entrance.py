@@ -10,7 +10,9 @@ from tests.browser.viewer import PASSWORD, viewing
 from tests.e2e.gateway import running_gateway
 
 
-def test_first_visit_sets_a_password_by_the_code_of_the_terminal(browser: Browser, tmp_path: Path) -> None:
+def test_first_visit_sets_a_password_by_the_code_of_the_terminal_and_leads_to_a_first_answered_call(
+    browser: Browser, tmp_path: Path
+) -> None:
     with running_gateway(tmp_path) as gateway, viewing(browser, gateway, None) as viewer:
         code = re.search(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", gateway.output())
         assert code
@@ -29,6 +31,10 @@ def test_first_visit_sets_a_password_by_the_code_of_the_terminal(browser: Browse
                 assert "not the code" in page.get_by_role("alert").inner_text()
 
         page.wait_for_url("**/admin")
+        page.get_by_role("link", name="Playground").click()
+        page.get_by_role("textbox", name="Message").fill("Hello")
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_label("Turns").get_by_text("your request arrived").wait_for()
         page.get_by_role("button", name="Log out").click()
         page.wait_for_url("**/admin/login")
         assert viewer.goto("/admin/setup").url.endswith("/admin/login")
