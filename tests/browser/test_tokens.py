@@ -112,7 +112,7 @@ def test_users_have_limits_over_all_their_tokens(viewer: Viewer) -> None:
     dialog = page.get_by_role("dialog", name="Limits of limited by clicking")
     expect(dialog).to_contain_text("0 of 5,000")
     assert viewer.violations() == []
-    dialog.get_by_label("Tokens a minute").fill("")
+    dialog.get_by_role("spinbutton", name="Tokens a minute").fill("")
     dialog.get_by_role("button", name="Save").click()
 
     expect(row).to_have_count(0)

@@ -59,6 +59,7 @@ class Viewer:
     def goto(self, path: str = "/admin") -> Page:
         """Open a page and wait until it has what it shows."""
         self.page.goto(f"{self.base_url}{path}")
+        # Not by a function to wait for: what is looked at again and again is an eval, which the page's policy forbids.
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0, timeout=_ANSWER_MS)
         return self.page
 
@@ -92,6 +93,7 @@ def viewing(
         viewport={"width": width, "height": 900}, color_scheme=theme, timezone_id=zone, reduced_motion="reduce"
     )
     context.set_default_timeout(_ANSWER_MS)
+    expect.set_options(timeout=_ANSWER_MS)
     if cookie is not None:
         context.add_cookies([{"name": COOKIE, "value": cookie, "url": f"{gateway.base_url}/admin"}])
     page = context.new_page()
@@ -109,7 +111,7 @@ def viewing(
 def log_in(gateway: Gateway, name: str = "admin", password: str = PASSWORD) -> str:
     """The cookie of a login; five a minute are allowed from one address."""
     response = httpx.post(
-        f"{gateway.base_url}/admin/api/login", json={"name": name, "password": password}, trust_env=False
+        f"{gateway.base_url}/admin/api/login", json={"name": name, "password": password}, trust_env=False, timeout=60
     )
     response.raise_for_status()
     return response.cookies[COOKIE]

@@ -156,6 +156,9 @@ document.addEventListener("alpine:init", () => {
     add(text, kind) {
       const id = crypto.getRandomValues(new Uint32Array(1))[0];
       this.list.push({ id, text, kind });
+      const edge = document.querySelector(".toasts"); // shown anew, so that it stands before a dialog that was opened since
+      if (edge.matches(":popover-open")) edge.hidePopover();
+      edge.showPopover();
       if (kind !== "bad") setTimeout(() => this.dismiss(id), 5000);
     },
     dismiss(id) {

@@ -1,1 +1,90 @@
-import "../relay.js";
+// What went wrong of late, the critical first, and what can be done about each.
+
+import * as format from "../format.js";
+import { api, component, confirm, keepInAddress, part, queryOf, readAddress, role, telling, toast } from "../relay.js";
+
+const HOURS = ["1", "6", "24", "72", "168"];
+const DAY_H = 24;
+const SEVERITIES = ["critical", "warning"];
+const TITLES = {
+  auth_error: "Key refused",
+  not_found: "Model not found",
+  rate_limit: "Too many calls",
+  server_error: "Provider failed",
+  bad_request: "Request refused",
+  unreachable: "Not reachable",
+  timeout: "No answer in time",
+  breaker_open: "Left alone",
+  unknown_price: "Price unknown",
+  journal_behind: "Records wait",
+  webhook_refused: "Webhook refused",
+  events_given_up: "Events given up",
+};
+
+component("alerts", () => ({
+  loading: true,
+  hours: "24",
+  severity: "",
+  alerts: [],
+  summary: { critical: 0, warning: 0, total: 0 },
+
+  get found() { return this.alerts.filter((each) => !this.severity || each.severity === this.severity); },
+  get isEmpty() { return !this.loading && this.found.length === 0; },
+
+  async init() {
+    const said = readAddress();
+    if (HOURS.includes(said.hours?.[0])) this.hours = said.hours[0];
+    if (SEVERITIES.includes(said.severity?.[0])) this.severity = said.severity[0];
+    await this.load();
+  },
+
+  keep() { keepInAddress({ hours: this.hours === "24" ? "" : this.hours, severity: this.severity }); },
+
+  async load() {
+    this.loading = true;
+    this.keep();
+    const found = await telling(() => api("alerts", { query: { hours: this.hours } }));
+    this.alerts = (found?.alerts ?? []).map(shown);
+    if (found) this.summary = found.summary;
+    this.loading = false;
+  },
+
+  /** Of the period, with what went wrong; nothing is made of an alert of the gateway itself. */
+  requestsLink(alert) {
+    const days = Math.max(1, Math.ceil(Number(this.hours) / DAY_H)) + 1;
+    return `/admin/requests${queryOf({ providers: alert.provider_id, models: alert.model_id, status: alert.isFailure && "error", days })}`;
+  },
+
+  mayDisable(alert) { return role === "admin" && alert.hasTarget; },
+
+  async disable(alert) {
+    const words = "No client is offered it any more, and calls of it are refused. It can be enabled again under Models.";
+    if (!(await confirm(`Disable ${alert.target}?`, words, "Disable"))) return;
+    const path = `models/${part(alert.provider_id)}/${alert.model_id.split("/").map(part).join("/")}`;
+    const done = await telling(() => api(path, { method: "PATCH", body: { enabled: false } }));
+    if (done) toast(`${alert.target} is disabled.`);
+  },
+
+  async dismiss(alert) {
+    const { provider_id, model_id, status_code, error_type } = alert;
+    const body = { provider_id, model_id, status_code, error_type };
+    const done = await telling(() => api("alerts/dismiss", { method: "POST", body }));
+    if (!done) return;
+    toast(`Hidden until ${format.time(done.dismissed_until)}, and then until it happens again.`);
+    await this.load();
+    Alpine.store("alerts").count = (await telling(() => api("alerts/count")))?.count ?? 0;
+  },
+}));
+
+function shown(alert) {
+  const target = [alert.provider_id, alert.model_id].filter(Boolean).join("/");
+  return {
+    ...alert,
+    key: [alert.error_type, target, alert.status_code].join(" "),
+    title: TITLES[alert.error_type] ?? alert.error_type,
+    target: target || "The gateway itself",
+    hasTarget: alert.provider_id !== "" && alert.model_id !== "",
+    isFailure: alert.error_type !== "unknown_price",
+    statusText: alert.status_code ? `status ${alert.status_code}` : "",
+  };
+}
