@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import httpx
 from playwright.sync_api import Browser
 
 from app.dashboard.pages import PAGES
 from tests.browser.chromium import running_chromium
 from tests.browser.png import shrink
 from tests.browser.sample import fill_gateway
-from tests.browser.viewer import NARROW, PASSWORD, WIDE, log_in, viewing
+from tests.browser.viewer import COOKIE, NARROW, PASSWORD, WIDE, log_in, viewing
 from tests.e2e.conftest import PROVIDER_KEYS, providers_at
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import running_standin
@@ -78,14 +79,22 @@ def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) 
     return size
 
 
+def _monitor(gateway: Gateway, cookie: str) -> str:
+    """The one that found something."""
+    url = f"{gateway.base_url}/admin/api/monitors?status=active"
+    found = httpx.get(url, cookies={COOKIE: cookie}, trust_env=False, timeout=60).raise_for_status().json()
+    return str(found["monitors"][0]["id"])
+
+
 def main(wanted: Sequence[str]) -> None:
     """Those of `wanted`, or of all pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running_sample() as gateway, running_chromium() as browser:
         cookie = log_in(gateway)
         call = next(row["id"] for row in reversed(gateway.rows()) if row["router"])
+        details = {"monitor": f"/admin/monitors?monitor={_monitor(gateway, cookie)}"}
         total = 0
-        for name, path in (PUBLIC | paths(call)).items():
+        for name, path in (PUBLIC | paths(call) | details).items():
             if not wanted or name in wanted:
                 size = take(browser, gateway, cookie, name, path)
                 total += size
