@@ -22,6 +22,7 @@ from app.api.admin.ollama import ollama_servers_router
 from app.api.admin.overview import overview_router
 from app.api.admin.playground import OpenRoute, playground_router
 from app.api.admin.providers import providers_router
+from app.api.admin.requests import requests_router
 from app.api.admin.routers import routers_router
 from app.api.admin.sessions import sessions_router
 from app.api.admin.settings import settings_router
@@ -85,7 +86,8 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         audit_router(authorise, AuditDesk(parts.database)),
         overview_router(authorise, Overview(parts.database, names)),
         live_router(authorise, parts.live),
-        usage_router(authorise, Reports(parts.database), Requests(parts.database), _stories(parts)),
+        usage_router(authorise, Reports(parts.database)),
+        requests_router(authorise, Requests(parts.database), _stories(parts)),
         tokens_router(authorise, tokens),
         settings_router(
             authorise,

@@ -9,9 +9,6 @@ from fastapi import FastAPI
 
 from app.api.admin.usage import usage_router
 from app.metering.reports import Reports
-from app.metering.requests import Requests
-from app.metering.sealing import InvalidKey
-from app.metering.story import Stories
 from app.store.db import Database
 from app.store.requests import insert_calls
 from tests.api.named import authorise_by_name
@@ -21,17 +18,11 @@ NOON = 20_000 * 86_400 + 43_200.0
 DAY = "2024-10-04"
 
 
-def no_key() -> bytes:
-    raise InvalidKey("There is no key of kept bodies here.")
-
-
 @pytest.fixture
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """Two calls of `bob` without a price, and one of `ann` on the next day that has one."""
     app = FastAPI()
-    app.include_router(
-        usage_router(authorise_by_name(), Reports(database), Requests(database), Stories(database, None, no_key))
-    )
+    app.include_router(usage_router(authorise_by_name(), Reports(database)))
     rows = [make_row(each, received_at=NOON, username="bob", cost=None) for each in "ab"]
     await insert_calls(database, [*rows, make_row("c", received_at=NOON + 86_400)])
     headers = {"authorization": "Bearer root"}
