@@ -27,6 +27,10 @@ class UnderWay:
         vigils = sorted(self._vigils(), key=attrgetter("call.received_at"))
         return [_told(vigil) for vigil in vigils[:most]]
 
+    def find(self, request_id: str) -> LiveCall | None:
+        """The one of that id."""
+        return next((_told(vigil) for vigil in self._vigils() if vigil.call.id == request_id), None)
+
     def stop(self, request_id: str) -> bool:
         """End one at once, and let its client be told; False where there is none of that id."""
         return any(vigil.stop() for vigil in self._vigils() if vigil.call.id == request_id)

@@ -38,6 +38,9 @@ class UnderWay(Protocol):
     def calls(self, most: int) -> list[LiveCall]:
         """The oldest of them."""
 
+    def find(self, request_id: str) -> LiveCall | None:
+        """The one of that id."""
+
     def stop(self, request_id: str) -> bool:
         """End one at once; False where there is none of that id."""
 
@@ -110,8 +113,7 @@ class LiveCalls:
             NoSuchCall: no worker has it.
             DatabaseUnavailable: it is not stopped.
         """
-        own = next((call for call in self._under_way.calls(len(self._under_way)) if call.id == request_id), None)
-        if own is not None:
+        if (own := self._under_way.find(request_id)) is not None:
             await note(self._db, "call.stop", request_id, before=_told(own))
             if not self._under_way.stop(request_id):
                 raise NoSuchCall(request_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.store.db import Database
-from app.store.first_bytes import middle_of, read_first_bytes
+from app.store.first_bytes import middle_of, sum_first_bytes
 from app.store.selection import Selection
 
 
@@ -23,7 +23,7 @@ async def read_waits(db: Database, selection: Selection) -> Waits:
     Raises:
         DatabaseUnavailable: the database cannot be read.
     """
-    buckets = await read_first_bytes(db, selection)
+    buckets = await sum_first_bytes(db, selection)
     return Waits(sum(calls for _, calls in buckets), percentile(buckets, 0.5), percentile(buckets, 0.95))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from app.store.db import Database
-from app.store.first_bytes import Buckets, FirstBytes
+from app.store.first_bytes import Buckets, FirstBytes, read_buckets
 from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS, Amounts, Key, Sums, by_day, by_hour, key_id, sum_up
 from app.store.statements import Statements
 from app.store.tables import REQUEST_LOGS
@@ -41,7 +41,6 @@ _ROWS = f"SELECT {', '.join(_COLUMNS)} FROM request_logs WHERE received_at >= :f
 _HOURS = f"SELECT hour, key_id, {', '.join(SUMS)} FROM usage_hours WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
 _DAY = f"SELECT day, key_id, {', '.join(SUMS)} FROM usage_days WHERE day = :day"  # noqa: S608 - our columns
 _TOTALS = f"SELECT hour, cost_mills, {', '.join(SUMS)} FROM usage_totals WHERE hour >= :first AND hour < :last"  # noqa: S608 - our columns
-_FIRST_BYTES = "SELECT hour, bucket, calls FROM usage_first_bytes WHERE hour >= :first AND hour < :last"
 _KEYS = f"SELECT id, {', '.join(KEY)} FROM usage_keys"  # noqa: S608 - our columns
 _COUNTERS = (
     "SELECT t.id, t.username, t.lifetime_requests - t.lifetime_before, coalesce(s.charged, 0) FROM tokens t LEFT JOIN"
@@ -232,12 +231,12 @@ def _compare_totals(statements: Statements, day: int, kept: Sums) -> list[Differ
 
 
 def _compare_first_bytes(statements: Statements, day: int, expected: Buckets) -> Iterator[Difference]:
-    found = {(hour, bucket): calls for hour, bucket, calls in statements.rows(_FIRST_BYTES, _hours_of(day))}
+    found = read_buckets(statements, day * HOURS_PER_DAY, (day + 1) * HOURS_PER_DAY)
     for where in sorted(expected.keys() | found.keys()):
         if (wanted := expected.get(where, 0)) != (there := found.get(where, 0)):
             yield Difference(
                 "first bytes of an hour are those of its calls",
-                f"hour {where[0]}, bucket {where[1]}",
+                f"hour {where[1]}, bucket {where[0]}",
                 f"calls {wanted}",
                 f"calls {there}",
             )

@@ -133,12 +133,15 @@ class LiveStop(Row, table=True):
 
 
 class FirstByteHour(Row, table=True):
-    """How many clients' calls of an hour had their first byte after so long. `bucket`: see `app.store.first_bytes`."""
+    """How many clients' calls of an hour had their first byte after so long. `bucket`: see `app.store.first_bytes`.
+
+    The bucket comes first in the key: then each is summed up over the hours of a period without sorting.
+    """
 
     __tablename__ = "usage_first_bytes"
 
-    hour: int = Field(primary_key=True)
     bucket: int = Field(primary_key=True)
+    hour: int = Field(primary_key=True)
     calls: int = count()
 
     __table_args__ = (WITHOUT_ROWID,)

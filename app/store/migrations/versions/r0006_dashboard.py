@@ -64,8 +64,8 @@ def upgrade() -> None:
     op.create_table("live_stops", _key("request_id", 64), _moment("asked_at"))
     op.create_table(
         "usage_first_bytes",
-        sa.Column("hour", sa.Integer(), primary_key=True),
         sa.Column("bucket", sa.Integer(), primary_key=True),
+        sa.Column("hour", sa.Integer(), primary_key=True),
         sa.Column("calls", sa.BigInteger(), nullable=False, server_default="0"),
         sqlite_with_rowid=False,
     )
@@ -101,15 +101,15 @@ _FIRST_BYTES = sa.text(
     "SELECT received_at / 3600000, first_byte_ms, count(*) FROM request_logs"
     " WHERE first_byte_ms IS NOT NULL AND parent_id IS NULL GROUP BY 1, 2"
 )
-_INSERT = sa.text("INSERT INTO usage_first_bytes (hour, bucket, calls) VALUES (:hour, :bucket, :calls)")
+_INSERT = sa.text("INSERT INTO usage_first_bytes (bucket, hour, calls) VALUES (:bucket, :hour, :calls)")
 
 
 def _count_first_bytes(connection: sa.Connection) -> None:
     """Those of calls that were there before, in eighths of a doubling."""
     counts: Counter[tuple[int, int]] = Counter()
     for hour, first_byte_ms, calls in connection.execute(_FIRST_BYTES):
-        counts[hour, int(first_byte_ms**8).bit_length()] += calls
-    rows = ({"hour": hour, "bucket": bucket, "calls": calls} for (hour, bucket), calls in sorted(counts.items()))
+        counts[int(first_byte_ms**8).bit_length(), hour] += calls
+    rows = ({"bucket": bucket, "hour": hour, "calls": calls} for (bucket, hour), calls in sorted(counts.items()))
     while batch := list(islice(rows, _BATCH)):
         connection.execute(_INSERT, batch)
 
