@@ -429,3 +429,13 @@ def test_setting_of_the_web_that_cannot_be_used_is_named(changes: dict[str, str]
 def test_secret_of_parallels_webhooks_that_is_only_its_prefix_is_refused(text: str) -> None:
     with pytest.raises(InvalidSettings, match="PARALLEL_WEBHOOK_SECRET"):
         read_monitors({"PARALLEL_WEBHOOK_SECRET": text})
+
+
+def test_pages_for_everybody_say_what_the_operator_sets() -> None:
+    public = load_settings(environ={"DOCS_ENABLED": "true", "PAYMENT_ERROR_TEXT": " Call us.\n\nOr write. "}).public
+
+    assert public.docs_enabled
+    assert public.payment_texts["error"] == "Call us.\n\nOr write."
+    assert "Thank you" in public.payment_texts["success"]
+    assert not load_settings(environ={}).public.docs_enabled
+    assert "PAYMENT_CANCEL_TEXT is longer" in fault_of(PAYMENT_CANCEL_TEXT="x" * 4001)

@@ -6,7 +6,7 @@ document.addEventListener("DOMContentLoaded", () => {
     dom_id: "#swagger",
     validatorUrl: null,
     deepLinking: true,
-    docExpansion: "list",
+    docExpansion: "none", // hundreds of operations take a browser seconds
     persistAuthorization: false, // a token is not for the browser's storage
     presets: [SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
