@@ -31,8 +31,8 @@ component("models", () => ({
     const said = readAddress();
     this.words = said.q?.[0] ?? "";
     this.offset = Number(said.offset?.[0] ?? 0) || 0;
-    this.editor = modelEditor((target) => this.changed(target));
-    this.price = priceEditor((target) => this.changed(target));
+    this.editor = modelEditor(() => this.load());
+    this.price = priceEditor(() => this.load());
     this.prices = priceSync(() => this.load());
     this.descriptions = descriptionSync(() => this.load());
     const list = await telling(() => api("providers"));
@@ -68,16 +68,7 @@ component("models", () => ({
     const done = await telling(() => api(`models/${part(model.provider)}/${part(model.model)}`, { method: "PATCH", body }));
     if (!done) return;
     toast(model.enabled ? `${model.id} is offered no more.` : `${model.id} is offered again.`);
-    await this.changed(model);
-  },
-
-  /** Show what is known of a model now; one that was added may be on no page yet. */
-  async changed({ provider, model }) {
-    const id = `${provider}/${model}`;
-    const fresh = await api(`models/${part(provider)}/${part(model)}`).catch(() => null);
-    const place = this.models.findIndex((each) => each.id === id);
-    if (fresh?.listed && place >= 0) this.models[place] = shown(fresh);
-    else await this.load();
+    await this.load();
   },
 }));
 

@@ -82,6 +82,7 @@ function serverOf(provider) {
   return {
     key: provider.key,
     name: provider.name,
+    tableLabel: `Models of ${provider.name}`,
     address: provider.base_url,
     isAdded: provider.source === "added",
     busy: false,

@@ -11,7 +11,7 @@ const WHO = {
   shipped: "what is shipped", bundled: "what comes with the prices", name: "its name",
 };
 
-/** For a page with the dialog `model-editor`; `saved` is called with the model. */
+/** For a page with the dialog `model-editor`; `saved` is called when something has changed. */
 export function modelEditor(saved) {
   return {
     ...EMPTY,
@@ -82,7 +82,7 @@ export function modelEditor(saved) {
       try {
         await work();
         this.close();
-        await saved({ provider: this.provider, model: this.model.trim() });
+        await saved();
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         const field = /^[a-z_]*/.exec(error.message)[0];

@@ -4,7 +4,7 @@ import { ApiError, api, confirm, part, toast } from "../../relay.js";
 
 const RATES = ["input", "output", "cache_read", "cache_write"];
 
-/** For a page with the dialog `price-editor`; `saved` is called with the model. */
+/** For a page with the dialog `price-editor`; `saved` is called when something has changed. */
 export function priceEditor(saved) {
   return {
     provider: "",
@@ -71,7 +71,7 @@ export function priceEditor(saved) {
       try {
         await work();
         this.close();
-        await saved({ provider: this.provider, model: this.model });
+        await saved();
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         const field = /^[a-z_0-9]*/.exec(error.message)[0];

@@ -1,0 +1,64 @@
+"""Providers in a browser: one is added, tried out, switched off, changed and deleted."""
+
+from tests.browser.viewer import Viewer
+from tests.e2e.standin import Answer, running_standin
+
+
+def test_provider_is_added_tested_switched_off_changed_and_deleted(viewer: Viewer) -> None:
+    with running_standin() as standin:
+        standin.models = Answer.json({"data": [{"id": "one"}, {"id": "two"}]})
+        page = viewer.goto("/admin/providers")
+        page.get_by_role("button", name="Add a provider").click()
+        page.get_by_label("Key", exact=True).fill("workbench")
+        page.get_by_label("Base URL").fill(standin.base_url)
+        page.get_by_role("button", name="Add a header").click()
+        page.get_by_label("Name of the header").fill("x-org")
+        page.get_by_label("Value of the header").fill("planted-secret")
+        page.get_by_label("Further settings").fill('{"retry": 2}')
+        viewer.expect("422")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("retry: unknown key; did you mean 'retries'?").wait_for()
+        assert viewer.violations() == []
+        page.get_by_label("Further settings").fill('{"retries": 2}')
+        page.get_by_role("button", name="Save").click()
+        row = page.locator("tr[data-key=workbench]")
+
+        row.get_by_role("button", name="Test").click()
+        row.get_by_text("answers; 2 models").wait_for()
+        row.get_by_role("link", name="2 models").wait_for()
+        row.get_by_role("button", name="Disable").click()
+        row.get_by_text("switched off").wait_for()
+        row.get_by_role("button", name="Enable").click()
+        row.get_by_text("ready", exact=True).wait_for()
+
+        row.get_by_role("button", name="Edit").click()
+        assert page.get_by_label("Value of the header").input_value() == "[redacted]"
+        page.get_by_label("Name", exact=True).fill("The workbench")
+        page.get_by_role("button", name="Save").click()
+        row.get_by_text("The workbench").wait_for()
+        standin.forget()
+        row.get_by_role("button", name="Test").click()
+        page.wait_for_timeout(0)
+        row.get_by_text("answers; 2 models").wait_for()
+        assert standin.exchanges[-1].headers["x-org"] == "planted-secret"
+        assert "planted-secret" not in page.content()
+
+    row.get_by_role("button", name="Test").click()
+    row.get_by_text("cannot be reached").wait_for()
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    row.wait_for(state="detached")
+
+
+def test_provider_of_the_file_is_switched_off_but_not_changed(viewer: Viewer) -> None:
+    page = viewer.goto("/admin/providers")
+    page.get_by_label("Search").fill("sambanova")
+    row = page.locator("tr[data-key=sambanova]")
+
+    row.get_by_role("button", name="Disable").click()
+    row.get_by_text("switched off").wait_for()
+    row.get_by_role("button", name="Enable").click()
+    row.get_by_text("ready", exact=True).wait_for()
+
+    assert not row.get_by_role("button", name="Edit").is_visible()
+    assert page.locator("tbody tr").count() == 1
