@@ -25,7 +25,7 @@ from tests.e2e.standin import running_standin
 from tests.monitor_rows import SECRET
 from tests.parallel_server import running_parallel
 
-FOLDER = Path("/tmp/w/gw-mo/images")
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
 LOOKS: Sequence[tuple[str, int, Literal["light", "dark"]]] = (
     ("", WIDE, "light"),
     ("-dark", WIDE, "dark"),
