@@ -21,6 +21,8 @@ from app.store.times import now_ms
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+_ALL_TELL_S = 1.5 * LOOK_S
+"""After so long all workers have seen that somebody looks."""
 # A look is told of for so long: more than a worker that is busy takes from one question to the next.
 _WATCH_MS = 8_000
 _RENEW_MS = 3_000
@@ -90,7 +92,7 @@ class LiveCalls:
             DatabaseUnavailable: the others cannot be asked.
         """
         if not await self._watch():
-            await asyncio.sleep(1.5 * LOOK_S)
+            await asyncio.sleep(_ALL_TELL_S)
         return await self._read()
 
     async def follow(self) -> AsyncGenerator[Snapshot, None]:
@@ -118,9 +120,7 @@ class LiveCalls:
             if not self._under_way.stop(request_id):
                 raise NoSuchCall(request_id)
             return
-        call = next((call for call in (await self.now()).calls if call.id == request_id), None)
-        if call is None:
-            raise NoSuchCall(request_id)
+        call = await self._find(request_id)
         with changing("call.stop", request_id, before=_told(call)):
             await ask_stop(self._db, request_id, now_ms())
 
@@ -136,6 +136,15 @@ class LiveCalls:
         elif self._is_written:
             await delete_live(self._db, self._worker_id)
             self._is_written = False
+
+    async def _find(self, request_id: str) -> LiveCall:
+        """At any worker; looked for twice, as the others may just have begun to tell."""
+        for wait_s in (_ALL_TELL_S, 0.0):
+            for call in (await self.now()).calls:
+                if call.id == request_id:
+                    return call
+            await asyncio.sleep(wait_s)
+        raise NoSuchCall(request_id)
 
     async def _watch(self) -> bool:
         """Whether the others have been telling for a while."""
