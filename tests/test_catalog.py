@@ -7,7 +7,14 @@ import pytest
 from app.catalog import Catalog
 from app.config import Config, InvalidConfig, ProviderConfig
 from app.overrides import Layer, Overrides, parse_overrides
-from app.store.catalog import StoredModel, delete_model, delete_provider, put_models, put_provider
+from app.store.catalog import (
+    StoredModel,
+    delete_model,
+    delete_provider,
+    put_models,
+    put_provider,
+    switch_provider,
+)
 from app.store.db import Database
 
 FILE = Config({"acme": ProviderConfig(base_url="http://acme/v1", additional_models=("a",))})
@@ -136,3 +143,21 @@ async def test_change_that_cannot_be_used_is_told_and_does_not_end_the_watch(
         await Catalog(database, refuse).refresh()
 
     assert "own.base_url: no host" in caplog.text
+
+
+async def test_provider_that_is_switched_off_is_disabled_wherever_it_is_defined(
+    catalog: Catalog, database: Database
+) -> None:
+    await put_provider(database, "own", {"base_url": "http://own"})
+    for key in ("acme", "own", "gone"):
+        await switch_provider(database, key, on=False)
+        await switch_provider(database, key, on=False)
+    await catalog.refresh()
+    assert {key: each.enabled for key, each in catalog.config(FILE).providers.items()} == {"acme": False, "own": False}
+
+    await switch_provider(database, "acme", on=True)
+    await delete_provider(database, "own")
+    await put_provider(database, "own", {"base_url": "http://own"})
+    await catalog.refresh()
+
+    assert {key: each.enabled for key, each in catalog.config(FILE).providers.items()} == {"acme": True, "own": True}

@@ -202,6 +202,18 @@ def test_provider_that_was_added_and_cannot_be_used_is_listed_with_its_fault(
     assert max(map(len, relay("providers", "list").stdout.splitlines())) <= 80
 
 
+def test_provider_is_tried_out_and_switched_off_and_on(relay: Relay) -> None:
+    assert relay("providers", "test", "acme").output == "acme: answers; 2 models\n"
+
+    relay("providers", "disable", "acme")
+
+    assert relay("providers", "test", "acme", status=1).output == "acme: is not asked: switched off\n"
+    assert "acme/Big" not in listed(relay)
+    relay("providers", "enable", "acme")
+    assert "acme/Big" in listed(relay)
+    assert "There is no provider 'nobody'" in relay("providers", "disable", "nobody", status=1).output
+
+
 def test_key_of_a_provider_is_kept_by_its_variables_name_only(relay: Relay, tmp_path: Path) -> None:
     definition = tmp_path / "entry.json"
     definition.write_text(json.dumps({"base_url": "http://x/v1", "retries": 0}))
