@@ -69,5 +69,7 @@ def _put_router(gateway: Gateway) -> None:
         "purpose": "The larger one.",
     }
     headers = {"authorization": f"Bearer {gateway.add_token('calls-root', admin=True)}"}
-    response = httpx.post(f"{gateway.base_url}/admin/api/routers", json=router, headers=headers, trust_env=False)
+    response = httpx.post(
+        f"{gateway.base_url}/admin/api/routers", json=router, headers=headers, trust_env=False, timeout=20
+    )
     assert response.status_code in (201, 409), response.text
