@@ -19,6 +19,7 @@ from app.smart.definition import InvalidName
 from app.smart.desk import NoSuchName, SmartDesk
 from app.smart.exchange import apply_import, export_names, plan_import
 from app.smart.live import LiveBook
+from app.store.audit import read_entries
 from app.store.db import Database, open_database
 from app.store.revisions import bump_revision
 from app.store.schema import upgrade
@@ -84,6 +85,31 @@ async def test_each_kind_is_added_shown_changed_and_deleted(desk: SmartDesk, liv
     assert not live.book.has("fast")
     with pytest.raises(NoSuchName, match=f"There is no {kind} 'fast'"):
         await desk.show("fast", kind)
+
+
+async def test_audit_log_tells_of_each_change(desk: SmartDesk, database: Database) -> None:
+    await desk.add("alias", {"name": "fast", "target": "acme/small"})
+    await desk.change("alias", "fast", {"target": "acme/large"})
+    with pytest.raises(InvalidName):
+        await desk.change("alias", "fast", {"target": ""})
+    document = {"aliases": [{"name": "slow", "target": "acme/small"}]}
+    for _ in range(2):
+        await apply_import(desk, await plan_import(desk, document, replace=True))
+    await desk.delete("alias", "slow")
+
+    deleted, imported, changed, added = await read_entries(database)
+    assert (added.action, added.subject, added.before) == ("name.add", "alias fast", None)
+    assert (changed.action, changed.before["target"], changed.after["target"]) == (
+        "name.change",
+        "acme/small",
+        "acme/large",
+    )
+    assert (imported.action, imported.before, imported.after) == (
+        "name.import",
+        {"alias fast": {"name": "fast", "target": "acme/large"}},
+        {"alias slow": {"name": "slow", "target": "acme/small"}},
+    )
+    assert (deleted.action, deleted.subject, deleted.after) == ("name.delete", "alias slow", None)
 
 
 async def test_list_is_by_kind_and_by_owner(desk: SmartDesk) -> None:

@@ -63,7 +63,7 @@ component("nameForm", () => ({
 
   add(field) {
     field.rows.push(rowOf(field));
-    this.later();
+    this.touch(field);
   },
 
   drop(field, row) {
