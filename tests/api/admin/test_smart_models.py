@@ -175,7 +175,8 @@ def test_export_and_import_carry_all_of_it_around(admin: httpx.Client) -> None:
     assert admin.get(f"{API}/names/export").json() == exported
     exported["aliases"][0]["target"] = "acme/gone"
     changed = admin.post(f"{API}/names/import", json=exported).json()
-    assert changed["changed"] == [{"kind": "alias", "name": "my-aliases", "fields": ["target"]}]
+    values = {"before": {"target": "acme/small"}, "after": {"target": "acme/gone"}}
+    assert changed["changed"] == [{"kind": "alias", "name": "my-aliases", "fields": ["target"], **values}]
     assert changed["warnings"][0].startswith("alias my-aliases: target: there is no model 'acme/gone'")
 
 
