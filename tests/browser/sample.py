@@ -241,6 +241,7 @@ async def _watch(database: Database, watched: str, now: int, dress: Dress) -> No
         "status": "failed",
         "slot": None,
         "parallel_id": None,
+        "last_run_at": None,
         "reason": "failed",
         "last_error": dress("Parallel answered 402: no credit left."),
     }
