@@ -30,7 +30,7 @@ async def store(tmp_path: Path) -> AsyncIterator[EmbeddedCacheStore]:
 @pytest.fixture
 async def desk(database: Database, store: EmbeddedCacheStore) -> CacheDesk:
     await put_smart_models(database, [make_smart("cache", "faq", similarity_threshold=0.99)])
-    names = SmartDesk(database, registry_of(), None, refresh=at_once, settled=at_once)
+    names = SmartDesk(database, registry_of(), lambda: None, refresh=at_once, settled=at_once)
     return CacheDesk(names, store, CacheFeedback(database, Shelf()), lambda _id, _cache: COLLECTION)
 
 

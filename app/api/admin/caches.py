@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.admin.authorise import Authorise
+from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, refusing
 from app.api.admin.smart_models import CacheStatsShown, refusing_names, show_smart_model
@@ -104,7 +104,7 @@ def caches_router(authorise: Authorise, desk: CacheDesk) -> APIRouter:
             id=stored.id, name=stored.model.name, collection=content.collection, entries=content.entries, stats=shown
         )
 
-    @router.get("/{key}/entries", summary="What a cache keeps, page by page", responses=_AWAY)
+    @router.get("/{key}/entries", summary="What a cache keeps, page by page", responses=_AWAY, openapi_extra=FOR_ADMINS)
     async def entries(
         key: str,
         search: Annotated[str, Query(max_length=500, description="Only questions that hold this.")] = "",
@@ -115,7 +115,9 @@ def caches_router(authorise: Authorise, desk: CacheDesk) -> APIRouter:
             page = await desk.page(key, search, after, limit)
         return EntriesShown(entries=list(map(_show_entry, page.entries)), next=page.after)
 
-    @router.get("/{key}/pairs", summary="Kept questions that are close to each other", responses=_AWAY)
+    @router.get(
+        "/{key}/pairs", summary="Kept questions that are close to each other", responses=_AWAY, openapi_extra=FOR_ADMINS
+    )
     async def pairs(
         key: str,
         near: Annotated[
