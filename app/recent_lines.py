@@ -16,6 +16,9 @@ MOST_LINES = 2000
 QUIET_S = 15.0
 """After so long without a line those who follow are told that there is none."""
 
+MOST_LETTERS = 20_000
+"""Of one line; what is longer is cut, so that all of them take some megabytes at most."""
+
 _GATHER_S = 0.2  # lines come in bursts, and each event is a frame of its own
 
 
@@ -52,10 +55,15 @@ class RecentLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one. Any thread may have made it."""
-        trace = f"\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else ""
-        at = datetime.fromtimestamp(record.created, UTC)
-        text = redact(f"{record.getMessage()}{trace}")
-        self._lines.append(Line(next(self._numbers), at, record.levelno, record.name, text))
+        try:
+            trace = f"\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else ""
+            at = datetime.fromtimestamp(record.created, UTC)
+            text = redact(f"{record.getMessage()}{trace}")
+            text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+            self._lines.append(Line(next(self._numbers), at, record.levelno, record.name, text))
+        except Exception:  # as logging's own handlers do: whoever logs must not fail by it
+            self.handleError(record)
+            return
         self._wake()
 
     def read(self, after: int = 0) -> list[Line]:

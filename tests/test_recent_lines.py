@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.recent_lines import RecentLines
+from app.recent_lines import MOST_LETTERS, RecentLines
 
 
 @pytest.fixture
@@ -42,6 +42,19 @@ def test_trace_of_an_error_is_told(log: logging.Logger, recent: RecentLines) -> 
     (line,) = recent.read()
     assert line.text.startswith("it failed\nTraceback")
     assert line.text.endswith("ValueError: of [redacted]")
+
+
+def test_what_cannot_be_written_harms_nobody_and_what_is_long_is_cut(
+    log: logging.Logger, recent: RecentLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+
+    log.propagate = False
+    log.info("%d of them", "many")
+    log.info("x" * (MOST_LETTERS + 1))
+    log.propagate = True
+
+    assert [line.text for line in recent.read()] == ["x" * MOST_LETTERS + "…"]
 
 
 async def test_whoever_follows_has_what_is_there_and_what_comes_from_any_thread_until_the_stop(

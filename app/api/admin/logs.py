@@ -1,7 +1,9 @@
 """The log over HTTP: its last lines, and the others as they come. They name users, and are for admins only."""
 
 import logging
+import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,6 +14,9 @@ from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.moments import ShownMoment
 from app.core.errors import RelayError
 from app.recent_lines import MOST_LINES, Line, RecentLines
+
+_CHECK_S = 5.0
+"""So long after a session is over, no line of its stream is told any more, at most."""
 
 Level = Annotated[
     Literal["debug", "info", "warning", "error"], Query(description="Only lines of this level, and of worse ones.")
@@ -58,13 +63,17 @@ def logs_router(authorise: Authorise, recent: RecentLines) -> APIRouter:
 
 
 async def _events(recent: RecentLines, authorise: Authorise, request: Request) -> AsyncGenerator[str, None]:
-    async for lines in recent.follow():
-        yield f"data: {_shown(recent, lines).model_dump_json()}\n\n"
-        if not lines:
-            try:
-                await authorise(request)
-            except RelayError:  # the session is over by now
-                return
+    """Ends with the gateway, and with the session or token of who listens, however busy the log is."""
+    checked = time.monotonic()
+    async with aclosing(recent.follow()) as following:
+        async for lines in following:
+            if not lines or time.monotonic() - checked >= _CHECK_S:
+                try:
+                    await authorise(request)
+                except RelayError:
+                    return
+                checked = time.monotonic()
+            yield f"data: {_shown(recent, lines).model_dump_json()}\n\n"
 
 
 def _shown(recent: RecentLines, lines: list[Line]) -> LinesShown:
