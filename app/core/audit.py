@@ -14,7 +14,11 @@ from app.core.moments import write_moment
 from app.core.money import write_usd
 from app.core.redaction import MARK, redact_json
 
-_SECRET = re.compile(r"password|passwd|secret|authorization|cookie|digest|(^|[_-])(api[_-]?)?keys?$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|passwd|secret|credential|authorization|cookie|digest"
+    r"|(^|[_-])(api[_-]?)?keys?$|(^|access|auth|bearer|refresh|api)[_-]?token$",
+    re.IGNORECASE,
+)
 _NO_SECRET = re.compile(r"_env$")
 _LONGEST = 4000
 
@@ -83,16 +87,21 @@ def pending_change() -> Change | None:
 
 def clean(fields: Mapping[str, Any] | None) -> Json:
     """Fields as JSON, without what is secret by its name or its looks; long texts are cut."""
-    return None if fields is None else redact_json(_plain(dict(fields)))
+    return None if fields is None else redact_json(_plain(dict(fields), longest=_LONGEST))
 
 
-def _plain(value: Any, name: str = "") -> Any:
+def hide_secrets(fields: Mapping[str, Any]) -> Json:
+    """The same with long texts as they are."""
+    return redact_json(_plain(dict(fields)))
+
+
+def _plain(value: Any, name: str = "", *, longest: int | None = None) -> Any:
     if value not in (None, "", (), []) and _SECRET.search(name) and not _NO_SECRET.search(name):
         return MARK
     if isinstance(value, Mapping):
-        return {str(key): _plain(each, str(key)) for key, each in value.items()}
+        return {str(key): _plain(each, str(key), longest=longest) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(each) for each in value]
+        return [_plain(each, longest=longest) for each in value]
     if isinstance(value, Decimal):
         return write_usd(value)
     if isinstance(value, datetime):
@@ -102,4 +111,4 @@ def _plain(value: Any, name: str = "") -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     text = str(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}…"

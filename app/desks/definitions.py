@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.config import InvalidConfig
-from app.core.audit import clean
+from app.core.audit import hide_secrets
 from app.core.redaction import MARK
 
 HIDDEN = MARK
@@ -16,7 +16,7 @@ def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
     headers = definition.get("headers")
     if isinstance(headers, Mapping):
         definition = {**definition, "headers": dict.fromkeys(headers, HIDDEN)}
-    cleaned = clean({name: value for name, value in definition.items() if name != "api_key_env"})
+    cleaned = hide_secrets({name: value for name, value in definition.items() if name != "api_key_env"})
     if not isinstance(cleaned, dict):
         raise TypeError("an object stays one")
     # Names of variables look like what is secret, and are not.

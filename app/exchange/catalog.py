@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.config import check_provider
+from app.core.audit import hide_secrets
 from app.core.jsonio import Json
-from app.core.redaction import redact_json
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
@@ -109,7 +109,7 @@ def _shown(definition: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field, value in definition.items():
         if field in _PARAMETERS and isinstance(value, dict):
-            kept = {name: each for name, each in value.items() if redact_json(each) == each}
+            kept = {name: each for name, each in value.items() if hide_secrets({name: each}) == {name: each}}
             if kept:
                 shown[field] = kept
         elif field != "headers":

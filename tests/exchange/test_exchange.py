@@ -25,12 +25,12 @@ from app.store.tokens import find_token
 from tests.databases import KINDS
 from tests.smart.test_desk import LEAST, at_once, registry_of
 
-SECRETS = ("hunter2-header", "sk-parameter-0123456789", "sk-description-0123456789")
+SECRETS = ("hunter2-header", "sk-parameter-0123456789", "sk-description-0123456789", "hunter2-parameter")
 PROVIDER = {
     "base_url": "https://own.example/v1",
     "api_key_env": "OWN_KEY",
     "headers": {"X-Secret": SECRETS[0]},
-    "payload_extra_parameters": {"user": "gateway", "key": SECRETS[1]},
+    "payload_extra_parameters": {"user": "gateway", "key": SECRETS[1], "auth_token": SECRETS[3]},
 }
 
 
