@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app.api.admin.sessions import set_cookie
+from app.api.admin.sessions import is_secure, set_cookie
 from app.api.client_address import ReadAddress
 from app.auth.administrators import FIRST_NAME, AdministratorDesk, AdministratorExists, InvalidPassword, WrongCode
 from app.auth.logins import Logins, WrongPassword
@@ -90,7 +90,9 @@ class Entrance:
         response = self._renderer.render(
             template, status, error=error, name=name or FIRST_NAME, form_token=secret, query=request.url.query
         )
-        response.set_cookie(_FORM_COOKIE, secret, path="/admin", httponly=True, samesite="strict")
+        response.set_cookie(
+            _FORM_COOKIE, secret, path="/admin", httponly=True, samesite="strict", secure=is_secure(request)
+        )
         return response
 
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.api.admin.sessions import is_secure
 from app.core.principal import Principal
 from app.dashboard.assets import DOCS_VENDOR
 from app.dashboard.rendering import Renderer
@@ -89,5 +90,4 @@ class PublicPages:
 
 def _base_url(request: Request) -> str:
     """Where the one who asks has reached the gateway."""
-    is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
-    return f"{'https' if is_secure else 'http'}://{request.url.netloc}"
+    return f"{'https' if is_secure(request) else 'http'}://{request.url.netloc}"

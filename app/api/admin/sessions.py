@@ -127,7 +127,6 @@ def sessions_router(
 
 def set_cookie(response: Response, request: Request, login: Login) -> None:
     """Have the browser keep the login: for pages below `/admin` of this host only, and out of scripts' reach."""
-    is_secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
     response.set_cookie(
         COOKIE,
         login.cookie,
@@ -135,8 +134,13 @@ def set_cookie(response: Response, request: Request, login: Login) -> None:
         path="/admin",
         httponly=True,
         samesite="strict",
-        secure=is_secure,
+        secure=is_secure(request),
     )
+
+
+def is_secure(request: Request) -> bool:
+    """Whether the browser came by TLS, be it to a proxy before the gateway."""
+    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
 
 
 def _may_see(caller: Caller, session: Session) -> bool:

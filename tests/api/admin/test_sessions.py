@@ -50,7 +50,9 @@ def own_session(client: httpx.Client) -> str:
 def test_cookie_is_out_of_reach_of_scripts_and_of_other_sites(gateway: Gateway, scheme: str) -> None:
     with visitor(gateway, **{"x-forwarded-proto": scheme}) as client:
         answer = client.post("/admin/api/login", json={"name": "admin", "password": PASSWORD})
+        form = client.get("/admin/login")
 
+    assert ("; Secure" in form.headers["set-cookie"]) == (scheme == "https")
     attributes = {each.strip().lower() for each in answer.headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/admin", f"max-age={LIFE_MS // 1000}"} <= attributes
     assert ("secure" in attributes) == (scheme == "https")
