@@ -1,14 +1,20 @@
 """Administrators' passwords: hashed by Argon2id, and tried in the same time whether or not there is such an administrator."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 SHORTEST = 8
 LONGEST = 1024
+
+_AT_ONCE = 2  # each takes 64 MiB, and anybody may try: however many do, from however many addresses, calls go on
+
+T = TypeVar("T")
 
 
 class InvalidPassword(ValueError):
@@ -28,12 +34,21 @@ def check_password(password: str) -> str:
 
 async def hash_password(password: str) -> str:
     """In a thread: it takes some 50 ms, on purpose."""
-    return await asyncio.to_thread(lambda: _hasher().hash(password))
+    return await _in_turn(lambda: _hasher().hash(password))
 
 
 async def is_password(stored: str | None, password: str) -> bool:
     """Whether `password` is what was hashed; False for None, after as long."""
-    return await asyncio.to_thread(_verify, stored, password)
+    return await _in_turn(lambda: _verify(stored, password))
+
+
+async def _in_turn(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_threads(), work)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
 
 
 def _verify(stored: str | None, password: str) -> bool:
