@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _GATHER_S = 0.2  # lines come in bursts, and each event is a frame of its own
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, without secrets, as in the log file. `number` counts the lines of a worker."""
+    """One line, without secrets, as in the log file. `number` goes up by one with each line of a worker."""
 
     number: int
     at: datetime
@@ -41,15 +42,19 @@ class Line:
 class RecentLines(logging.Handler):
     """Keeps the last of them.
 
+    Args:
+        first: the number of the first one; of now where none is given, so that those of a worker that was started anew go on
+            from the ones before, also where it is a process of the same number.
+
     Attributes:
         worker: the process whose they are; each has its own.
     """
 
-    def __init__(self, most: int = MOST_LINES) -> None:
+    def __init__(self, most: int = MOST_LINES, first: int | None = None) -> None:
         super().__init__()
         self.worker = os.getpid()
         self._lines: deque[Line] = deque(maxlen=most)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(time.time_ns() // 1_000_000 if first is None else first)
         self._listeners: set[Callable[[], object]] = set()
         self._is_ending = False
 

@@ -11,7 +11,7 @@ from app.recent_lines import MOST_LETTERS, RecentLines
 
 @pytest.fixture
 def recent() -> RecentLines:
-    return RecentLines(most=3)
+    return RecentLines(most=3, first=1)
 
 
 @pytest.fixture

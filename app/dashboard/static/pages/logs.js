@@ -1,4 +1,4 @@
-import { copy, component, send, telling } from "../relay.js";
+import { ApiError, copy, component, send } from "../relay.js";
 import { counted } from "../format.js";
 
 const MOST = 2000;
@@ -16,6 +16,7 @@ component("logs", () => ({
   worker: null,
   lines: [],
   waiting: [],
+  fault: "",
 
   get pauseLabel() { return this.paused ? "Go on" : "Pause"; },
   get found() {
@@ -30,7 +31,7 @@ component("logs", () => ({
   },
   get isEmpty() { return !this.loading && this.found.length === 0; },
   get state() {
-    if (!this.connected) return "Not connected";
+    if (!this.connected) return this.fault || "Not connected";
     return this.paused ? "Paused" : "Live";
   },
   get stateKind() {
@@ -42,7 +43,7 @@ component("logs", () => ({
     const leaving = new AbortController();
     addEventListener("pagehide", () => leaving.abort());
     while (!leaving.signal.aborted) {
-      await telling(() => this.follow(leaving.signal));
+      this.fault = await this.follow(leaving.signal).then(() => "", faultOf);
       this.connected = false;
       this.loading = false;
       await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
@@ -88,3 +89,10 @@ component("logs", () => ({
     copy(this.found.map((line) => `${line.at} ${line.level} ${line.logger} ${line.text}`).join("\n"));
   },
 }));
+
+/** What is told in place of the state: it is tried again and again, and a toast for each time would fill the page. */
+function faultOf(error) {
+  if (error.name === "AbortError") return "";
+  if (!(error instanceof ApiError)) throw error;
+  return error.message;
+}
