@@ -7,7 +7,7 @@ from typing import Any, Literal
 from app.config import Config, ProviderConfig, check_provider
 from app.config import InvalidConfig as InvalidConfig
 from app.core.audit import changing
-from app.desks.definitions import restored, shown
+from app.desks.definitions import check_definition, restored, shown
 from app.providers.registry import BUILT_IN_KEYS, Registry
 from app.providers.snapshot import ProviderState
 from app.providers.trial import Trial
@@ -129,9 +129,7 @@ class ProviderDesk:
             raise FixedProvider(f"{key!r} is in the configuration file already: change it there.")
         before = ((await read_providers(self._db)).providers or {}).get(key)
         definition = restored(definition, before or {})
-        entry = check_provider(key, definition)
-        if not entry.base_url:
-            raise InvalidConfig("base_url: is missing", param="base_url")
+        entry = check_definition(key, definition)
         action = "provider.add" if before is None else "provider.modify"
         with changing(action, key, before=before and shown(before), after=shown(definition)):
             await put_provider(self._db, key, definition)

@@ -109,6 +109,7 @@ ALLOWED = {
         "app.auth",
         "app.config",
         "app.core",
+        "app.desks",
         "app.faults",
         "app.live_settings",
         "app.metering",

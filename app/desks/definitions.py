@@ -3,12 +3,44 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.config import InvalidConfig
+from app.config import InvalidConfig, ProviderConfig, check_provider
 from app.core.audit import hide_secrets
 from app.core.redaction import MARK
 
+# What the gateway itself is set up with: no provider's key, and nothing that one who may add a provider should be sent.
+_OUR_OWN = frozenset(
+    {
+        "ADMIN_PASSWORD",
+        "ALERT_WEBHOOK_SECRET",
+        "ALERT_WEBHOOK_URL",
+        "BODIES_KEY",
+        "CHROMA_TOKEN",
+        "CHROMA_URL",
+        "DATABASE_URL",
+        "PARALLEL_WEBHOOK_SECRET",
+        "RATE_LIMIT_STORAGE_URL",
+    }
+)
+
 HIDDEN = MARK
 """Stands where a value is not shown. Who sends it back means what was there before."""
+
+
+def check_definition(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
+    """The entry of a provider that is added while the gateway runs.
+
+    Raises:
+        InvalidConfig: it has faults.
+    """
+    entry = check_provider(key, definition)
+    if not entry.base_url:
+        raise InvalidConfig("base_url: is missing", param="base_url")
+    for name in entry.api_key_env:
+        if name.upper() in _OUR_OWN:
+            raise InvalidConfig(
+                f"api_key_env: {name} is the gateway's own, and no key of a provider", param="api_key_env"
+            )
+    return entry
 
 
 def shown(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.config import check_provider
 from app.core.audit import hide_secrets
 from app.core.jsonio import Json
+from app.desks.definitions import check_definition
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
@@ -32,8 +32,7 @@ class Providers:
 
     def check(self, key: str, entry: Any) -> Json:
         """As the configuration has it."""
-        if not check_provider(key, as_object(entry)).base_url:
-            raise ValueError("base_url: is missing")
+        check_definition(key, as_object(entry))
         return dict(entry)
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
