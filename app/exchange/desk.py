@@ -28,6 +28,8 @@ NAMES = "names"
 
 _SECTIONS: tuple[Section, ...] = (Settings(), Providers(), Switches(), Models(), Prices(), Users(), Tokens())
 _HEAD = ("format", "version")
+_MOST_NOTED = 500
+"""Entries that the audit log is told of by name."""
 
 
 class InvalidDocument(ValueError):
@@ -125,7 +127,9 @@ class ExchangeDesk:
         Raises:
             InvalidDocument: somebody else has given a smart model one of the names meanwhile.
         """
-        names, after = plan.names, {each: plan.count(each) for each in ("added", "changed", "removed")}
+        if not plan.lines:
+            return
+        names, after = plan.names, _noted(plan)
         writes = [await part.section.write(self._db, part.put, part.gone) for part in plan.parts]
         changed = {change.before.id: change.model for change in names.changed}
         writes.append(of_names(names.added, changed, names.deleted))
@@ -169,6 +173,15 @@ class ExchangeDesk:
                 yield f"tokens: {new} come without their texts, which no export has: nobody can call with one until it has been rotated"
             if tokens.gone:
                 yield f"tokens: {len(tokens.gone)} are removed, and whoever calls with one of them is refused from then on"
+
+
+def _noted(plan: Plan) -> dict[str, Any]:
+    """For the audit log: how many, and which."""
+    written = [
+        f"{line.action}: {line.section} {line.key}" + (f" ({', '.join(line.fields)})" if line.fields else "")
+        for line in plan.lines[:_MOST_NOTED]
+    ]
+    return {each: plan.count(each) for each in ("added", "changed", "removed")} | {"entries": written}
 
 
 def _read(document: Any) -> dict[str, Entries]:

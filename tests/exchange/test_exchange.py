@@ -83,8 +83,10 @@ async def test_export_makes_an_empty_gateway_the_same(
     assert {line.action for line in plan.lines} == {"added"}
     assert list(exported["names"]) == ["redirects", "routers", "caches", "augmentors", "aliases"]
     assert not (await desk_of(empty).plan(exported, replace=True)).lines
-    entries = [(each.action, each.subject, each.after) for each in await read_entries(empty)]
-    assert ("config.import", "replace", {"added": len(plan.lines), "changed": 0, "removed": 0}) in entries
+    await desk_of(empty).apply(await desk_of(empty).plan(exported, replace=True))
+    (noted,) = await read_entries(empty, action="config.import")
+    assert (noted.subject, noted.after["added"], len(noted.after["entries"])) == ("replace", *[len(plan.lines)] * 2)
+    assert "added: providers own" in noted.after["entries"]
 
 
 async def test_export_holds_no_secret(database: Database) -> None:
