@@ -38,21 +38,21 @@ from app.auth.desk import TokenDesk
 from app.auth.users import UserDesk
 from app.core.smart import KINDS
 from app.desks.descriptions import DescriptionSync
+from app.desks.models import ModelDesk
 from app.desks.ollama import OllamaDesk
+from app.desks.overview import Overview
 from app.desks.price_sync import MAX_BYTES, PriceSync
+from app.desks.providers import ProviderDesk
+from app.desks.replay import ReplayDesk
+from app.desks.settings import SettingsDesk
 from app.exchange.desk import ExchangeDesk
-from app.live_settings import SettingsDesk
 from app.metering.reports import Reports
 from app.metering.requests import Requests
 from app.metering.sealing import find_key
 from app.metering.story import Stories
-from app.model_desk import ModelDesk
-from app.overview import Overview
 from app.parts import Parts
-from app.provider_desk import ProviderDesk
 from app.providers.descriptions import read_openrouter
 from app.providers.download import download
-from app.replay_desk import ReplayDesk
 from app.smart.cache_desk import CacheDesk
 from app.smart.desk import SmartDesk
 from app.smart.explain import Explainer

@@ -26,9 +26,9 @@ from app.background import BEGIN_STOP, running
 from app.built_in import built_in_providers
 from app.catalog import Catalog
 from app.config import Config, load_config
+from app.desks.settings import LiveSettings
 from app.dialects.estimate import estimate
 from app.live.calls import LiveCalls
-from app.live_settings import LiveSettings
 from app.logs import set_up_logging
 from app.metering.prices import Prices
 from app.meters import Meters, open_meters

@@ -13,8 +13,8 @@ from app.auth.logins import Logins
 from app.auth.sessions import Sessions
 from app.catalog import Catalog
 from app.config import Config
+from app.desks.settings import LiveSettings
 from app.live.calls import LiveCalls
-from app.live_settings import LiveSettings
 from app.meters import Meters
 from app.monitor_service import MonitorService
 from app.pipeline.board import Board

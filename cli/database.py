@@ -160,7 +160,7 @@ async def _directory(settings: "Settings", db: "Database") -> AsyncIterator[Dire
     from app.built_in import built_in_providers
     from app.catalog import Catalog
     from app.config import load_config
-    from app.live_settings import settings_with
+    from app.desks.settings import settings_with
     from app.metering.prices import FREE, Prices, PriceSource, sources_of
     from app.monitors.pending import PendingUpdates
     from app.overrides import load_overrides

@@ -245,7 +245,7 @@ async def _examine_smart_models(
     settings: Settings, config: Config, catalog: "Catalog | None", *, offline: bool
 ) -> list[Finding]:
     """Smart models that lead nowhere, or of which something else is wrong."""
-    from app.live_settings import settings_with
+    from app.desks.settings import settings_with
     from app.overrides import load_overrides
     from app.providers.registry import Registry
     from app.providers.transport import open_transport

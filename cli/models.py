@@ -13,7 +13,7 @@ from cli.price import app as price_app
 from cli.sync_prices import sync_prices
 
 if TYPE_CHECKING:
-    from app.model_desk import ModelDesk, ModelView
+    from app.desks.models import ModelDesk, ModelView
     from app.store.catalog import StoredModel
 
 View = dict[str, Any]
@@ -144,7 +144,7 @@ def delete(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> Non
     provider, model = _target(name)
 
     async def take_back(directory: Directory) -> None:
-        from app.model_desk import NoSuchModel
+        from app.desks.models import NoSuchModel
 
         try:
             await _desk_of(directory).take_back(provider, model)
@@ -168,7 +168,7 @@ async def _read_views(directory: Directory, *, offline: bool) -> list[View]:
 
 
 def _desk_of(directory: Directory) -> "ModelDesk":
-    from app.model_desk import ModelDesk
+    from app.desks.models import ModelDesk
 
     async def nothing() -> None:
         """No server here to be told."""

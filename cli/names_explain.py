@@ -71,7 +71,7 @@ def _payload(name: str | None, message: str, request: str | None) -> dict[str, A
 
 
 def _view(way: "Way", directory: Directory) -> dict[str, Any]:
-    from app.model_desk import usd_of
+    from app.desks.models import usd_of
 
     def target(each: Any) -> dict[str, Any]:
         price = directory.prices.find(each, time.time())

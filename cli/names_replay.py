@@ -50,7 +50,7 @@ def replay(
 
     async def work(directory: Directory) -> "Tally":
         from app.api.surfaces import dialects_of_surfaces
-        from app.replay_desk import ReplayDesk
+        from app.desks.replay import ReplayDesk
         from app.smart.desk import NoSuchName
         from app.store.selection import Selection
 

@@ -11,7 +11,7 @@ from cli.database import Directory, Refused, on_directory
 from cli.output import fail, show_json, show_table
 
 if TYPE_CHECKING:
-    from app.provider_desk import ProviderDesk
+    from app.desks.providers import ProviderDesk
     from app.providers.trial import Trial
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ def add(
 @app.command()
 def delete(key: Key, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     """Remove a provider that was added."""
-    from app.provider_desk import FixedProvider, NoSuchProvider
+    from app.desks.providers import FixedProvider, NoSuchProvider
 
     async def remove(desk: "ProviderDesk", _directory: Directory) -> None:
         try:
@@ -167,7 +167,7 @@ def _on_desk(
         """No server here to be told."""
 
     async def do(directory: Directory) -> T:
-        from app.provider_desk import NoSuchProvider, ProviderDesk
+        from app.desks.providers import NoSuchProvider, ProviderDesk
 
         desk = ProviderDesk(directory.db, directory.registry, lambda: directory.file, nothing)
         try:

@@ -11,7 +11,7 @@ from cli.name_files import parse_value
 from cli.output import show_json, show_table, to_the_second
 
 if TYPE_CHECKING:
-    from app.live_settings import SettingsDesk, SettingView
+    from app.desks.settings import SettingsDesk, SettingView
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def reset(name: Name, as_json: AsJson = False, env_file: EnvFile = None) -> None
 
 def _on_desk(env_file: Path | None, work: "Callable[[SettingsDesk], Awaitable[T]]") -> T:
     async def do(directory: Directory) -> T:
-        from app.live_settings import NoSuchSetting, SettingsDesk
+        from app.desks.settings import NoSuchSetting, SettingsDesk
         from cli.names_desk import desk_of
 
         async def nothing() -> None:

@@ -51,7 +51,7 @@ def verify(
 def _run(
     env_file: Path | None, most: int, days: int | None, report: Callable[[str, int, int], None]
 ) -> "tuple[list[Difference], int]":
-    from app.live_settings import settings_with
+    from app.desks.settings import settings_with
     from app.store.db import UnusableDatabase
     from app.store.schema import is_current
     from app.store.settings import list_settings

@@ -1,1 +1,1 @@
-"""What administrators do with providers, models and local servers, for the API and the commands."""
+"""What administrators see and do of models, prices, providers, routers and settings, for the API and the commands."""

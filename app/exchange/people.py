@@ -14,9 +14,9 @@ from app.core.limits import BUDGETS, LIMITS
 from app.core.moments import write_moment
 from app.core.money import from_pico_usd, write_usd
 from app.core.principal import limits_of
+from app.desks.settings import find_setting
 from app.exchange.section import Entries, as_object
 from app.faults import faults
-from app.live_settings import find_setting
 from app.store.db import Database
 from app.store.exchange import Write, of_settings, of_tokens, of_users
 from app.store.settings import list_settings

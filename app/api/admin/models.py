@@ -11,9 +11,9 @@ from app.api.admin.authorise import Authorise
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.abilities import Capability
 from app.core.errors import RelayError
+from app.desks.models import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said, source_of, usd_of
 from app.metering.prices import Found
 from app.metering.rates_form import InvalidRates, write_rates
-from app.model_desk import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said, source_of, usd_of
 
 _MOST_TOKENS = 1_000_000_000
 

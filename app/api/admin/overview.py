@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from app.api.admin.authorise import Authorise
 from app.core.money import write_usd
+from app.desks.overview import Overview
 from app.metering.reports import select
-from app.overview import Overview
 
 Days = Annotated[int, Query(ge=1, le=3660, description="The last UTC days, today among them.")]
 

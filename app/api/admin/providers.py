@@ -14,8 +14,7 @@ from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.call import Target
 from app.core.errors import RelayError
 from app.core.moments import write_moment
-from app.pipeline.board import Health
-from app.provider_desk import (
+from app.desks.providers import (
     SWITCHED_OFF,
     FixedProvider,
     InvalidConfig,
@@ -24,6 +23,7 @@ from app.provider_desk import (
     ProviderExists,
     ProviderView,
 )
+from app.pipeline.board import Health
 from app.providers.trial import Trial
 
 Healths = Callable[[], Mapping[Target, Health]]

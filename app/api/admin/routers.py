@@ -11,8 +11,8 @@ from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, refusing
 from app.api.admin.smart_models import refusing_names
 from app.core.money import write_usd
+from app.desks.replay import NotReplayed, ReplayDesk, Replayed
 from app.metering.reports import select
-from app.replay_desk import NotReplayed, ReplayDesk, Replayed
 from app.smart.replay import Fate
 
 _MOST_SHOWN = 200

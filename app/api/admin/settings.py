@@ -9,7 +9,7 @@ from app.api.admin.authorise import Authorise
 from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.errors import RelayError
-from app.live_settings import InvalidSetting, NoSuchSetting, SettingsDesk, SettingView
+from app.desks.settings import InvalidSetting, NoSuchSetting, SettingsDesk, SettingView
 
 
 class UnknownSetting(RelayError):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.catalog import Catalog
-from app.live_settings import InvalidSetting, LiveSettings, NoSuchSetting, SettingsDesk
+from app.desks.settings import InvalidSetting, LiveSettings, NoSuchSetting, SettingsDesk
 from app.settings import Settings
 from app.store.audit import read_entries
 from app.store.db import Database
