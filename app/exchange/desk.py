@@ -8,6 +8,7 @@ from app.core.audit import changing
 from app.core.jsonio import Json
 from app.core.redaction import redact_json
 from app.core.web import SEARCH_TARGETS
+from app.exchange.blanks import as_here, names_as_here
 from app.exchange.catalog import Models, Prices, Providers, Switches
 from app.exchange.people import Settings, Tokens, Users
 from app.exchange.section import Entries, Section, split_model
@@ -113,11 +114,14 @@ class ExchangeDesk:
         for section in _SECTIONS:
             there[section.name] = await section.read(self._db)
             if section.name in wanted:
-                part, same = _compare(section, there[section.name], wanted[section.name], replace=replace)
+                here = there[section.name]
+                entries = {key: as_here(entry, here.get(key)) for key, entry in wanted[section.name].items()}
+                part, same = _compare(section, here, entries, replace=replace)
                 parts.append(part)
-                lines += _lines(part, there[section.name])
+                lines += _lines(part, here)
                 unchanged += same
-        names = await self._plan_names(document.get(NAMES), wanted, replace=replace and NAMES in document)
+        definitions = names_as_here(document.get(NAMES), export_names(await self._names.list_all()))
+        names = await self._plan_names(definitions, wanted, replace=replace and NAMES in document)
         warnings = (*self._warnings(there, parts), *names.warnings, *names.lacking)
         return Plan(replace, (*lines, *_name_lines(names)), unchanged + names.unchanged, warnings, tuple(parts), names)
 

@@ -89,6 +89,20 @@ async def test_export_makes_an_empty_gateway_the_same(
     assert "added: providers own" in noted.after["entries"]
 
 
+async def test_what_looks_like_a_secret_stays_as_it_is_where_its_export_comes_in_again(database: Database) -> None:
+    await fill(database)
+    desk = desk_of(database)
+    document = await desk.export()
+    same = await desk.plan(document, replace=True)
+    document["names"]["aliases"][0]["target"] = "acme/other"
+
+    await desk.apply(await desk.plan(document))
+
+    assert same.lines == ()
+    alias = (await names_of(database).show("a-alias", "alias")).model
+    assert (alias.description, getattr(alias, "target", None)) == (SECRETS[2], "acme/other")
+
+
 async def test_export_holds_no_secret(database: Database) -> None:
     text, token_id = await fill(database)
     stored = await find_token(database, token_id=token_id)
