@@ -23,7 +23,7 @@ LIFE_MS = 12 * 3_600_000
 """After a login; then it is over, however much it is used."""
 
 IDLE_MS = 2 * 3_600_000
-"""Without a request; then it is over too."""
+"""Without a request that somebody made; then it is over too."""
 
 _SEEN_STEP_MS = 60_000  # that it is used is written once a minute at most
 _AGENT_LENGTH = 200
@@ -73,14 +73,18 @@ class Sessions:
             await insert_session(self._db, session, _digest(cookie), idle=now - IDLE_MS)
         return Login(session, cookie)
 
-    async def find(self, cookie: str) -> Login | None:
-        """Whose cookie that is; None where nobody's, or where the session is over."""
+    async def find(self, cookie: str, *, attended: bool = True) -> Login | None:
+        """Whose cookie that is; None where nobody's, or where the session is over.
+
+        Args:
+            attended: somebody is there; what a page asks by itself keeps no session from being idle.
+        """
         if not cookie or (session := await find_session(self._db, _digest(cookie))) is None:
             return None
         now = now_ms()
         if now >= session.expires_at or now >= session.seen_at + IDLE_MS:
             return None
-        if now >= session.seen_at + _SEEN_STEP_MS:
+        if attended and now >= session.seen_at + _SEEN_STEP_MS:
             await mark_seen(self._db, session.id, now)
         return Login(session, cookie)
 

@@ -16,6 +16,8 @@ from app.core.errors import AuthenticationFailed, PermissionDenied
 
 COOKIE = "llm_relay_session"
 CSRF_HEADER = "x-csrf-token"
+UNATTENDED_HEADER = "x-unattended"
+"""A page says by it that it asks by itself, as `EventSource` does by what it accepts."""
 
 FOR_EVERYBODY: dict[str, Any] = {"x-role": "anybody"}
 FOR_VIEWERS: dict[str, Any] = {"x-role": "viewer"}
@@ -77,7 +79,8 @@ async def _of_session(request: Request, address: str, sessions: Sessions | None)
 
 async def read_login(connection: HTTPConnection, sessions: Sessions) -> Login | None:
     """The login whose cookie a request brings; None where there is none, or its session is over."""
-    return await sessions.find(connection.cookies.get(COOKIE, ""))
+    by_itself = UNATTENDED_HEADER in connection.headers or connection.headers.get("accept") == "text/event-stream"
+    return await sessions.find(connection.cookies.get(COOKIE, ""), attended=not by_itself)
 
 
 def role_for(scope: Mapping[str, Any]) -> Role:

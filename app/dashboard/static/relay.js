@@ -22,17 +22,22 @@ export class ApiError extends Error {
  * `query` is an object; lists become repeated parameters, and what is empty is left out. Gives the JSON, or null for 204.
  * Throws an ApiError; a session that is over leads to the login.
  */
-export async function api(path, { method = "GET", body, query, signal } = {}) {
-  const response = await send(path, { method, body, query, signal });
+export async function api(path, { method = "GET", body, query, signal, quiet } = {}) {
+  const response = await send(path, { method, body, query, signal, quiet });
   if (response.status === 204) return null;
   return response.json();
 }
 
-/** The same, where the answer is read bit by bit: gives the Response. */
+/**
+ * The same, where the answer is read bit by bit: gives the Response.
+ *
+ * With `quiet` the page asks by itself: no bar is shown, and the session of whoever went away still comes to its end.
+ */
 export async function send(path, { method = "GET", body, query, signal, quiet = false } = {}) {
   const headers = { accept: "application/json" };
   if (method !== "GET") headers["x-csrf-token"] = meta("csrf-token");
   if (body !== undefined) headers["content-type"] = "application/json";
+  if (quiet) headers["x-unattended"] = "1";
   const done = quiet ? () => {} : busy();
   let response;
   try {

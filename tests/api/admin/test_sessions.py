@@ -85,6 +85,23 @@ def test_session_is_over_after_two_idle_hours_and_after_twelve_in_any_case(
     assert (IDLE_MS, LIFE_MS) == (2 * 3_600_000, 12 * 3_600_000)
 
 
+@pytest.mark.parametrize("header", [{"x-unattended": "1"}, {"accept": "text/event-stream"}])
+def test_what_a_page_asks_by_itself_keeps_no_session_from_being_idle(
+    gateway: Gateway, admin: httpx.Client, header: dict[str, str]
+) -> None:
+    session, seen_at = own_session(admin), now_ms() - 120_000
+    change_session(gateway, session, seen_at=seen_at)
+
+    def seen() -> int:
+        with contextlib.closing(sqlite3.connect(gateway.database_path)) as connection:
+            row = connection.execute("SELECT seen_at FROM admin_sessions WHERE id = ?", (session,)).fetchone()
+        return int(row[0])
+
+    assert (admin.get(SESSION, headers=header).status_code, seen()) == (200, seen_at)
+    assert admin.get(SESSION).status_code == 200
+    assert seen() > seen_at
+
+
 def test_another_password_ends_all_sessions_of_its_administrator_and_no_other(
     gateway: Gateway, admin: httpx.Client
 ) -> None:

@@ -74,7 +74,7 @@ component("requests", () => ({
   /** What came since; the page stays as it is while the gateway is away. */
   async look() {
     const asked = this.asked;
-    const page = await api("usage/requests", { query: { ...this.query, limit: PAGE, total: true } }).catch(() => null);
+    const page = await api("usage/requests", { query: { ...this.query, limit: PAGE, total: true }, quiet: true }).catch(() => null);
     if (page && asked === this.asked && this.isLive) this.show(page);
   },
 
