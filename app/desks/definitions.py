@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.config import InvalidConfig, ProviderConfig, check_provider
 from app.core.audit import hide_secrets
@@ -59,9 +60,18 @@ def restored(definition: Mapping[str, Any], before: Mapping[str, Any]) -> dict[s
     """The definition with what was hidden of `before` in its places.
 
     Raises:
-        InvalidConfig: there was nothing in such a place.
+        InvalidConfig: there was nothing in such a place, or it would be sent to another host than before.
     """
-    return {name: _restored(value, before.get(name), name) for name, value in definition.items()}
+    whole = {name: _restored(value, before.get(name), name) for name, value in definition.items()}
+    if whole != definition and not is_same_host(whole, before):
+        raise InvalidConfig("base_url: is another host: write anew what is hidden, or leave it out", param="base_url")
+    return whole
+
+
+def is_same_host(definition: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether what is sent by both goes to the same place."""
+    one, two = (urlsplit(str(each.get("base_url", ""))) for each in (definition, other))
+    return (one.scheme, one.netloc) == (two.scheme, two.netloc)
 
 
 def _restored(value: Any, before: Any, place: str) -> Any:

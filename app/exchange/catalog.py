@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.core.audit import hide_secrets
 from app.core.jsonio import Json
-from app.desks.definitions import check_definition
+from app.desks.definitions import check_definition, is_same_host
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
@@ -36,7 +36,7 @@ class Providers:
         return dict(entry)
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
-        """One that is there keeps what the document does not tell of it."""
+        """One that is there keeps what the document does not tell of it, unless that would go to another host."""
         there = await _definitions(db)
         return of_providers({key: _with_hidden(each, there.get(key, {})) for key, each in put.items()}, gone)
 
@@ -117,6 +117,8 @@ def _shown(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_hidden(definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    if not is_same_host(definition, there):
+        return dict(definition)
     shown, whole = _shown(there), dict(definition)
     if "headers" in there:
         whole.setdefault("headers", there["headers"])

@@ -170,6 +170,11 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     await tokens.refresh()
     assert tokens.find(text) is not None, "a token that is there goes on"
 
+    changed["providers"]["own"]["base_url"] = "https://elsewhere.example/v1"
+    await desk.apply(await desk.plan(changed))
+    definition = ((await read_catalog(database)).providers or {})["own"]
+    assert "headers" not in definition, "no secret goes to another host"
+
 
 @pytest.mark.parametrize(
     ("section", "key", "entry", "words"),
