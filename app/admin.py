@@ -4,6 +4,7 @@ Imported with the first request for it: its models take longer than all else tha
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from fastapi import APIRouter
 
@@ -60,19 +61,40 @@ from app.smart.listing import ModelLists
 from app.smart.search_setup import look_at_searches
 from app.system import SystemDesk
 
+Refresh = Callable[[], Awaitable[None]]
+
+
+class _Desks(NamedTuple):
+    """Those that several groups of routers need.
+
+    Attributes:
+        refresh: has this worker take over what has changed of providers, models and prices.
+    """
+
+    names: SmartDesk
+    tokens: TokenDesk
+    models: ModelDesk
+    refresh: Refresh
+
 
 def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:
     """One for each subject. `open_route` serves calls to models to administrators."""
+    desks = _desks(parts)
+    return [
+        *_of_logins(parts, authorise, open_route),
+        *_of_calls(parts, authorise, desks),
+        *_of_clients(parts, authorise, desks),
+        *_of_providers(parts, authorise, desks),
+        *_of_names(parts, authorise, desks),
+        *_of_gateway(parts, authorise, desks),
+    ]
 
+
+def _desks(parts: Parts) -> _Desks:
     async def refresh() -> None:
         await parts.catalog.refresh()
         await parts.meters.prices.refresh()
 
-    async def refresh_all() -> None:
-        await refresh()
-        await parts.smart.live.refresh()
-
-    tokens, models = TokenDesk(parts.database), ModelDesk(parts.database, parts.registry, parts.meters.prices, refresh)
     names = SmartDesk(
         parts.database,
         parts.registry,
@@ -81,55 +103,8 @@ def admin_routers(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> 
         settled=parts.registry.settled,
         lacks=look_at_searches(parts.settings, parts.registry).lacks,
     )
-    return [
-        *_of_logins(parts, authorise, open_route),
-        audit_router(authorise, AuditDesk(parts.database)),
-        overview_router(authorise, Overview(parts.database, names)),
-        live_router(authorise, parts.live),
-        usage_router(authorise, Reports(parts.database)),
-        requests_router(authorise, Requests(parts.database), _stories(parts)),
-        tokens_router(authorise, tokens),
-        settings_router(
-            authorise,
-            SettingsDesk(parts.database, parts.live_settings.environment, parts.catalog.refresh, names.why_unknown),
-        ),
-        logs_router(authorise, parts.recent_lines),
-        system_router(authorise, SystemDesk(parts)),
-        config_router(authorise, ExchangeDesk(parts.database, names, refresh_all)),
-        alerts_router(authorise, parts.meters.alerts),
-        monitors_router(authorise, parts.monitors.operators),
-        users_router(authorise, UserDesk(parts.database)),
-        providers_router(
-            authorise,
-            ProviderDesk(parts.database, parts.registry, parts.read_config, refresh),
-            parts.board.healths,
-        ),
-        _of_syncs(parts, authorise, refresh),
-        catalog_router(authorise, models),
-        ollama_servers_router(authorise, OllamaDesk(parts.database, parts.registry, refresh)),
-        names_router(authorise, names, Explainer(parts.smart.names), tokens.principal, models.price_now),
-        *(smart_models_router(authorise, names, kind) for kind in KINDS),
-        routers_router(
-            authorise,
-            ReplayDesk(
-                parts.database,
-                names,
-                parts.registry,
-                parts.meters.prices,
-                dialects_of_surfaces(),
-                lambda: find_key(parts.settings.bodies_key, parts.settings.data_dir),
-            ),
-        ),
-        caches_router(
-            authorise,
-            CacheDesk(names, parts.smart.caches.store, parts.smart.caches.feedback, parts.smart.caches.collection_of),
-        ),
-    ]
-
-
-def _stories(parts: Parts) -> Stories:
-    settings = parts.settings
-    return Stories(parts.database, parts.meters.prices, lambda: find_key(settings.bodies_key, settings.data_dir))
+    models = ModelDesk(parts.database, parts.registry, parts.meters.prices, refresh)
+    return _Desks(names, TokenDesk(parts.database), models, refresh)
 
 
 def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> list[APIRouter]:
@@ -142,18 +117,73 @@ def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> lis
     ]
 
 
-def _of_syncs(parts: Parts, authorise: Authorise, refresh: Callable[[], Awaitable[None]]) -> APIRouter:
-    async def fetch(url: str) -> bytes:
-        return await download(parts.transport, url, MAX_BYTES)
+def _of_calls(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    stories = Stories(parts.database, parts.meters.prices, lambda: _key_of_bodies(parts))
+    return [
+        overview_router(authorise, Overview(parts.database, desks.names)),
+        live_router(authorise, parts.live),
+        usage_router(authorise, Reports(parts.database)),
+        requests_router(authorise, Requests(parts.database), stories),
+        alerts_router(authorise, parts.meters.alerts),
+    ]
 
-    return syncs_router(
-        authorise,
-        PriceSync(parts.database, parts.meters.prices, fetch, refresh),
-        DescriptionSync(
-            parts.database,
-            parts.registry,
-            parts.registry.said_description,
-            lambda url: read_openrouter(parts.transport, url),
-            refresh,
-        ),
+
+def _of_clients(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    return [
+        tokens_router(authorise, desks.tokens),
+        users_router(authorise, UserDesk(parts.database)),
+        monitors_router(authorise, parts.monitors.operators),
+    ]
+
+
+def _of_providers(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    database, registry, refresh = parts.database, parts.registry, desks.refresh
+    prices = PriceSync(database, parts.meters.prices, lambda url: download(parts.transport, url, MAX_BYTES), refresh)
+    descriptions = DescriptionSync(
+        database, registry, registry.said_description, lambda url: read_openrouter(parts.transport, url), refresh
     )
+    return [
+        providers_router(authorise, ProviderDesk(database, registry, parts.read_config, refresh), parts.board.healths),
+        syncs_router(authorise, prices, descriptions),
+        catalog_router(authorise, desks.models),
+        ollama_servers_router(authorise, OllamaDesk(database, registry, refresh)),
+    ]
+
+
+def _of_names(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    names, caches = desks.names, parts.smart.caches
+    replays = ReplayDesk(
+        parts.database,
+        names,
+        parts.registry,
+        parts.meters.prices,
+        dialects_of_surfaces(),
+        lambda: _key_of_bodies(parts),
+    )
+    return [
+        names_router(authorise, names, Explainer(parts.smart.names), desks.tokens.principal, desks.models.price_now),
+        *(smart_models_router(authorise, names, kind) for kind in KINDS),
+        routers_router(authorise, replays),
+        caches_router(authorise, CacheDesk(names, caches.store, caches.feedback, caches.collection_of)),
+    ]
+
+
+def _of_gateway(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    async def refresh_all() -> None:
+        await desks.refresh()
+        await parts.smart.live.refresh()
+
+    changeable = SettingsDesk(
+        parts.database, parts.live_settings.environment, parts.catalog.refresh, desks.names.why_unknown
+    )
+    return [
+        settings_router(authorise, changeable),
+        config_router(authorise, ExchangeDesk(parts.database, desks.names, refresh_all)),
+        audit_router(authorise, AuditDesk(parts.database)),
+        logs_router(authorise, parts.recent_lines),
+        system_router(authorise, SystemDesk(parts)),
+    ]
+
+
+def _key_of_bodies(parts: Parts) -> bytes:
+    return find_key(parts.settings.bodies_key, parts.settings.data_dir)
