@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.auth.administrators import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -12,6 +14,7 @@ class Page:
         path: below `/admin`.
         group: what it stands under in the menu; pages without one stand in no menu.
         below: the key of the page that is marked in the menu, where it is another one.
+        role: whom it is for: everybody who may log in, or admins only.
     """
 
     key: str
@@ -19,6 +22,11 @@ class Page:
     title: str
     group: str = ""
     below: str = ""
+    role: Role = "viewer"
+
+    def is_for(self, role: str) -> bool:
+        """Whether somebody of that role may open it."""
+        return role == "admin" or self.role == "viewer"
 
 
 PAGES = (
@@ -36,14 +44,14 @@ PAGES = (
     Page("ollama", "/ollama", "Local servers", "Set up"),
     Page("settings", "/settings", "Settings", "Set up"),
     Page("audit", "/audit", "Audit log", "Set up"),
-    Page("logs", "/logs", "Live log", "Set up"),
+    Page("logs", "/logs", "Live log", "Set up", role="admin"),
 )
 
 
-def menu() -> list[tuple[str, list[Page]]]:
-    """The groups of the menu with their pages."""
+def menu(role: str) -> list[tuple[str, list[Page]]]:
+    """The groups of the menu with the pages that are for somebody of that role."""
     groups: dict[str, list[Page]] = {}
     for page in PAGES:
-        if page.group:
+        if page.group and page.is_for(role):
             groups.setdefault(page.group, []).append(page)
     return list(groups.items())

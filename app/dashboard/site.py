@@ -55,10 +55,13 @@ def _dashboard(renderer: Renderer, inside: Inside) -> list[Route]:
             login = await read_login(request, sessions)
             if login is None:
                 return to_login(request)
+            role = login.session.role
+            if not page.is_for(role):
+                return renderer.render("refused.html", 403, title=page.title)
             return renderer.render(
                 f"pages/{page.key}.html",
                 page=page,
-                menu=menu(),
+                menu=menu(role),
                 login=login,
                 here=page.below or page.key,
                 path_params=request.path_params,

@@ -84,8 +84,13 @@ def test_session_is_ended_and_own_password_changed(viewer: Viewer, browser: Brow
         assert other.goto("/admin/settings").url.endswith("/admin/login?next=/admin/settings")
 
     with viewing(browser, gateway, log_in(gateway, "settings-eve")) as other:
+        other.expect("403")
+        assert other.goto("/admin/logs").locator("h1").inner_text() == "Not for viewers"
+        assert other.violations() == []
+        expect(other.goto("/admin/names").get_by_role("button", name="New alias")).to_be_hidden()
         page = other.goto("/admin/settings?tab=password")
         expect(page.get_by_role("tab", name="Administrators")).to_be_hidden()
+        expect(page.get_by_role("link", name="Live log")).to_have_count(0)
         page.get_by_label("Password of now").fill(PASSWORD)
         page.get_by_label("New password").fill(f"{PASSWORD} 2")
         page.get_by_label("Once more").fill(f"{PASSWORD} 2")
