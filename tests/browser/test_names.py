@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from app.core.answers import write_completion
 from app.core.chat import Text
@@ -100,6 +100,24 @@ def test_faults_stand_at_their_fields_while_one_types(viewer: Viewer) -> None:
     page.get_by_text("The name is taken: it is that of the alias 'typed-taken'.").wait_for()
     say(page, "name", "typed-free")
     page.get_by_role("group", name="Candidates 1").get_by_text("There is no model 'nobody/knows-this'").wait_for()
+
+
+def test_fault_in_a_fold_is_shown_when_one_saves(viewer: Viewer) -> None:
+    page = viewer.goto("/admin/names?tab=augmentor")
+    page.get_by_role("button", name="New augmentor").click()
+    say(page, "name", "folded-fault")
+    say(page, "target_model", SMALL)
+    say(page, "mode", "never")
+    fold = page.locator("dialog[open] details", has_text="Advanced")
+    fold.locator("summary").click()
+    say(page, "max_search_results", "1000000")
+    fold.locator("summary").click()
+    expect(fold.locator("[name=max_search_results]")).to_be_hidden()
+
+    save(page)
+
+    expect(fold.locator("[name=max_search_results]")).to_be_focused()
+    expect(fold.locator(".fault:visible")).to_have_count(1)
 
 
 def test_way_of_a_request_is_explained(viewer: Viewer) -> None:

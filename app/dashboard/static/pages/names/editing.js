@@ -110,9 +110,16 @@ component("nameForm", () => ({
         tell("name-saved", {});
       }
     } else {
-      this.$nextTick(() => this.$refs.dialog.querySelector("[aria-invalid=true]")?.focus());
+      this.$nextTick(() => this.showFaults());
     }
     this.saving = false;
+  },
+
+  /** Open the folds that hold a fault, and go to the first. */
+  showFaults() {
+    const { dialog } = this.$refs;
+    for (const fault of dialog.querySelectorAll("details .fault")) if (fault.textContent) fault.closest("details").open = true;
+    dialog.querySelector("[aria-invalid=true]")?.focus();
   },
 
   tryOut() {
