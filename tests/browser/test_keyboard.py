@@ -36,6 +36,21 @@ def test_menu_leads_to_each_page(viewer: Viewer) -> None:
     page.wait_for_url("**/admin/monitors")
 
 
+def test_arrow_keys_go_through_tabs(viewer: Viewer) -> None:
+    page = viewer.goto("/admin/names")
+    kinds = page.get_by_role("tablist", name="Kinds of names").get_by_role("tab")
+
+    tab_to(page, "Aliases")
+    page.keyboard.press("ArrowLeft")
+    expect(kinds.last).to_be_focused()
+    expect(kinds.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowRight")
+    expect(kinds.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Tab")
+
+    expect(page.locator("[role=tab]:focus")).to_have_count(0)
+
+
 def test_theme_is_chosen_and_kept(viewer: Viewer) -> None:
     page = viewer.goto("/admin/audit")
 

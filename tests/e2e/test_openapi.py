@@ -137,7 +137,11 @@ def generate(gateway: Gateway, folder: Path, half: str, *options: str) -> subpro
     """Run schemathesis, all its checks."""
     # The administrators' API has a test of its own, by an administrator; monitors have one where there is a Parallel to ask.
     paths = NOT_CHAT if half == "--include-path-regex" else f"{NOT_CHAT}|/admin/|/v1/monitors"
-    command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{gateway.base_url}/openapi.json"]
+    document = f"{gateway.base_url}/openapi.json"
+    httpx.get(
+        document, trust_env=False, timeout=60
+    ).raise_for_status()  # the first time it is made, which may take long
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", document]
     return subprocess.run(
         [*command, half, paths, "--max-examples", "3", "--no-color", *options],
         cwd=folder,

@@ -291,7 +291,7 @@ def test_a_stream_leaves_the_same_row_whether_usage_was_asked_for_or_not(
         list(response.parse())
         ids.append(response.headers["x-request-id"])
 
-    times = ("id", "received_at", "first_byte_ms", "total_ms")
+    times = ("id", "received_at", "asked_ms", "first_byte_ms", "total_ms")
     one, other = ({key: value for key, value in gateway.row_of(i).items() if key not in times} for i in ids)
     assert one == other
     assert (one["streamed"], one["outcome"], one["output_tokens"]) == (True, "ok", 5)

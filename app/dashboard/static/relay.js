@@ -1,6 +1,7 @@
 // What all pages of the dashboard share: asking the API, telling of what went wrong, and writing numbers and times.
 
 import * as format from "./format.js";
+import "./tabs.js";
 
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
@@ -133,6 +134,12 @@ export function readAddress() {
 /** A page's component, by the name that its template has in `x-data`. */
 export function component(name, make) {
   document.addEventListener("alpine:init", () => Alpine.data(name, make));
+}
+
+/** Wait until somebody can see the page. */
+export function seen() {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => { document.addEventListener("visibilitychange", resolve, { once: true }); });
 }
 
 let underWay = 0;

@@ -1,4 +1,4 @@
-import { ApiError, copy, component, send } from "../relay.js";
+import { ApiError, copy, component, seen, send } from "../relay.js";
 import { counted } from "../format.js";
 
 const MOST = 2000;
@@ -40,10 +40,13 @@ component("logs", () => ({
   },
 
   async init() {
-    const leaving = new AbortController();
-    addEventListener("pagehide", () => leaving.abort());
-    while (!leaving.signal.aborted) {
-      this.fault = await this.follow(leaving.signal).then(() => "", faultOf);
+    let following;
+    addEventListener("pagehide", () => following?.abort());
+    document.addEventListener("visibilitychange", () => { if (document.hidden) following?.abort(); });
+    for (;;) {
+      await seen();
+      following = new AbortController();
+      this.fault = await this.follow(following.signal).then(() => "", faultOf);
       this.connected = false;
       this.loading = false;
       await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });

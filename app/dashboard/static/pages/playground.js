@@ -64,12 +64,6 @@ component("playground", () => ({
 
   keep() { keepInAddress({ model: this.name, dialect: this.dialect === "openai" ? "" : this.dialect }); },
   show(tab) { this.tab = tab; },
-  /** The arrow keys go from tab to tab. */
-  step(event, by) {
-    const tabs = [...event.currentTarget.querySelectorAll("[role=tab]")];
-    const at = tabs.indexOf(document.activeElement);
-    if (at >= 0) tabs[(at + by + tabs.length) % tabs.length].focus();
-  },
   copyCode() { copy(this.code); },
 
   /** What is asked: the conversation so far, and `prompt` where it is not empty. */

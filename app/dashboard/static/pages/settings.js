@@ -25,15 +25,4 @@ component("settings", () => ({
     this.tab = tab;
     keepInAddress({ tab: tab === "general" ? "" : tab });
   },
-
-  next() { this.step(1); },
-  previous() { this.step(-1); },
-
-  step(by) {
-    const tabs = this.tabs();
-    const here = tabs.findIndex((each) => each.id === this.labelledBy);
-    const there = tabs[(here + by + tabs.length) % tabs.length];
-    this.select(there.id.slice("tab-".length));
-    there.focus();
-  },
 }));

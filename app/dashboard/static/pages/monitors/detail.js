@@ -26,14 +26,6 @@ export const detail = ({ api, part, role, telling, toast }) => ({
 
   tabIdOf(key) { return `monitor-tab-${key}`; },
 
-  /** The arrow keys go through the tabs, as in every list of tabs. */
-  nextTab(event) {
-    const keys = this.tabs.map((each) => each.key);
-    const step = event.key === "ArrowLeft" ? keys.length - 1 : 1;
-    this.tab = keys[(keys.indexOf(this.tab) + step) % keys.length];
-    this.$nextTick(() => document.getElementById(this.tabIdOf(this.tab)).focus());
-  },
-
   async open(id) {
     this.shown = { id };
     this.tab = "events";

@@ -23,20 +23,19 @@ component("live", () => ({
   get isIdle() { return !this.waiting && this.calls.length === 0; },
 
   init() {
-    this.clock = setInterval(() => { this.now = Date.now(); }, 1000);
     this.look = () => (document.hidden ? this.close() : this.open());
     document.addEventListener("visibilitychange", this.look);
     this.open();
   },
 
   destroy() {
-    clearInterval(this.clock);
     document.removeEventListener("visibilitychange", this.look);
     this.close();
   },
 
   open() {
     if (this.source) return;
+    this.clock = setInterval(() => { this.now = Date.now(); }, 1000);
     this.source = new EventSource("/admin/api/live/stream");
     this.source.onmessage = (event) => this.show(JSON.parse(event.data));
     this.source.onerror = () => {
@@ -47,6 +46,7 @@ component("live", () => ({
   },
 
   close() {
+    clearInterval(this.clock);
     this.source?.close();
     this.source = null;
   },
