@@ -37,7 +37,9 @@ def train(
     """
 
     async def work(directory: Directory) -> "tuple[Training, float]":
+        from app.core.audit import changing
         from app.pipeline.routing.learned import DEFAULT_MAX_LOSS, write_learned
+        from app.smart.desk import title_of
         from app.smart.training import train as learn
         from app.store.smart_models import put_learned
 
@@ -48,7 +50,8 @@ def train(
         max_loss = model.max_quality_loss or DEFAULT_MAX_LOSS
         training = learn(rows, await _costs(directory, model, rows), max_loss)
         if not dry_run:
-            await put_learned(directory.db, stored.id, write_learned(training.learned))
+            with changing("router.train", title_of(model), after={"prompts": len(rows), "max_quality_loss": max_loss}):
+                await put_learned(directory.db, stored.id, write_learned(training.learned))
         return training, max_loss
 
     training, max_loss = on_directory(env_file, work)
