@@ -61,8 +61,12 @@ def reprice(
 
 
 async def _price(db: "Database", prices: "Prices", period: tuple[int, int], *, writes: bool) -> _Total:
+    from app.core.moments import write_moment
+    from app.core.money import from_pico_usd, write_usd
     from app.metering.reprice import reprice as batches
+    from app.store.audit import note
     from app.store.costs import count_asked
+    from app.store.times import from_ms
 
     total = _Total()
     with progress("Pricing calls", await count_asked(db, *period)) as advance:
@@ -73,6 +77,11 @@ async def _price(db: "Database", prices: "Prices", period: tuple[int, int], *, w
             total.old += batch.old
             total.new += batch.new
             advance(batch.rows)
+    if writes and total.changed:
+        before, after = ({"usd": write_usd(from_pico_usd(each))} for each in (total.old, total.new))
+        since, until = (write_moment(from_ms(each)) for each in period)
+        changed = {"calls": total.changed}
+        await note(db, "usage.reprice", f"calls from {since} to {until}", before=before, after=after | changed)
     return total
 
 
