@@ -58,9 +58,10 @@ class Client:
     Attributes:
         started: a status is out.
         begun: bytes of the reply are too, and not only a ping.
+        whole: the length of the body is out too.
     """
 
-    __slots__ = ("begun", "headers", "model", "send", "started", "voice")
+    __slots__ = ("begun", "headers", "model", "send", "started", "voice", "whole")
 
     def __init__(self, send: Send, voice: Voice, headers: RawHeaders) -> None:
         self.model = ""
@@ -69,6 +70,7 @@ class Client:
         self.headers = headers
         self.started = False
         self.begun = False
+        self.whole = False
 
     async def start_stream(self, media_type: bytes | None = None) -> None:
         """Send status 200 and the headers of a stream, once."""
@@ -87,6 +89,7 @@ class Client:
 
     async def start_whole(self, status: int, length: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Begin a response of so many bytes; `finish` sends them, and with them the head."""
+        self.whole = True
         await self._start(status, [(b"content-length", b"%d" % length), *headers])
 
     async def finish(self, body: bytes = b"") -> None:
@@ -99,7 +102,12 @@ class Client:
         await self.finish(body)
 
     async def fail(self, error: RelayError) -> None:
-        """Tell of `error`: by its status, or where one is out already, by an event that ends the stream."""
+        """Tell of `error`: by its status, or where one is out already, by an event that ends the stream.
+
+        Into a body whose length is out nothing can be written: the server closes the connection where the rest is missing.
+        """
+        if self.started and self.whole:
+            return
         if self.started:
             await self.write(self.voice.write_error_event(error))
             await self.finish()
@@ -116,7 +124,7 @@ class Client:
         try:
             await self.send({"type": "http.response.start", "status": status, "headers": headers + self.headers})
         except RuntimeError:  # the server refuses a header: nothing has gone out
-            self.started = self.begun = False
+            self.started = self.begun = self.whole = False
             raise
 
 

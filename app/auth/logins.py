@@ -4,7 +4,7 @@ import asyncio
 
 from app.auth.address_limit import MEMORY, AddressLimiter
 from app.auth.administrators import AdministratorDesk
-from app.auth.sessions import Login, Sessions
+from app.auth.sessions import Login, NoSession, Sessions
 from app.core.audit import ACTOR, Actor
 from app.core.errors import RateLimited
 
@@ -42,7 +42,10 @@ class Logins:
         if administrator is None:
             raise WrongPassword("The name or the password is wrong.")
         ACTOR.set(Actor("admin", administrator.name, address))
-        return await self._sessions.begin(administrator, address, agent)
+        try:
+            return await self._sessions.begin(administrator, address, agent)
+        except NoSession as exc:
+            raise WrongPassword("The password was changed just now.") from exc
 
     async def check(self, name: str, password: str, address: str) -> None:
         """Have a password said once more; as `begin`, without a login."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from app.core.audit import changing
 from app.store.administrators import (
     Administrator,
-    NoSession,
     delete_session,
     find_session,
     insert_session,
     list_sessions,
     mark_seen,
 )
+from app.store.administrators import NoSession as NoSession
 from app.store.administrators import Session as Session
 from app.store.db import Database
 from app.store.times import now_ms
@@ -57,7 +57,11 @@ class Sessions:
         self._db = db
 
     async def begin(self, administrator: Administrator, address: str, agent: str) -> Login:
-        """After a login that succeeded."""
+        """After a login that succeeded.
+
+        Raises:
+            NoSession: the password was changed meanwhile.
+        """
         cookie, now = secrets.token_urlsafe(32), now_ms()
         session = Session(
             id=secrets.token_hex(8),
@@ -70,7 +74,7 @@ class Sessions:
             role=administrator.role,
         )
         with changing("session.begin", administrator.name, after={"session": session.id, "agent": session.agent}):
-            await insert_session(self._db, session, _digest(cookie), idle=now - IDLE_MS)
+            await insert_session(self._db, session, _digest(cookie), administrator.password_hash, idle=now - IDLE_MS)
         return Login(session, cookie)
 
     async def find(self, cookie: str, *, attended: bool = True) -> Login | None:

@@ -28,7 +28,8 @@ _OTHER_ADMINS = "SELECT COUNT(*) FROM administrators WHERE role = 'admin' AND na
 _SESSION_COLUMNS = "id, administrator, created_at, seen_at, expires_at, address, agent"
 _INSERT_SESSION = (
     f"INSERT INTO admin_sessions (digest, {_SESSION_COLUMNS})"  # noqa: S608 - our columns
-    " VALUES (:digest, :id, :administrator, :created_at, :created_at, :expires_at, :address, :agent)"
+    " SELECT :digest, :id, name, CAST(:created_at AS BIGINT), CAST(:created_at AS BIGINT), CAST(:expires_at AS BIGINT), :address, :agent"
+    " FROM administrators WHERE name = :administrator AND password_hash = :password_hash RETURNING id"
 )
 _FORGET_OLD = "DELETE FROM admin_sessions WHERE expires_at <= :now OR seen_at <= :idle"
 _SESSION = (
@@ -161,12 +162,17 @@ async def delete_administrator(db: Database, name: str) -> None:
     await db.transact(delete)
 
 
-async def insert_session(db: Database, session: Session, digest: bytes, *, idle: int) -> None:
-    """Keep a new login, and forget those that are over, or were last used before `idle`."""
+async def insert_session(db: Database, session: Session, digest: bytes, password_hash: str, *, idle: int) -> None:
+    """Keep a new login, and forget those that are over, or were last used before `idle`.
+
+    Raises:
+        NoSession: the password with that hash, by which somebody logged in, is none any more.
+    """
     values = {
         "digest": digest,
         "id": session.id,
         "administrator": session.administrator,
+        "password_hash": password_hash,
         "created_at": session.created_at,
         "expires_at": session.expires_at,
         "address": session.address,
@@ -175,7 +181,8 @@ async def insert_session(db: Database, session: Session, digest: bytes, *, idle:
 
     def insert(statements: Statements) -> None:
         statements.rows(_FORGET_OLD, {"now": session.created_at, "idle": idle})
-        statements.rows(_INSERT_SESSION, values)
+        if not statements.rows(_INSERT_SESSION, values):
+            raise NoSession
 
     await db.transact(insert)
 

@@ -516,6 +516,21 @@ async def test_reply_that_is_all_there_is_not_stopped() -> None:
     assert exchange.body == b"{}"
 
 
+async def test_whole_reply_that_is_stopped_while_its_head_goes_out_is_cut_and_gets_nothing_else() -> None:
+    exchange = Exchange(Source(first=b"{}"), streamed=False, blocked_at=0)
+    task = asyncio.create_task(exchange.run())
+    await until(lambda: len(exchange.rounds) == 1)
+    await until(lambda: any(vigil.reply is not None for vigil in exchange.rounds))
+
+    assert exchange.stop()
+    exchange.go_on.set()
+    async with asyncio.timeout(2):
+        await task
+
+    assert exchange.body == b""
+    assert [record.outcome for record in exchange.records] == [Outcome.CUT]
+
+
 # Clients that leave.
 
 

@@ -39,7 +39,7 @@ class Admin(Later):
 
 
 class _Bounded:
-    """Reads no more of a body than any of ours has."""
+    """Reads no more of a body than any of ours has, and has nobody keep an answer."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -55,7 +55,13 @@ class _Bounded:
                 raise BodyTooLarge(f"The request body is larger than {MAX_BODY_BYTES} bytes.")
             return message
 
-        await self._app(scope, receive_some, send)
+        async def send_unkept(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = [header for header in message["headers"] if header[0] != b"cache-control"]
+                message["headers"] = [*headers, (b"cache-control", b"no-store")]
+            await send(message)
+
+        await self._app(scope, receive_some, send_unkept)
 
 
 def _build(make_routers: MakeRouters, authorise: Authorise) -> FastAPI:
