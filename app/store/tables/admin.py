@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Index
 from sqlmodel import Field
 
-from app.store.tables.base import WITHOUT_ROWID, Row, count
+from app.store.tables.base import WITHOUT_ROWID, JsonOrNull, Row, count
 
 
 class Administrator(Row, table=True):
@@ -74,8 +74,8 @@ class AuditEntry(Row, table=True):
     address: str = Field(max_length=64)
     action: str = Field(max_length=64)
     subject: str
-    before: dict[str, Any] | None = Field(default=None, sa_type=JSON)
-    after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    before: dict[str, Any] | None = Field(default=None, sa_type=JsonOrNull)
+    after: dict[str, Any] | None = Field(default=None, sa_type=JsonOrNull)
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Table
+from sqlalchemy import JSON, BigInteger, Table
 from sqlmodel import Field, SQLModel
 
 METADATA = SQLModel.metadata
@@ -15,6 +15,13 @@ class Row(SQLModel):
     """A row; queries take and give mappings, so that no model of it is built before one is asked for."""
 
     model_config = {"defer_build": True}
+
+
+class JsonOrNull(JSON):
+    """JSON, where None is the column's NULL, not the word `null` in it: so that a row that is read and written again is the same."""
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)
 
 
 def count() -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger
 from sqlmodel import Field
 
-from app.store.tables.base import Row, table_of
+from app.store.tables.base import JsonOrNull, Row, table_of
 
 
 class ModelPrice(Row, table=True):
@@ -44,7 +44,7 @@ class CatalogModel(Row, table=True):
     family: str | None = None
     context_length: int | None = None
     max_output_tokens: int | None = None
-    capabilities: list[str] | None = Field(default=None, sa_type=JSON)
+    capabilities: list[str] | None = Field(default=None, sa_type=JsonOrNull)
     description: str | None = None
     enabled: bool | None = None
     updated_at: int = Field(sa_type=BigInteger)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Index, UniqueConstraint
 from sqlmodel import Field
 
-from app.store.tables.base import Row, count, table_of
+from app.store.tables.base import JsonOrNull, Row, count, table_of
 
 
 class MonitorRow(Row, table=True):
@@ -104,7 +104,7 @@ class MonitorEventRow(Row, table=True):
     username: str
     received_at: int = Field(sa_type=BigInteger)
     fetched_at: int | None = Field(default=None, sa_type=BigInteger)
-    events: list[dict[str, Any]] | None = Field(default=None, sa_type=JSON)
+    events: list[dict[str, Any]] | None = Field(default=None, sa_type=JsonOrNull)
     attempts: int = count()
     retry_at: int | None = Field(default=None, sa_type=BigInteger)
     last_error: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Index
 from sqlmodel import Field
 
-from app.store.tables.base import Row, count, table_of
+from app.store.tables.base import JsonOrNull, Row, count, table_of
 
 
 class _SmartModel(Row):
@@ -62,7 +62,7 @@ class SmartRouter(_SmartModel, table=True):
     rules: list[dict[str, Any]] = Field(sa_type=JSON)
     max_quality_loss: float | None = None
     time_budget_ms: int = Field(sa_type=BigInteger)
-    learned: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    learned: dict[str, Any] | None = Field(default=None, sa_type=JsonOrNull)
 
 
 class RouterSession(Row, table=True):
