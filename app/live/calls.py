@@ -27,6 +27,8 @@ _ALL_TELL_S = 1.5 * LOOK_S
 _WATCH_MS = 8_000
 _RENEW_MS = 3_000
 _FRESH_MS = 8_000
+_STOP_MS = 8_000
+"""A call that no worker has stopped by then had ended when that was asked."""
 _MOST_CALLS = 200
 _MOST_TARGETS = 100
 
@@ -125,14 +127,18 @@ class LiveCalls:
             await ask_stop(self._db, request_id, now_ms())
 
     async def _look(self) -> None:
-        is_watched, stops = await read_wishes(self._db, now_ms())
-        if stopped := [id_ for id_ in stops if self._under_way.stop(id_)]:
+        now = now_ms()
+        is_watched, stops = await read_wishes(self._db, now)
+        stopped = [id_ for id_ in stops if self._under_way.stop(id_)]
+        if stopped:
             log.info("stopped by an administrator: %s", ", ".join(stopped))
-            await note_stopped(self._db, stopped)
+        ended = [id_ for id_, asked_at in stops.items() if asked_at < now - _STOP_MS]
+        if stopped or ended:
+            await note_stopped(self._db, [*stopped, *ended])
         own = self._own() if is_watched else Snapshot()
         if not own.is_empty:
             self._is_written = True
-            await write_live(self._db, self._worker_id, now_ms(), write_snapshot(own))
+            await write_live(self._db, self._worker_id, now, write_snapshot(own))
         elif self._is_written:
             await delete_live(self._db, self._worker_id)
             self._is_written = False

@@ -9,12 +9,12 @@ from app.store.db import Database
 from app.store.statements import Statements
 
 _KEPT_MS = 60_000
-"""What is older was left behind by a worker that is gone, or is a stop of a call that had ended."""
+"""What is older was left behind by a worker that is gone."""
 
 # One statement for both: each worker asks it once a second.
 _WISHES = (
-    "SELECT 'watched' AS kind, '' AS id FROM live_watch WHERE until > :now"
-    " UNION ALL SELECT 'stop', request_id FROM live_stops"
+    "SELECT 'watched' AS kind, '' AS id, until AS at FROM live_watch WHERE until > :now"
+    " UNION ALL SELECT 'stop', request_id, asked_at FROM live_stops"
 )
 _WATCHED = "SELECT 1 FROM live_watch WHERE until > :now"
 _WATCH = (
@@ -22,7 +22,6 @@ _WATCH = (
     " ON CONFLICT (name) DO UPDATE SET until ="
     " CASE WHEN live_watch.until > excluded.until THEN live_watch.until ELSE excluded.until END"
 )
-_FORGET_STOPS = "DELETE FROM live_stops WHERE asked_at < :before"
 _FORGET_CALLS = "DELETE FROM live_calls WHERE at < :before"
 _WRITE = (
     "INSERT INTO live_calls (worker_id, at, calls) VALUES (:worker_id, :at, :calls)"
@@ -37,10 +36,10 @@ _STOP = (
 _STOPPED = "DELETE FROM live_stops WHERE request_id = :id"
 
 
-async def read_wishes(db: Database, now: int) -> tuple[bool, list[str]]:
-    """Whether somebody looks, and the ids of the calls that are to be stopped."""
+async def read_wishes(db: Database, now: int) -> tuple[bool, dict[str, int]]:
+    """Whether somebody looks, and the ids of the calls that are to be stopped, each with when that was asked."""
     rows = await db.transact(lambda statements: statements.rows(_WISHES, {"now": now}), writes=False)
-    return any(kind == "watched" for kind, _ in rows), [id_ for kind, id_ in rows if kind == "stop"]
+    return any(kind == "watched" for kind, *_ in rows), {id_: at for kind, id_, at in rows if kind == "stop"}
 
 
 async def watch(db: Database, *, now: int, until: int) -> bool:
@@ -49,8 +48,7 @@ async def watch(db: Database, *, now: int, until: int) -> bool:
     def work(statements: Statements) -> bool:
         watched = bool(statements.rows(_WATCHED, {"now": now}))
         statements.rows(_WATCH, {"until": until})
-        for sql in (_FORGET_STOPS, _FORGET_CALLS):
-            statements.rows(sql, {"before": now - _KEPT_MS})
+        statements.rows(_FORGET_CALLS, {"before": now - _KEPT_MS})
         return watched
 
     return await db.transact(work)

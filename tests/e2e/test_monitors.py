@@ -408,6 +408,7 @@ def test_killed_amid_a_creation(user: User, gateway: Gateway, faults: ParallelSe
     assert [each["monitor_id"] for each in listed if each["status"] == "active"] == [first]
     # What is so young may still be on its way, for all that a reconciler knows.
     assert lost["monitor_id"] in faults.active
+    gateway.stop()  # else it may be faster than the command
     age(gateway, minutes=10)
     done = run(gateway, "reconcile", "--json")
     assert done["cancelled"] == [lost["monitor_id"]]
