@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from app.store.db import Database, open_database
-from app.store.schema import upgrade
 from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases, make_template
 from tests.postgres import Postgres, running_postgres
 
@@ -93,8 +92,6 @@ async def open_another(databases: Databases) -> AsyncIterator[Callable[[str], Da
 
 
 @pytest.fixture
-async def database(databases: Databases, open_another: Callable[[str], Database]) -> Database:
+def database(databases: Databases, open_another: Callable[[str], Database]) -> Database:
     databases.prepare("relay.db")
-    database = open_another("relay.db")
-    await upgrade(database)
-    return database
+    return open_another("relay.db")
