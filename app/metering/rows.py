@@ -15,6 +15,7 @@ from app.store.statements import Statements
 
 # In the order of the fields of `Usage`.
 _USAGE_COLUMNS = (*CLASSES, "service_tier", "reported_cost", "usage_estimated")
+_NAMES = (*CallRecord._fields, *_USAGE_COLUMNS)
 # Of what is told of one call: what is more tells nobody more.
 _MOST_FAILURES = 20
 _LONGEST = 500
@@ -42,8 +43,7 @@ class _Rows:
 
 def _row(record: CallRecord) -> dict[str, object]:
     """With all columns, most of which are what the record calls by the same name."""
-    row: dict[str, object] = dict(zip(CallRecord._fields, record, strict=True))
-    row.update(zip(_USAGE_COLUMNS, record.usage, strict=True))
+    row: dict[str, object] = dict(zip(_NAMES, (*record, *record.usage), strict=True))
     row["tags"] = ",".join(record.tags)
     row["outcome"] = record.outcome.value
     row["service_tier"] = record.usage.tier or None
