@@ -59,7 +59,7 @@ _CHAT = {
     }
 }
 
-_ADMIN_STATUSES = (400, 401, 403, 422, 429, 503)
+_ADMIN_STATUSES = (400, 401, 403, 429, 503)
 
 _RESPONSES: dict[str, Any] = {
     "/v1/models": {"200": _described("The models.", "ModelList"), "401": _ERROR, "429": _ERROR},

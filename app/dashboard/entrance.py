@@ -70,7 +70,7 @@ class Entrance:
         if not _is_own_form(request, form):
             return self._form("setup.html", request, 403, "This form is too old: send it once more.")
         if password != form.get("again", ""):
-            return self._form("setup.html", request, 422, "The two passwords are not the same.")
+            return self._form("setup.html", request, 400, "The two passwords are not the same.")
         try:
             await self._logins.count(address)
             await self._desk.add_first(form.get("code", ""), password)
@@ -78,7 +78,7 @@ class Entrance:
         except AdministratorExists:
             return _redirect(LOGIN_PATH)
         except (WrongCode, InvalidPassword) as exc:
-            return self._form("setup.html", request, 422, str(exc))
+            return self._form("setup.html", request, 400, str(exc))
         except RateLimited as exc:
             return self._form("setup.html", request, 429, exc.message)
         response = _redirect("/admin")

@@ -51,7 +51,7 @@ def test_model_is_found_changed_reset_switched_off_and_priced(viewer: Viewer) ->
 
     row.get_by_role("button", name="Price").click()
     page.get_by_label("Input, USD a million tokens").fill("cheap")
-    viewer.expect("422")
+    viewer.expect("400")
     page.get_by_role("button", name="Save the price").click()
     page.get_by_text("input: must be a number").wait_for()
     page.get_by_label("Input, USD a million tokens").fill("1.25")

@@ -47,7 +47,7 @@ def test_monitor_is_made_looked_at_run_and_ended(browser: Browser, watching: Gat
         form.get_by_label("User").fill("nobody")
         form.get_by_label("What is watched").fill("releases of <b>Python</b>")
         form.get_by_label("Every").fill("6h")
-        viewer.expect("422")
+        viewer.expect("400")
         form.get_by_role("button", name="Create").click()
         form.get_by_text("There is no user 'nobody' with a token.").wait_for()
         form.get_by_label("User").fill("ana")

@@ -17,7 +17,7 @@ def test_provider_is_added_tested_switched_off_changed_and_deleted(viewer: Viewe
         page.get_by_label("Name of the header").fill("x-org")
         page.get_by_label("Value of the header").fill("planted-secret")
         page.get_by_label("Further settings").fill('{"retry": 2}')
-        viewer.expect("422")
+        viewer.expect("400")
         page.get_by_role("button", name="Save").click()
         page.get_by_text("retry: unknown key; did you mean 'retries'?").wait_for()
         assert viewer.violations() == []

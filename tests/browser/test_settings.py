@@ -15,7 +15,7 @@ def setting(page: Page, title: str) -> Locator:
 
 
 def test_settings_are_changed_and_reset(viewer: Viewer) -> None:
-    viewer.expect("422")
+    viewer.expect("400")
     page = viewer.goto("/admin/settings")
     days, default = setting(page, "Keep calls"), setting(page, "Default model")
 
@@ -100,7 +100,7 @@ def test_session_is_ended_and_own_password_changed(viewer: Viewer, browser: Brow
 
 
 def test_export_is_downloaded_changed_and_imported(viewer: Viewer, tmp_path: Path) -> None:
-    viewer.expect("422")
+    viewer.expect("400")
     page = viewer.goto("/admin/settings?tab=exchange")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the export").click()

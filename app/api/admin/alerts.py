@@ -1,6 +1,6 @@
 """Alerts over HTTP: what went wrong of late, how much of it, and what of it is to be hidden for a day."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
@@ -11,12 +11,6 @@ from app.core.errors import RelayError
 from app.core.moments import write_moment
 from app.metering.alerts import PERIOD_H, Alerts, summary_of
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No token, or none that is good."},
-    403: {"description": "The token is no administrator's."},
-    429: {"description": "Too many failed authentications."},
-    503: {"description": "The database is away."},
-}
 Hours = Annotated[int, Query(ge=1, le=720, description="How far back to look.")]
 
 
@@ -85,13 +79,13 @@ def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
     """`/admin/api/alerts`, `/admin/api/alerts/count` and `/admin/api/alerts/dismiss`, for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api/alerts", tags=["admin"], dependencies=[Depends(authorise)])
 
-    @router.get("", summary="What went wrong of late", responses=_REFUSALS)
+    @router.get("", summary="What went wrong of late")
     async def read(hours: Hours = PERIOD_H) -> AlertList:
         found = await alerts.read(hours)
         views = [AlertView.model_validate(alert.told()) for alert in found]
         return AlertList(alerts=views, summary=Summary(**summary_of(found)), period_hours=hours)
 
-    @router.get("/count", summary="How many alerts there are", responses=_REFUSALS)
+    @router.get("/count", summary="How many alerts there are")
     async def count(hours: Hours = PERIOD_H) -> AlertCount:
         summary = summary_of(await alerts.read(hours))
         return AlertCount(count=summary["total"], critical=summary["critical"])
@@ -99,8 +93,7 @@ def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
     @router.post(
         "/dismiss",
         summary="Hide an alert for a day, and after that until it happens again",
-        responses=_REFUSALS
-        | {400: {"description": "The body is no JSON."}, 404: {"description": "There is no such alert."}},
+        responses={404: {"description": "There is no such alert."}},
     )
     async def dismiss(which: Dismissal) -> Dismissed:
         key = AlertKey(which.error_type, which.provider_id, which.model_id, which.status_code)

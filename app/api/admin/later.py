@@ -13,7 +13,7 @@ from app.api.admin.authorise import Authorise, is_for_everybody, role_of_route
 from app.api.admin.refused import InvalidParameters
 from app.api.errors import on_exception, on_http_exception, on_relay_error, respond
 from app.api.later import Later
-from app.core.errors import BodyTooLarge, RelayError
+from app.core.errors import BodyTooLarge, RelayError, UpstreamError
 
 MakeRouters = Callable[[], Sequence[APIRouter]]
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -35,6 +35,9 @@ class Admin(Later):
         for operations in document["paths"].values():
             for method, operation in operations.items():
                 operation.setdefault("x-role", role_of_route(operation, method))
+                operation["responses"].pop("422", None)  # FastAPI's own for what cannot be, which is 400 here
+        for schema in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(schema, None)
         return document
 
 
@@ -71,6 +74,7 @@ def _build(make_routers: MakeRouters, authorise: Authorise) -> FastAPI:
     for router in make_routers():
         app.include_router(router)
     app.add_exception_handler(RelayError, on_relay_error)
+    app.add_exception_handler(UpstreamError, _on_upstream_error)
     app.add_exception_handler(InvalidReport, _on_invalid_report)
     app.add_exception_handler(RequestValidationError, _for_callers(authorise, _on_invalid_parameters))
     app.add_exception_handler(HTTPException, _for_callers(authorise, _on_http_exception))
@@ -98,6 +102,13 @@ async def _on_http_exception(request: Request, exc: Exception) -> Response:
     if isinstance(exc.__cause__, RelayError):
         return await on_relay_error(request, exc.__cause__)
     return await on_http_exception(request, exc)
+
+
+async def _on_upstream_error(request: Request, exc: Exception) -> Response:
+    """A service that was asked for it says what cannot be by 422 too."""
+    if isinstance(exc, UpstreamError) and exc.status == 422:
+        return respond(InvalidParameters(exc.message, param=exc.param), request)
+    return await on_relay_error(request, exc)
 
 
 async def _on_invalid_report(request: Request, exc: Exception) -> Response:

@@ -12,7 +12,7 @@ Refusals = Mapping[type[Exception], type[RelayError]]
 class InvalidParameters(RelayError):
     """Parameters or a body that cannot be."""
 
-    status = 422
+    status = 400
     type = "invalid_request_error"
     code = "invalid_parameters"
 

@@ -19,7 +19,7 @@ from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.tokens import StoredToken, insert_tokens
 from tests.api.named import authorise_by_name
 from tests.monitor_rows import put_group, put_monitor, rows
-from tests.parallel_server import ParallelServer, running_parallel
+from tests.parallel_server import Fault, ParallelServer, running_parallel
 
 URL = "/admin/api/monitors"
 ASKED = {"username": "ana", "query": "releases of Python", "cadence": "daily"}
@@ -88,9 +88,20 @@ async def test_what_cannot_be_made_is_said_and_noted_nowhere(client: httpx.Async
     never = await client.post(URL, json=ASKED | {"cadence": "never"})
     unknown = await client.delete(f"{URL}/mon_x")
 
-    assert [each.status_code for each in (nobody, never, unknown)] == [422, 422, 404]
+    assert [each.status_code for each in (nobody, never, unknown)] == [400, 400, 404]
     assert nobody.json()["error"]["param"] == "username"
     assert await read_entries(database) == []
+
+
+async def test_what_parallel_refuses_is_refused_as_what_the_gateway_does(
+    client: httpx.AsyncClient, parallel: ParallelServer
+) -> None:
+    parallel.order(Fault(status=422), "create")
+
+    refused = await client.post(URL, json=ASKED)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_parameters")
+    assert "ref_id" in refused.json()["error"]["message"]
 
 
 async def test_what_users_do_themselves_is_not_in_the_audit_log(service: MonitorService, database: Database) -> None:
@@ -123,7 +134,7 @@ async def test_list_is_filtered_and_paged_without_gaps(client: httpx.AsyncClient
     assert await found(username="ben") == {made[1].id, made[3].id}
     assert await found(q="100%") == {each.id for each in made}
     assert await found(q=made[2].parallel_id or "") == {made[2].id}
-    assert (await client.get(URL, params={"cursor": "x"})).status_code == 422
+    assert (await client.get(URL, params={"cursor": "x"})).status_code == 400
 
 
 async def test_report_that_was_given_up_is_asked_for_again(client: httpx.AsyncClient, database: Database) -> None:

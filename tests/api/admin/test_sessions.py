@@ -115,7 +115,7 @@ def test_another_password_ends_all_sessions_of_its_administrator_and_no_other(
     with logged_in(gateway, "paula", "the next one") as client:
         new = client.get(SESSION).json()
 
-    assert (wrong.status_code, right.status_code) == (422, 204)
+    assert (wrong.status_code, right.status_code) == (400, 204)
     assert after == [401, 401, 200]
     assert (old, new) == (401, {"name": "paula", "kind": "admin", "role": "viewer"})
 
@@ -197,6 +197,6 @@ def test_code_of_the_first_visit_works_once_and_is_in_no_log(tmp_path: Path) -> 
             entries = admin.get("/admin/api/audit").text
         log = gateway.log_file.read_text()
 
-    assert answers == [(422, None), (303, "/admin"), (303, "/admin/login")]
+    assert answers == [(400, None), (303, "/admin"), (303, "/admin/login")]
     assert shown[0] not in log + entries
     assert PASSWORD not in log + entries

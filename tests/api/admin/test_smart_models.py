@@ -141,7 +141,7 @@ def test_definition_that_cannot_be_is_refused_in_words(
     refused = admin.post(f"{API}/{kind}", json=body)
     validity = admin.post(f"{API}/{kind}/validate", json=body)
 
-    assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
     assert words in refused.json()["error"]["message"]
     assert (validity.status_code, validity.json()["valid"]) == (200, False)
     assert words in validity.json()["faults"][0]
@@ -198,9 +198,9 @@ def test_way_of_a_call_is_told_with_what_it_costs_and_nothing_is_sent(admin: htt
     assert explain().json()["way"]["leads_to"][0]["notes"] == ["Only for the tokens user:tester."]
     refused = explain(token_id=id_of(other)).json()
     assert refused["way"]["leads_to"][0]["error"] == "This token may not use the model 'fast'."
-    assert explain(token_id="nobody99").status_code == 422
+    assert explain(token_id="nobody99").status_code == 400
     unnamed = admin.post(f"{API}/names/explain", json={"request": {"messages": []}})
-    assert (unnamed.status_code, unnamed.json()["error"]["param"]) == (422, "request.model")
+    assert (unnamed.status_code, unnamed.json()["error"]["param"]) == (400, "request.model")
     assert gateway.rows() == []
 
 
