@@ -55,7 +55,9 @@ def list_all(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 def add(
     key: Key,
     base_url: Annotated[str | None, typer.Option("--base-url", help="As its own SDK takes it.")] = None,
-    api_key_env: Annotated[str | None, typer.Option("--api-key-env", help="The variable that holds its key.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option("--api-key-env", help="The variable that holds its key: ACME_API_KEY.")
+    ] = None,
     api_format: Annotated[
         str | None,
         typer.Option("--api-format", help="openai, responses, anthropic, gemini or ollama; several with commas."),

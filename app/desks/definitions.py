@@ -8,20 +8,9 @@ from app.config import InvalidConfig, ProviderConfig, check_provider
 from app.core.audit import hide_secrets
 from app.core.redaction import MARK
 
-# What the gateway itself is set up with: no provider's key, and nothing that one who may add a provider should be sent.
-_OUR_OWN = frozenset(
-    {
-        "ADMIN_PASSWORD",
-        "ALERT_WEBHOOK_SECRET",
-        "ALERT_WEBHOOK_URL",
-        "BODIES_KEY",
-        "CHROMA_TOKEN",
-        "CHROMA_URL",
-        "DATABASE_URL",
-        "PARALLEL_WEBHOOK_SECRET",
-        "RATE_LIMIT_STORAGE_URL",
-    }
-)
+# What such a variable holds is sent to an address that somebody else may choose than who set it: no secret of the gateway's own ends so,
+# nor one of the machine's, such as AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+_OF_PROVIDERS = "_API_KEY"
 
 HIDDEN = MARK
 """Stands where a value is not shown. Who sends it back means what was there before."""
@@ -37,9 +26,11 @@ def check_definition(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
     if not entry.base_url:
         raise InvalidConfig("base_url: is missing", param="base_url")
     for name in entry.api_key_env:
-        if name.upper() in _OUR_OWN:
+        if not name.endswith(_OF_PROVIDERS):
             raise InvalidConfig(
-                f"api_key_env: {name} is the gateway's own, and no key of a provider", param="api_key_env"
+                f"api_key_env: {name} does not end in {_OF_PROVIDERS}, as the variable of a provider that is added must;"
+                " config.json may name any",
+                param="api_key_env",
             )
     return entry
 

@@ -218,9 +218,9 @@ def test_key_of_a_provider_is_kept_by_its_variables_name_only(relay: Relay, tmp_
     definition = tmp_path / "entry.json"
     definition.write_text(json.dumps({"base_url": "http://x/v1", "retries": 0}))
 
-    said = relay("providers", "add", "own", "--definition", str(definition), "--api-key-env", "NO_KEY").output
+    said = relay("providers", "add", "own", "--definition", str(definition), "--api-key-env", "NO_API_KEY").output
 
-    assert "set NO_KEY" in said
+    assert "set NO_API_KEY" in said
 
 
 def test_descriptions_are_looked_up_once_and_again_only_where_asked(relay: Relay, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.smart.test_desk import LEAST, at_once, registry_of
 SECRETS = ("hunter2-header", "sk-parameter-0123456789", "sk-description-0123456789", "hunter2-parameter")
 PROVIDER = {
     "base_url": "https://own.example/v1",
-    "api_key_env": "OWN_KEY",
+    "api_key_env": "OWN_API_KEY",
     "headers": {"X-Secret": SECRETS[0]},
     "payload_extra_parameters": {"user": "gateway", "key": SECRETS[1], "auth_token": SECRETS[3]},
 }
@@ -112,7 +112,7 @@ async def test_export_holds_no_secret(database: Database) -> None:
     assert stored is not None
     for secret in (*SECRETS, text, stored.digest.hex(), "synced"):
         assert secret not in exported
-    assert "OWN_KEY" in exported
+    assert "OWN_API_KEY" in exported
 
 
 async def test_token_that_came_in_is_nobodys_until_it_is_rotated(

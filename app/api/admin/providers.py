@@ -32,7 +32,7 @@ _FIXED: dict[int | str, dict[str, Any]] = {409: {"description": "It is in the co
 Definition = Annotated[
     dict[str, Any],
     Body(
-        description="An entry as `config.json` has it. `api_key_env` names the variable that holds the key; no key is kept.",
+        description="An entry as `config.json` has it. `api_key_env` names the variable that holds the key, which ends in `_API_KEY`; no key is kept.",
         examples=[{"base_url": "https://api.acme.example/v1", "api_key_env": "ACME_API_KEY"}],
     ),
 ]

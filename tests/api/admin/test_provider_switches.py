@@ -118,12 +118,20 @@ def test_hidden_values_of_a_definition_come_back_as_they_were(admin: httpx.Clien
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "headers.x-new")
     elsewhere = admin.put(f"{PROVIDERS}/own", json=shown.json() | {"base_url": "https://elsewhere.example/v1"})
     assert (elsewhere.status_code, elsewhere.json()["error"]["param"]) == (400, "base_url")
-    ours = admin.put(f"{PROVIDERS}/own", json={"base_url": standin.base_url, "api_key_env": "BODIES_KEY"})
-    assert (ours.status_code, ours.json()["error"]["param"]) == (400, "api_key_env")
     assert admin.delete(f"{PROVIDERS}/own").status_code == 204
     log = admin.get("/admin/api/audit").text
     assert SECRET not in log
     assert [entries(admin, f"provider.{what}")[0]["subject"] for what in ("add", "modify", "delete")] == ["own"] * 3
+
+
+@pytest.mark.parametrize("name", ["BODIES_KEY", "CHROMA_TOKEN", "DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "OWN_api_key"])
+def test_no_variable_but_one_for_providers_is_sent_to_them(name: str, admin: httpx.Client) -> None:
+    definition = {"base_url": "https://api.acme.example/v1", "api_key_env": ["ACME_API_KEY", name]}
+
+    refused = admin.put(f"{PROVIDERS}/own", json=definition)
+
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "api_key_env")
+    assert f"{name} does not end in _API_KEY" in refused.json()["error"]["message"]
 
 
 def test_local_server_is_looked_at_and_models_come_and_go(admin: httpx.Client) -> None:
