@@ -1,6 +1,7 @@
 """Logs administrators in, a few times a minute from one address."""
 
 import asyncio
+from ipaddress import IPv6Network, ip_address
 
 from app.auth.address_limit import MEMORY, AddressLimiter
 from app.auth.administrators import AdministratorDesk
@@ -9,7 +10,7 @@ from app.core.audit import ACTOR, Actor
 from app.core.errors import RateLimited
 
 LOGINS_PER_MINUTE = 5
-"""From one address, whether they succeed or not."""
+"""From one address, whether they succeed or not; an IPv6 address counts as all of its /64."""
 
 
 class WrongPassword(ValueError):
@@ -59,10 +60,22 @@ class Logins:
         Raises:
             RateLimited: there were too many.
         """
+        client = client_of(address)
         async with self._turn:  # of many at once, only so many come through
-            if seconds := self._limiter.seconds_blocked(address):
+            if seconds := self._limiter.seconds_blocked(client):
                 raise RateLimited(
                     f"More than {LOGINS_PER_MINUTE} logins a minute from this address. Try again in {seconds} s.",
                     headers=[("retry-after", str(seconds))],
                 )
-            await self._limiter.note(address)
+            await self._limiter.note(client)
+
+
+def client_of(address: str) -> str:
+    """Who an address stands for: of IPv6, one client has a whole /64 to choose from (RFC 6177, RFC 7934)."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
