@@ -54,7 +54,7 @@ def sync_descriptions(
 async def _sync(
     directory: Directory, listed: bytes | None, url: str | None, *, update_existing: bool, dry_run: bool
 ) -> dict[str, Any]:
-    from app.desks.descriptions import DescriptionSync
+    from app.desks.descriptions import DescriptionSync, result_of
     from app.providers.descriptions import parse_openrouter, read_openrouter
 
     async def nothing() -> None:
@@ -68,7 +68,7 @@ async def _sync(
         nothing,
     )
     told = None if listed is None else parse_openrouter(listed)
-    lookup = await desk.look(update_existing=update_existing, url=url, listed=told)
+    lookup = await result_of(desk.look(update_existing=update_existing, url=url, listed=told))
     if not dry_run:
         await desk.apply(lookup.found)
     return {

@@ -1,7 +1,8 @@
 """Takes over descriptions of models from the providers' own lists and from OpenRouter's public one, those that were picked."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 from app.core.audit import changing
 from app.core.call import Target
@@ -17,11 +18,19 @@ OPENROUTER = "openrouter (public list)"
 
 ReadOpenRouter = Callable[[str], Awaitable[Sequence[Told]]]
 """Gives OpenRouter's list from an address; raises `UpstreamInvalid` where it cannot be had."""
-Asked = Callable[[str, str, int, int], Awaitable[None]]
-"""Is told who was asked, what came of it, how many were asked, and of how many."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who was asked, and what came of it; how many were asked by then, and how many are in all."""
+
+    asked: str
+    verdict: str
+    done: int
+    all: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """What was found.
 
@@ -35,8 +44,13 @@ class Lookup:
     attempted: Mapping[str, str]
 
 
-async def _tell_nobody(_who: str, _verdict: str, _done: int, _all: int) -> None:
-    pass
+Steps = AsyncGenerator[Progress | Lookup, None]
+"""Each who was asked, and last what was found. Whoever does not want to hear all of it closes it."""
+
+
+async def result_of(steps: Steps) -> Lookup:
+    """The last of them."""
+    return [step async for step in steps if isinstance(step, Lookup)][-1]
 
 
 class DescriptionSync:
@@ -68,8 +82,7 @@ class DescriptionSync:
         url: str | None = None,
         listed: Sequence[Told] | None = None,
         only: Collection[str] | None = None,
-        asked: Asked = _tell_nobody,
-    ) -> Lookup:
+    ) -> Steps:
         """Ask all providers that can be used, and OpenRouter.
 
         Args:
@@ -89,12 +102,26 @@ class DescriptionSync:
                 attempted[state.key] = "no_api_key" if state.state.startswith("no key") else state.state
             elif isinstance(provider := self._registry.provider(state.key), HttpProvider):
                 own[state.key], attempted[state.key] = await ask(provider)
-            await asked(state.key, attempted.get(state.key, ""), number, len(states) + 1)
+            yield Progress(state.key, attempted.get(state.key, ""), number, len(states) + 1)
         openrouter, attempted[OPENROUTER] = (listed, "success") if listed is not None else await self._others(url)
-        await asked(OPENROUTER, attempted[OPENROUTER], len(states) + 1, len(states) + 1)
+        yield Progress(OPENROUTER, attempted[OPENROUTER], len(states) + 1, len(states) + 1)
         described = _nothing if update_existing else self._described
         found = list(find_descriptions(own, openrouter, described))
-        return Lookup(found, sum(map(len, own.values())) - len(found), attempted)
+        yield Lookup(found, sum(map(len, own.values())) - len(found), attempted)
+
+    async def sync(self, picked: Collection[str], *, update_existing: bool = False, url: str | None = None) -> Steps:
+        """Look once more, and have said of the models `picked`, as `provider/model`, what is found of them.
+
+        Raises:
+            ValueError: as `look`.
+        """
+        providers = {each.partition("/")[0] for each in picked}
+        async with aclosing(self.look(update_existing=update_existing, url=url, only=providers)) as steps:
+            async for step in steps:
+                if isinstance(step, Lookup):
+                    step = replace(step, found=[each for each in step.found if str(each.target) in picked])
+                    await self.apply(step.found)
+                yield step
 
     async def apply(self, found: Sequence[Found]) -> None:
         """Have these said of their models, in the place of what was looked up before."""

@@ -1,6 +1,6 @@
 """Local servers over HTTP: what they have, and how models are pulled and deleted there."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.lines import IN_LINES, in_lines
 from app.api.admin.providers import UnknownProvider
 from app.api.admin.refused import Refusals, refusing
 from app.core.errors import RelayError, Unavailable
-from app.core.jsonio import Json, dumps
+from app.core.jsonio import Json
 from app.desks.ollama import Inventory, NoSuchLocalModel, NoSuchServer, OllamaDesk, PullRefused, ServerAway
 
-LINES = "application/x-ndjson"
 _AWAY: dict[int | str, dict[str, Any]] = {503: {"description": "The server is away, or switched off."}}
 
 
@@ -98,24 +98,24 @@ def ollama_servers_router(authorise: Authorise, desk: OllamaDesk) -> APIRouter:
         description="Answers with Ollama's own lines as they come; whoever stops reading stops the pull. The last line has"
         " `status` success, or `error`.",
         response_class=StreamingResponse,
-        responses=_AWAY | {200: {"content": {LINES: {}}}, 502: {"description": "The server does not fetch that."}},
+        responses=_AWAY | IN_LINES | {502: {"description": "The server does not fetch that."}},
     )
     async def pull(key: str, what: Pull) -> StreamingResponse:
         lines = desk.pull(key, what.model)
         with refusing(_REFUSALS):
             first = await anext(lines, None)
 
-        async def written() -> AsyncIterator[bytes]:
+        async def all_lines() -> AsyncGenerator[Mapping[str, Json], None]:
             async with aclosing(lines):
                 try:
                     if first is not None:
-                        yield _line(first)
+                        yield first
                     async for line in lines:
-                        yield _line(line)
+                        yield line
                 except PullRefused as exc:
-                    yield _line({"error": str(exc)})
+                    yield {"error": str(exc)}
 
-        return StreamingResponse(written(), media_type=LINES, headers={"cache-control": "no-store"})
+        return in_lines(all_lines())
 
     @router.delete("/{key}/models/{model:path}", status_code=204, summary="Delete a model there", responses=_AWAY)
     async def delete(key: str, model: str) -> Response:
@@ -124,10 +124,6 @@ def ollama_servers_router(authorise: Authorise, desk: OllamaDesk) -> APIRouter:
         return Response(status_code=204)
 
     return router
-
-
-def _line(said: Mapping[str, Json]) -> bytes:
-    return dumps(dict(said)) + b"\n"
 
 
 def _shown(inventory: Inventory) -> InventoryShown:

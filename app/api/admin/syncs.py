@@ -1,8 +1,8 @@
 """What others know of models, over HTTP: looked at first, and taken over as far as it was picked."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.lines import IN_LINES, in_lines
 from app.api.admin.refused import InvalidParameters, Refusals, refusing
 from app.core.errors import RelayError, Unavailable
-from app.core.jsonio import Json, dumps
-from app.desks.descriptions import DescriptionSync, Lookup
+from app.core.jsonio import Json
+from app.desks.descriptions import DescriptionSync, Lookup, Progress, Steps
 from app.desks.price_sync import FileChanged, InvalidPriceFile, PriceDiff, PriceSync, Unfetchable
 from app.metering.litellm_facts import FACTS, FactChange
 from app.metering.price_sync import Difference
 
-LINES = "application/x-ndjson"
 _MOST_PICKED = 100_000
 Ids = Annotated[list[str], Field(max_length=_MOST_PICKED, description="As provider/model.")]
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://")]
@@ -126,46 +126,26 @@ def syncs_router(authorise: Authorise, prices: PriceSync, descriptions: Descript
         summary="Descriptions by the providers and by OpenRouter: what would change, or take over what was picked",
         description="Answers line by line: `asked`, `verdict`, `done` and `all` for each provider, and in the end `result`, or `error`.",
         response_class=StreamingResponse,
-        responses={200: {"content": {LINES: {}}}},
+        responses=IN_LINES,
     )
     async def sync_descriptions(asked: DescriptionSyncAsked) -> StreamingResponse:
-        return StreamingResponse(_lines(descriptions, asked), media_type=LINES, headers={"cache-control": "no-store"})
+        options: Any = {"update_existing": asked.update_existing, "url": asked.url}
+        steps = descriptions.look(**options) if asked.dry_run else descriptions.sync(frozenset(asked.models), **options)
+        return in_lines(_told(steps, applied=not asked.dry_run))
 
     return router
 
 
-async def _lines(desk: DescriptionSync, asked: DescriptionSyncAsked) -> AsyncIterator[bytes]:
-    lines: asyncio.Queue[Json] = asyncio.Queue()
-    picked = set(asked.models)
-
-    async def tell(who: str, verdict: str, done: int, of: int) -> None:
-        lines.put_nowait({"asked": who, "verdict": verdict, "done": done, "all": of})
-
-    async def work() -> None:
-        only = None if asked.dry_run else {each.partition("/")[0] for each in picked}
+async def _told(steps: Steps, *, applied: bool) -> AsyncGenerator[dict[str, Json], None]:
+    async with aclosing(steps):
         try:
-            lookup = await desk.look(update_existing=asked.update_existing, url=asked.url, only=only, asked=tell)
-            if not asked.dry_run:
-                found = [each for each in lookup.found if str(each.target) in picked]
-                lookup = Lookup(found, lookup.skipped, lookup.attempted)
-                await desk.apply(found)
-            lines.put_nowait({"result": _looked_up(lookup, applied=not asked.dry_run)})
+            async for step in steps:
+                yield asdict(step) if isinstance(step, Progress) else {"result": _found(step, applied=applied)}
         except (ValueError, RelayError) as exc:
-            lines.put_nowait({"error": {"message": str(exc)}})
-        finally:
-            lines.put_nowait(None)
-
-    task = asyncio.create_task(work())
-    try:
-        while (line := await lines.get()) is not None:
-            yield dumps(line) + b"\n"
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+            yield {"error": {"message": str(exc)}}
 
 
-def _looked_up(lookup: Lookup, *, applied: bool) -> Json:
+def _found(lookup: Lookup, *, applied: bool) -> Json:
     return {
         "applied": applied,
         "skipped": lookup.skipped,
