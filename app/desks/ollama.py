@@ -7,7 +7,7 @@ from typing import Any
 from app.core.errors import RelayError, UpstreamFailure
 from app.core.jsonio import Json
 from app.providers.ollama_server import OllamaServer
-from app.providers.registry import Registry
+from app.providers.registry import NotReady, Registry
 from app.store.audit import note
 from app.store.catalog import have_lists_read
 from app.store.db import Database
@@ -86,7 +86,7 @@ class OllamaDesk:
 
         Raises:
             NoSuchServer: it is none.
-            ServerAway: it does not answer.
+            ServerAway: it does not answer, or is not used any more when all of it is there.
             PullRefused: it does not fetch that.
         """
         server = self._server(key)
@@ -130,7 +130,10 @@ class OllamaDesk:
     async def _lists_changed(self, key: str) -> None:
         await have_lists_read(self._db)
         await self._refresh()
-        await self._registry.try_out(key)
+        try:
+            await self._registry.try_out(key)
+        except NotReady as exc:
+            raise ServerAway(f"It is done, but the server was switched off or removed meanwhile. {exc}") from exc
 
     async def _version(self, server: OllamaServer) -> str:
         try:

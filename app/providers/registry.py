@@ -38,6 +38,10 @@ RETRY_S = 60.0
 SETTLE_S = 5.0
 
 
+class NotReady(LookupError):
+    """A provider cannot be asked now; the message is a sentence."""
+
+
 class BuiltIn(Listing, Protocol):
     """A provider that is inside of the gateway, under a key that no other should have."""
 
@@ -210,9 +214,12 @@ class Registry:
         """Ask a provider that is ready now with each of its keys, and take the models that it tells.
 
         Raises:
-            LookupError: it is not ready.
+            NotReady: it cannot be used, or is none any more.
         """
-        entry, providers = self._now.config.providers.get(key), self._now.providers[key]
+        entry, providers = self._now.config.providers.get(key), self._now.providers.get(key)
+        if providers is None:
+            why = next((each.state for each in self._now.states if each.key == key), "there is no such provider")
+            raise NotReady(f"{key!r} cannot be used: {why}.")
         base_url, needs_list = ("", False) if entry is None else (entry.base_url, not entry.supported_models)
         trial = self._trials[key] = await try_provider(providers, base_url=base_url, needs_list=needs_list)
         if trial.told is not None and needs_list:

@@ -112,7 +112,7 @@ def ollama_servers_router(authorise: Authorise, desk: OllamaDesk) -> APIRouter:
                         yield first
                     async for line in lines:
                         yield line
-                except PullRefused as exc:
+                except (PullRefused, ServerAway) as exc:
                     yield {"error": str(exc)}
 
         return in_lines(all_lines())
