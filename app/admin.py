@@ -111,7 +111,7 @@ def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> lis
     if not parts.settings.admin_enabled:
         return []
     return [
-        sessions_router(authorise, parts.read_address, parts.logins, parts.sessions, parts.administrators),
+        sessions_router(authorise, parts.read_address, parts.logins, parts.sessions),
         administrators_router(authorise, parts.administrators),
         playground_router(authorise, ModelLists(parts.registry, parts.smart.live), open_route),
     ]

@@ -71,9 +71,9 @@ class RecentLines(logging.Handler):
             return
         self._wake()
 
-    def read(self, after: int = 0) -> list[Line]:
-        """Those that came after the one of a number, the oldest first."""
-        return [line for line in tuple(self._lines) if line.number > after]
+    def read(self, after: int = 0, *, level: int = logging.NOTSET, most: int = MOST_LINES) -> list[Line]:
+        """Those that came after the one of a number, of that level or a worse one; the last ones, the oldest first."""
+        return [line for line in tuple(self._lines) if line.number > after and line.level >= level][-most:]
 
     async def follow(self) -> AsyncGenerator[list[Line], None]:
         """Those that are there, and then the others as they come; none at all after `QUIET_S` without one. Until `end_streams`."""

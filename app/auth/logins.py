@@ -48,11 +48,17 @@ class Logins:
         except NoSession as exc:
             raise WrongPassword("The password was changed just now.") from exc
 
-    async def check(self, name: str, password: str, address: str) -> None:
-        """Have a password said once more; as `begin`, without a login."""
+    async def change_password(self, name: str, password: str, new_password: str, address: str) -> None:
+        """Give whoever is logged in, and says the password of now, another one; all of their sessions end.
+
+        Raises:
+            WrongPassword, RateLimited, DatabaseUnavailable: as `begin`.
+            InvalidPassword: the new one cannot be one.
+        """
         await self.count(address)
         if await self._desk.log_in(name, password) is None:
             raise WrongPassword("The password of now is wrong.")
+        await self._desk.set_password(name, new_password)
 
     async def count(self, address: str) -> None:
         """One try of a password or a code.

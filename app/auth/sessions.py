@@ -92,13 +92,16 @@ class Sessions:
             await mark_seen(self._db, session.id, now)
         return Login(session, cookie)
 
-    async def list_all(self) -> list[Session]:
-        """All that are good, the last used first."""
+    async def list_all(self, of: str | None = None) -> list[Session]:
+        """All that are good, the last used first; those of one administrator where `of` is given."""
         now = now_ms()
-        return await list_sessions(self._db, now, now - IDLE_MS)
+        sessions = await list_sessions(self._db, now, now - IDLE_MS)
+        return [each for each in sessions if of is None or each.administrator == of]
 
-    async def end(self, session_id: str) -> bool:
-        """By a log-out or by an administrator; False where there is none of that id."""
+    async def end(self, session_id: str, of: str | None = None) -> bool:
+        """By a log-out or by an administrator; False where there is none of that id, or it is of another one than `of`."""
+        if of is not None and session_id not in {each.id for each in await self.list_all(of)}:
+            return False
         try:
             with changing("session.end", session_id):
                 await delete_session(self._db, session_id)
@@ -108,8 +111,7 @@ class Sessions:
 
     async def end_all_of(self, administrator: str) -> int:
         """All of one administrator; how many there were."""
-        ended = [await self.end(each.id) for each in await self.list_all() if each.administrator == administrator]
-        return sum(ended)
+        return sum([await self.end(each.id) for each in await self.list_all(administrator)])
 
 
 def _digest(cookie: str) -> bytes:

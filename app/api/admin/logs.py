@@ -46,8 +46,7 @@ def logs_router(authorise: Authorise, recent: RecentLines) -> APIRouter:
 
     @router.get("", summary="The last lines of the log", openapi_extra=FOR_ADMINS)
     async def lines(level: Level = "debug", limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 200) -> LinesShown:
-        least = logging.getLevelNamesMapping()[level.upper()]
-        return _shown(recent, [line for line in recent.read() if line.level >= least][-limit:])
+        return _shown(recent, recent.read(level=logging.getLevelNamesMapping()[level.upper()], most=limit))
 
     @router.get(
         "/stream",

@@ -8,7 +8,7 @@ from app.api.admin.authorise import COOKIE, FOR_EVERYBODY, FOR_VIEWERS, Authoris
 from app.api.admin.moments import ShownMoment, moment_of
 from app.api.admin.refused import InvalidParameters, refusing
 from app.api.client_address import ReadAddress
-from app.auth.administrators import FIRST_NAME, AdministratorDesk, InvalidPassword
+from app.auth.administrators import FIRST_NAME, InvalidPassword
 from app.auth.logins import Logins, WrongPassword
 from app.auth.sessions import LIFE_MS, Login, Session, Sessions
 from app.core.errors import AuthenticationFailed, PermissionDenied, RelayError
@@ -73,9 +73,7 @@ class SessionList(BaseModel):
     sessions: list[SessionShown]
 
 
-def sessions_router(
-    authorise: Authorise, read_address: ReadAddress, logins: Logins, sessions: Sessions, desk: AdministratorDesk
-) -> APIRouter:
+def sessions_router(authorise: Authorise, read_address: ReadAddress, logins: Logins, sessions: Sessions) -> APIRouter:
     """`/admin/api/login`, which is for everybody, and logins for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api", tags=["sessions"])
 
@@ -103,13 +101,11 @@ def sessions_router(
 
     @router.get("/sessions", summary="All logins that are good; a viewer sees their own")
     async def list_all(caller: Caller = Depends(authorise)) -> SessionList:  # noqa: B008
-        found = [each for each in await sessions.list_all() if _may_see(caller, each)]
-        return SessionList(sessions=[_shown(each, caller) for each in found])
+        return SessionList(sessions=[_shown(each, caller) for each in await sessions.list_all(_whose(caller))])
 
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a login", openapi_extra=FOR_VIEWERS)
     async def end(session_id: str, caller: Caller = Depends(authorise)) -> Response:  # noqa: B008
-        found = [each for each in await sessions.list_all() if each.id == session_id and _may_see(caller, each)]
-        if not found or not await sessions.end(session_id):
+        if not await sessions.end(session_id, _whose(caller)):
             raise UnknownSession(f"There is no session {session_id!r}.")
         return Response(status_code=204)
 
@@ -118,8 +114,7 @@ def sessions_router(
         if caller.login is None:
             raise PermissionDenied("A token has no password: log in, or use llm-relay admins password NAME.")
         with refusing({WrongPassword: InvalidParameters, InvalidPassword: InvalidParameters}):
-            await logins.check(caller.actor.name, change.password, caller.actor.address)
-            await desk.set_password(caller.actor.name, change.new_password)
+            await logins.change_password(caller.actor.name, change.password, change.new_password, caller.actor.address)
         return Response(status_code=204)
 
     return router
@@ -143,8 +138,9 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
 
 
-def _may_see(caller: Caller, session: Session) -> bool:
-    return caller.role == "admin" or session.administrator == caller.actor.name
+def _whose(caller: Caller) -> str | None:
+    """Whose sessions a caller sees and ends: an admin those of all."""
+    return None if caller.role == "admin" else caller.actor.name
 
 
 def _shown(session: Session, caller: Caller) -> SessionShown:

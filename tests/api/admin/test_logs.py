@@ -16,7 +16,7 @@ from app.recent_lines import RecentLines
 async def test_stream_of_a_busy_log_ends_with_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_CHECK_S", 0.0)
     recent, asked = RecentLines(), list[Request]()
-    recent.emit(logging.makeLogRecord({"msg": "told to nobody who is not logged in"}))
+    recent.emit(logging.makeLogRecord({"msg": "told to nobody who is not logged in", "levelno": logging.INFO}))
 
     async def authorise(request: Request) -> Any:
         asked.append(request)
