@@ -1,6 +1,5 @@
 """`llm-relay usage reprice`: computes the cost of logged calls anew."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,20 +12,10 @@ from cli.progress import progress
 
 if TYPE_CHECKING:
     from app.config import Config
+    from app.desks.reprice import Repriced, RepriceDesk
     from app.metering.prices import Prices
     from app.settings import Settings
     from app.store.db import Database
-
-
-@dataclass
-class _Total:
-    """Over all batches; sums in pico-USD."""
-
-    rows: int = 0
-    changed: int = 0
-    unknown: int = 0
-    old: int = 0
-    new: int = 0
 
 
 def reprice(
@@ -48,66 +37,46 @@ def reprice(
     period = _in_ms(read_period(since, until))
 
     async def work(_settings: "Settings", _config: "Config", db: "Database", prices: "Prices") -> None:
+        from app.desks.reprice import RepriceDesk
+
+        desk = RepriceDesk(db, prices)
         applied = yes and not dry_run
-        total = await _price(db, prices, period, writes=applied)
-        _show(total, applied=applied, as_json=as_json)
-        if applied or dry_run or not total.changed:
+        done = await _run(desk, period, applies=applied)
+        _show(done, applied=applied, as_json=as_json)
+        if applied or dry_run or not done.changed:
             return
-        if typer.confirm(f"Change the cost of {counted(total.changed, 'call')}?"):
-            total = await _price(db, prices, period, writes=True)
-            typer.echo(f"Changed the cost of {counted(total.changed, 'call')}.")
+        if typer.confirm(f"Change the cost of {counted(done.changed, 'call')}?"):
+            done = await _run(desk, period, applies=True)
+            typer.echo(f"Changed the cost of {counted(done.changed, 'call')}.")
 
     run_on_prices(env_file, work)
 
 
-async def _price(db: "Database", prices: "Prices", period: tuple[int, int], *, writes: bool) -> _Total:
-    from app.core.moments import write_moment
-    from app.core.money import from_pico_usd, write_usd
-    from app.metering.reprice import reprice as batches
-    from app.store.audit import note
-    from app.store.costs import count_asked
-    from app.store.times import from_ms
-
-    total = _Total()
-    with progress("Pricing calls", await count_asked(db, *period)) as advance:
-        async for batch in batches(db, prices, *period, dry_run=not writes):
-            total.rows += batch.rows
-            total.changed += batch.changed
-            total.unknown += batch.unknown
-            total.old += batch.old
-            total.new += batch.new
-            advance(batch.rows)
-    if writes and total.changed:
-        before, after = ({"usd": write_usd(from_pico_usd(each))} for each in (total.old, total.new))
-        since, until = (write_moment(from_ms(each)) for each in period)
-        changed = {"calls": total.changed}
-        await note(db, "usage.reprice", f"calls from {since} to {until}", before=before, after=after | changed)
-    return total
+async def _run(desk: "RepriceDesk", period: tuple[int, int], *, applies: bool) -> "Repriced":
+    with progress("Pricing calls", await desk.count(*period)) as advance:
+        return await (desk.apply if applies else desk.look)(*period, advance)
 
 
-def _show(total: _Total, *, applied: bool, as_json: bool) -> None:
-    from app.core.money import from_pico_usd, write_usd
-
-    old, new = write_usd(from_pico_usd(total.old)), write_usd(from_pico_usd(total.new))
+def _show(done: "Repriced", *, applied: bool, as_json: bool) -> None:
     if as_json:
         show_json(
             {
-                "calls": total.rows,
-                "changed": total.changed,
-                "without_price": total.unknown,
-                "old_usd": old,
-                "new_usd": new,
+                "calls": done.calls,
+                "changed": done.changed,
+                "without_price": done.unknown,
+                "old_usd": done.old,
+                "new_usd": done.new,
                 "applied": applied,
             }
         )
         return
     show_fields(
         {
-            "calls": str(total.rows),
-            "changed" if applied else "would change": str(total.changed),
-            "without a price": str(total.unknown),
-            "sum before, USD": old,
-            "sum after, USD": new,
+            "calls": str(done.calls),
+            "changed" if applied else "would change": str(done.changed),
+            "without a price": str(done.unknown),
+            "sum before, USD": done.old,
+            "sum after, USD": done.new,
         }
     )
 
