@@ -212,7 +212,9 @@ async def _validity(desk: SmartDesk, kind: Kind, written: Any, key: str | None) 
 
 def _as_written(model: type[BaseModel]) -> Any:
     """The class in the document, and what was sent as it is: the desk reads it, with words of its own for each fault."""
-    return Annotated[model, WrapValidator(lambda written, _read: written)]
+    # Built at once: FastAPI keeps pydantic from warning of what it adds to a parameter only while it makes that parameter.
+    built = create_model(model.__name__, __doc__=model.__doc__, __base__=model, __cls_kwargs__={"defer_build": False})
+    return Annotated[built, WrapValidator(lambda written, _read: written)]
 
 
 def _shown_class(kind: Kind) -> type[BaseModel]:

@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from app.api.admin.later import Admin
+from app.api.admin.smart_models import smart_models_router
 from app.auth.tokens import id_of
 from app.smart.definition import PLURALS
+from app.smart.desk import SmartDesk
 from tests.api.admin.test_admin_api import client_of
+from tests.api.named import authorise_by_name
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.e2e.smart_models import spoil_smart_model
 
@@ -208,6 +212,13 @@ def test_only_administrators_are_let_in(gateway: Gateway) -> None:
     with client_of(gateway, gateway.add_token(), address="192.0.2.9") as client:
         for path in (*LEAST, "names/export"):
             assert client.get(f"{API}/{path}").status_code == 403
+
+
+def test_document_is_made_without_a_warning() -> None:
+    authorise, desk = authorise_by_name(), cast(SmartDesk, None)  # the desk is not asked
+    admin = Admin(lambda: [smart_models_router(authorise, desk, kind) for kind in PLURALS], authorise)
+
+    assert f"{API}/routers" in admin.describe()["paths"]
 
 
 def test_document_tells_of_every_field(gateway: Gateway) -> None:
