@@ -1,5 +1,6 @@
 """Administrators over HTTP: who may log in, and as what."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.moments import ShownMoment, moment_of
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
 from app.auth.administrators import (
     Administrator,
     AdministratorDesk,
@@ -18,37 +19,11 @@ from app.auth.administrators import (
     LastAdministrator,
     NoSuchAdministrator,
 )
-from app.core.errors import RelayError
-
-
-class UnknownAdministrator(RelayError):
-    """There is no administrator of that name."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "administrator_not_found"
-
-
-class AdministratorTaken(RelayError):
-    """There is one of that name already."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "administrator_exists"
-
-
-class LastAdmin(RelayError):
-    """Nobody would be left who may change anything."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "last_administrator"
-
 
 _REFUSALS: Refusals = {
-    NoSuchAdministrator: UnknownAdministrator,
-    AdministratorExists: AdministratorTaken,
-    LastAdministrator: LastAdmin,
+    NoSuchAdministrator: partial(NotFound, code="administrator_not_found"),
+    AdministratorExists: partial(Conflicting, code="administrator_exists"),
+    LastAdministrator: partial(Conflicting, code="last_administrator"),
     InvalidName: InvalidParameters,
     InvalidPassword: InvalidParameters,
 }

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from app.api.admin.authorise import Authorise
+from app.api.admin.refused import NotFound
 from app.core.alert import AlertKey
-from app.core.errors import RelayError
 from app.core.moments import write_moment
 from app.metering.alerts import PERIOD_H, Alerts, summary_of
 
@@ -67,14 +67,6 @@ class Dismissed(BaseModel):
     dismissed_until: str
 
 
-class UnknownAlert(RelayError):
-    """There is none of that kind for that target and status."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "alert_not_found"
-
-
 def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
     """`/admin/api/alerts`, `/admin/api/alerts/count` and `/admin/api/alerts/dismiss`, for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api/alerts", tags=["admin"], dependencies=[Depends(authorise)])
@@ -99,7 +91,7 @@ def alerts_router(authorise: Authorise, alerts: Alerts) -> APIRouter:
         key = AlertKey(which.error_type, which.provider_id, which.model_id, which.status_code)
         until = await alerts.dismiss(key)
         if until is None:
-            raise UnknownAlert(f"There is no alert {str(key)!r}.")
+            raise NotFound(f"There is no alert {str(key)!r}.", code="alert_not_found")
         return Dismissed(dismissed_until=write_moment(until))
 
     return router

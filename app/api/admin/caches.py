@@ -1,6 +1,7 @@
 """Caches over HTTP, beside their definitions: what they keep, and what was wrong of it."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -9,11 +10,10 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.moments import ShownMoment
-from app.api.admin.refused import InvalidParameters, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, refusing
 from app.api.admin.smart_models import CacheStatsShown, refusing_names, show_smart_model
 from app.core.answers import read_completion
 from app.core.cached import CacheEntry
-from app.core.errors import RelayError
 from app.core.money import write_usd
 from app.smart.cache_desk import CacheDesk, NoSuchEntry, NoSuchPair
 
@@ -40,14 +40,6 @@ class Wrong(BaseModel):
     """An answer that should not have been given."""
 
     id: str = Field(description="What the response's `x-relay-cache-id` told.")
-
-
-class UnknownEntry(RelayError):
-    """The cache keeps no answer of that id."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "cache_entry_not_found"
 
 
 class EntryShown(BaseModel):
@@ -141,7 +133,7 @@ def caches_router(authorise: Authorise, desk: CacheDesk) -> APIRouter:
 
     @router.delete("/{key}/entries/{entry_id}", status_code=204, summary="Forget one answer", responses=_AWAY)
     async def forget(key: str, entry_id: str) -> Response:
-        with refusing_names(), refusing({NoSuchEntry: UnknownEntry}):
+        with refusing_names(), refusing({NoSuchEntry: partial(NotFound, code="cache_entry_not_found")}):
             await desk.forget(key, entry_id)
         return Response(status_code=204)
 

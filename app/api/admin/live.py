@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.moments import ShownMoment, moment_of
+from app.api.admin.refused import NotFound
 from app.core.errors import RelayError
 from app.core.reply import EVENT_STREAM_TYPE
 from app.live.calls import LiveCalls, NoSuchCall
@@ -20,14 +21,6 @@ _STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _LOOKS_A_CHECK = 5
 """So many seconds after a session is over, its stream is too, at most."""
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "It has ended, or never was."}}
-
-
-class NoLiveCall(RelayError):
-    """No worker has a call of that id under way."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "call_not_found"
 
 
 class LiveCallShown(BaseModel):
@@ -103,7 +96,8 @@ def live_router(authorise: Authorise, live: LiveCalls) -> APIRouter:
         try:
             await live.stop(request_id)
         except NoSuchCall:
-            raise NoLiveCall(f"No call {request_id[:80]!r} is under way: it has ended.") from None
+            words = f"No call {request_id[:80]!r} is under way: it has ended."
+            raise NotFound(words, code="call_not_found") from None
         return StopAsked(id=request_id)
 
     return router

@@ -1,5 +1,6 @@
 """Models over HTTP: what is known of them and by whom, what they cost, and what an administrator says of both."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -8,9 +9,8 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.core.abilities import Capability
-from app.core.errors import RelayError
 from app.desks.models import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said, source_of, usd_of
 from app.metering.prices import Found
 from app.metering.rates_form import InvalidRates, write_rates
@@ -18,15 +18,11 @@ from app.metering.rates_form import InvalidRates, write_rates
 _MOST_TOKENS = 1_000_000_000
 
 
-class UnknownModel(RelayError):
-    """There is no such model, or nothing was said of it."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "model_not_found"
-
-
-_REFUSALS: Refusals = {NoSuchModel: UnknownModel, InvalidModel: InvalidParameters, InvalidRates: InvalidParameters}
+_REFUSALS: Refusals = {
+    NoSuchModel: partial(NotFound, code="model_not_found"),
+    InvalidModel: InvalidParameters,
+    InvalidRates: InvalidParameters,
+}
 
 
 def _printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -10,42 +11,18 @@ from starlette.responses import Response, StreamingResponse
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.lines import IN_LINES, in_lines
-from app.api.admin.providers import UnknownProvider
-from app.api.admin.refused import Refusals, refusing
-from app.core.errors import RelayError, Unavailable
+from app.api.admin.refused import NotFound, Refusals, refusing
+from app.core.errors import Unavailable, UpstreamFailure
 from app.core.jsonio import Json
 from app.desks.ollama import Inventory, NoSuchLocalModel, NoSuchServer, OllamaDesk, PullRefused, ServerAway
 
 _AWAY: dict[int | str, dict[str, Any]] = {503: {"description": "The server is away, or switched off."}}
 
-
-class ServerIsAway(Unavailable):
-    """The local server does not answer."""
-
-    code = "server_away"
-
-
-class UnknownLocalModel(RelayError):
-    """The server has no such model."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "model_not_found"
-
-
-class NotPulled(RelayError):
-    """The server did not fetch it."""
-
-    status = 502
-    type = "upstream_error"
-    code = "not_pulled"
-
-
 _REFUSALS: Refusals = {
-    NoSuchServer: UnknownProvider,
-    NoSuchLocalModel: UnknownLocalModel,
-    ServerAway: ServerIsAway,
-    PullRefused: NotPulled,
+    NoSuchServer: partial(NotFound, code="provider_not_found"),
+    NoSuchLocalModel: partial(NotFound, code="model_not_found"),
+    ServerAway: partial(Unavailable, code="server_away"),
+    PullRefused: partial(UpstreamFailure, code="not_pulled"),
 }
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -10,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
 from app.core.call import Target
-from app.core.errors import RelayError
 from app.core.moments import write_moment
 from app.desks.providers import (
     SWITCHED_OFF,
@@ -38,34 +38,10 @@ Definition = Annotated[
 ]
 
 
-class UnknownProvider(RelayError):
-    """There is no provider of that key."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "provider_not_found"
-
-
-class ProviderIsFixed(RelayError):
-    """It is not changed here."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "provider_in_configuration"
-
-
-class ProviderIsThere(RelayError):
-    """One of that key is there already."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "provider_exists"
-
-
 _REFUSALS: Refusals = {
-    NoSuchProvider: UnknownProvider,
-    FixedProvider: ProviderIsFixed,
-    ProviderExists: ProviderIsThere,
+    NoSuchProvider: partial(NotFound, code="provider_not_found"),
+    FixedProvider: partial(Conflicting, code="provider_in_configuration"),
+    ProviderExists: partial(Conflicting, code="provider_exists"),
     InvalidConfig: InvalidParameters,
 }
 

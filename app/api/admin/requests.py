@@ -8,29 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
+from app.api.admin.refused import NotFound
 from app.api.admin.usage import PREFIX, Cost, UsageQuery, Values
-from app.core.errors import RelayError, Unavailable
+from app.core.errors import Unavailable
 from app.metering.requests import MAX_LIMIT, Requests, want
 from app.metering.sealing import InvalidKey, NotUnsealed
 from app.metering.story import Stories
 
 _MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/jsonl"}
-
-
-class UnknownRequest(RelayError):
-    """There is no call of that id, or none any more."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "request_not_found"
-
-
-class UnknownBodies(RelayError):
-    """What the call asked and got is not kept."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "bodies_not_found"
 
 
 class CallsQuery(UsageQuery):
@@ -182,7 +167,8 @@ def _add_stories(router: APIRouter, stories: Stories) -> None:
     async def one(request_id: str) -> RequestDetail:
         story = await stories.tell(request_id)
         if story is None:
-            raise UnknownRequest(f"There is no call {request_id!r}; calls are kept for a while only.")
+            words = f"There is no call {request_id!r}; calls are kept for a while only."
+            raise NotFound(words, code="request_not_found")
         return RequestDetail(
             request=RequestWithHelpers.model_validate(story.call),
             helpers=[RequestView.model_validate(each) for each in story.helpers],
@@ -202,8 +188,9 @@ def _add_stories(router: APIRouter, stories: Stories) -> None:
         except (InvalidKey, NotUnsealed) as exc:
             raise Unavailable(str(exc), code="bodies_not_readable") from exc
         if found is None:
-            raise UnknownBodies(
-                f"What {request_id!r} asked and got is not kept: its token does not keep bodies, or their time is over."
+            raise NotFound(
+                f"What {request_id!r} asked and got is not kept: its token does not keep bodies, or their time is over.",
+                code="bodies_not_found",
             )
         return RequestBodies(
             request=_body(found.request, found.request_bytes), reply=_body(found.reply, found.reply_bytes)

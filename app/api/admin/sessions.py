@@ -6,20 +6,12 @@ from starlette.responses import JSONResponse, Response
 
 from app.api.admin.authorise import COOKIE, FOR_EVERYBODY, FOR_VIEWERS, Authorise, Caller
 from app.api.admin.moments import ShownMoment, moment_of
-from app.api.admin.refused import InvalidParameters, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, refusing
 from app.api.client_address import ReadAddress
 from app.auth.administrators import FIRST_NAME, InvalidPassword
 from app.auth.logins import Logins, WrongPassword
 from app.auth.sessions import LIFE_MS, Login, Session, Sessions
-from app.core.errors import AuthenticationFailed, PermissionDenied, RelayError
-
-
-class UnknownSession(RelayError):
-    """There is no session of that id."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "session_not_found"
+from app.core.errors import AuthenticationFailed, PermissionDenied
 
 
 class Credentials(BaseModel):
@@ -106,7 +98,7 @@ def sessions_router(authorise: Authorise, read_address: ReadAddress, logins: Log
     @router.delete("/sessions/{session_id}", status_code=204, summary="End a login", openapi_extra=FOR_VIEWERS)
     async def end(session_id: str, caller: Caller = Depends(authorise)) -> Response:  # noqa: B008
         if not await sessions.end(session_id, _whose(caller)):
-            raise UnknownSession(f"There is no session {session_id!r}.")
+            raise NotFound(f"There is no session {session_id!r}.", code="session_not_found")
         return Response(status_code=204)
 
     @router.put("/password", status_code=204, summary="Change one's own password", openapi_extra=FOR_VIEWERS)

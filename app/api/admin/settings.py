@@ -1,5 +1,6 @@
 """Settings over HTTP: those that can be changed while the gateway runs."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -7,20 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.moments import ShownMoment
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
-from app.core.errors import RelayError
+from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.desks.settings import InvalidSetting, NoSuchSetting, SettingsDesk, SettingView
 
-
-class UnknownSetting(RelayError):
-    """There is no setting of that name that could be changed here."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "setting_not_found"
-
-
-_REFUSALS: Refusals = {NoSuchSetting: UnknownSetting, InvalidSetting: InvalidParameters}
+_REFUSALS: Refusals = {NoSuchSetting: partial(NotFound, code="setting_not_found"), InvalidSetting: InvalidParameters}
 
 
 class NewValue(BaseModel):

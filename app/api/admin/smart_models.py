@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -13,27 +14,16 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import FOR_VIEWERS, Authorise
 from app.api.admin.moments import ShownMoment
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
-from app.core.errors import RelayError
+from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
 from app.core.smart import CLASSES, AugmentorStats, CacheStats, Kind, definition_of
 from app.smart.conflict import Conflict, NameTaken
 from app.smart.definition import PLURALS, InvalidName
 from app.smart.desk import NoSuchName, SmartDesk, Stored
 
 
-class UnknownName(RelayError):
-    """There is no smart model of that id or name."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "name_not_found"
-
-
-class NameIsTaken(RelayError):
+class NameIsTaken(Conflicting):
     """Something else is called so."""
 
-    status = 409
-    type = "invalid_request_error"
     code = "name_taken"
 
     def __init__(self, message: str, conflict: Conflict) -> None:
@@ -41,7 +31,7 @@ class NameIsTaken(RelayError):
         self.details = {"conflicts_with": {"kind": conflict.kind, "name": conflict.name}}
 
 
-_REFUSALS: Refusals = {NoSuchName: UnknownName, InvalidName: InvalidParameters}
+_REFUSALS: Refusals = {NoSuchName: partial(NotFound, code="name_not_found"), InvalidName: InvalidParameters}
 
 TAKEN: dict[int | str, dict[str, Any]] = {
     409: {"description": "The name is taken; `error.conflicts_with` has the `kind` and the `name` of what has it."}

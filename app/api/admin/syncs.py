@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -11,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.lines import IN_LINES, in_lines
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import Conflicting, InvalidParameters, Refusals, refusing
 from app.core.errors import RelayError, Unavailable
 from app.core.jsonio import Json
 from app.desks.descriptions import DescriptionSync, Lookup, Progress, Steps
@@ -24,21 +25,11 @@ Ids = Annotated[list[str], Field(max_length=_MOST_PICKED, description="As provid
 Url = Annotated[str, Field(max_length=2000, pattern=r"^https?://")]
 
 
-class NoFile(Unavailable):
-    """The file cannot be fetched."""
-
-    code = "file_unavailable"
-
-
-class OtherFile(RelayError):
-    """The file is another one than that which was looked at."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "file_changed"
-
-
-_REFUSALS: Refusals = {Unfetchable: NoFile, InvalidPriceFile: InvalidParameters, FileChanged: OtherFile}
+_REFUSALS: Refusals = {
+    Unfetchable: partial(Unavailable, code="file_unavailable"),
+    InvalidPriceFile: InvalidParameters,
+    FileChanged: partial(Conflicting, code="file_changed"),
+}
 
 
 class PriceSyncAsked(BaseModel):

@@ -1,6 +1,7 @@
 """Tokens over HTTP: made, looked at, changed and withdrawn."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -10,23 +11,14 @@ from starlette.responses import Response
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import MOST, Budget, Limit, LimitUse, show_limits, show_use
 from app.api.admin.moments import ShownMoment
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.auth.desk import TokenDesk, TokenView
 from app.auth.issue import InvalidToken, NoSuchToken
-from app.core.errors import RelayError
 
 _PREFIX = "/admin/api/tokens"
 
 
-class UnknownToken(RelayError):
-    """There is no token of that id."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "token_not_found"
-
-
-_REFUSALS: Refusals = {NoSuchToken: UnknownToken, InvalidToken: InvalidParameters}
+_REFUSALS: Refusals = {NoSuchToken: partial(NotFound, code="token_not_found"), InvalidToken: InvalidParameters}
 
 
 def _without_commas(values: list[str]) -> list[str]:

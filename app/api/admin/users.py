@@ -1,5 +1,6 @@
 """Users over HTTP: what they may use over all their tokens, and how much of it they have used."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -7,21 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import Budget, Limit, LimitUse, show_limits, show_use
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.auth.issue import InvalidToken
 from app.auth.users import NoSuchUser, UserDesk, UserView
-from app.core.errors import RelayError
 
-
-class UnknownUser(RelayError):
-    """Nobody of that name has a token or a limit."""
-
-    status = 404
-    type = "invalid_request_error"
-    code = "user_not_found"
-
-
-_REFUSALS: Refusals = {NoSuchUser: UnknownUser, InvalidToken: InvalidParameters}
+_REFUSALS: Refusals = {NoSuchUser: partial(NotFound, code="user_not_found"), InvalidToken: InvalidParameters}
 
 
 class UserLimits(BaseModel):

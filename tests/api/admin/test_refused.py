@@ -1,8 +1,10 @@
 """Errors of desks become errors with a status."""
 
+from functools import partial
+
 import pytest
 
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.core.errors import RelayError
 
 
@@ -14,19 +16,20 @@ class Unknown(Unfit):
     pass
 
 
-class NotFound(RelayError):
-    status = 404
+REFUSALS: Refusals = {Unknown: partial(NotFound, code="thing_not_found"), Unfit: InvalidParameters}
 
 
-REFUSALS: Refusals = {Unknown: NotFound, Unfit: InvalidParameters}
-
-
-@pytest.mark.parametrize(("error", "becomes"), [(Unknown, NotFound), (Unfit, InvalidParameters)])
-def test_error_becomes_its_refusal_with_the_same_words(error: type[Exception], becomes: type[RelayError]) -> None:
+@pytest.mark.parametrize(
+    ("error", "becomes", "code"),
+    [(Unknown, NotFound, "thing_not_found"), (Unfit, InvalidParameters, "invalid_parameters")],
+)
+def test_error_becomes_its_refusal_with_the_same_words(
+    error: type[Exception], becomes: type[RelayError], code: str
+) -> None:
     with pytest.raises(RelayError) as caught, refusing(REFUSALS):
         raise error("There is no such thing.")
 
-    assert type(caught.value) is becomes
+    assert (type(caught.value), caught.value.code) == (becomes, code)
     assert caught.value.message == "There is no such thing."
     assert isinstance(caught.value.__cause__, error)
 
