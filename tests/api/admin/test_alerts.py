@@ -6,11 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from app.api.admin.alerts import alerts_router
-from app.api.errors import on_relay_error
-from app.core.errors import RelayError
+from app.api.admin.later import Admin
 from app.core.record import Failure
 from app.metering.alerts import Alerts
 from app.metering.rows import insert_records
@@ -27,9 +25,8 @@ DISMISSAL = {"provider_id": "openai", "model_id": "gpt-x", "status_code": 401, "
 
 @pytest.fixture
 async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(alerts_router(authorise_by_name(), Alerts(database, clock=lambda: NOW)))
-    app.add_exception_handler(RelayError, on_relay_error)
+    authorise, alerts = authorise_by_name(), Alerts(database, clock=lambda: NOW)
+    app = Admin(lambda: [alerts_router(authorise, alerts)], authorise)
     await insert_records(
         database,
         [

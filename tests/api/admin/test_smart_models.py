@@ -222,7 +222,8 @@ def test_document_is_made_without_a_warning() -> None:
 
 
 def test_document_tells_of_every_field(gateway: Gateway) -> None:
-    document = httpx.get(f"{gateway.base_url}/openapi.json", trust_env=False).json()
+    # The first time it is made, which may take long.
+    document = httpx.get(f"{gateway.base_url}/openapi.json", trust_env=False, timeout=60).json()
 
     for kind, least in LEAST.items():
         body = document["paths"][f"{API}/{kind}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
