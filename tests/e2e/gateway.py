@@ -52,6 +52,7 @@ class Gateway:
         config: the content of its config.json.
         environ: settings beside those that make it a gateway of this test; provider keys too.
         workers: processes.
+        anew: it starts as an operator starts it, and each of its workers too; else they are copies, which are there sooner.
 
     Attributes:
         token: the token that its first start showed.
@@ -64,6 +65,7 @@ class Gateway:
         environ: Mapping[str, str] | None = None,
         *,
         workers: int = 1,
+        anew: bool = False,
     ) -> None:
         self.folder = folder
         self.config_path = folder / "config.json"
@@ -76,6 +78,7 @@ class Gateway:
         self._environ = dict(environ or {})
         self.database_url = self._environ.get("DATABASE_URL", f"sqlite:///{self.database_path}")
         self._workers = workers
+        self._anew = anew
         self._output_before = 0
         self._process: Running | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,10 +103,8 @@ class Gateway:
         self.output_file.touch()
         self._output_before = len(self.output())
         arguments = ("serve", "--workers", str(self._workers))
-        if self._workers == 1:
-            self._process = nursery().start(arguments, self.folder, self.environment(), self.output_file)
-        else:
-            self._process = self._start_anew(arguments)
+        start = self._start_anew if self._anew else self._start_copy
+        self._process = start(arguments)
         self._wait_until_alive()
         if not self.token:
             self.token = self._first_token()
@@ -204,8 +205,10 @@ class Gateway:
             time.sleep(0.05)
         return found[0]
 
+    def _start_copy(self, arguments: Sequence[str]) -> Running:
+        return nursery().start(arguments, self.folder, self.environment(), self.output_file)
+
     def _start_anew(self, arguments: Sequence[str]) -> Running:
-        """Workers are started with what their supervisor was started with, so that it cannot be a copy."""
         with self.output_file.open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "cli", *arguments],
@@ -275,10 +278,11 @@ def running_gateway(
     environ: Mapping[str, str] | None = None,
     *,
     workers: int = 1,
+    anew: bool = False,
     prices: Mapping[str, Row] | None = None,
 ) -> Iterator[Gateway]:
     """A `Gateway` that runs for the length of the block, and ends in good order. `prices` are rates by `provider/model`."""
-    gateway = Gateway(folder, config, environ, workers=workers)
+    gateway = Gateway(folder, config, environ, workers=workers, anew=anew)
     for target, rates in (prices or {}).items():
         gateway.set_price(target, rates)
     gateway.start()

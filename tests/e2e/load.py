@@ -198,8 +198,17 @@ def before_load(
 
 def workers_of(gateway: Gateway) -> list[int]:
     """The processes that serve, where there are several workers; multiprocessing has a helper of its own."""
-    children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
-    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in children(gateway.pid) if _serves(Path(f"/proc/{pid}/cmdline").read_text())]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _serves(command: str) -> bool:
+    """One that has ended, and that nobody has asked of yet, has no command any more."""
+    return bool(command) and "resource_tracker" not in command
 
 
 async def kill_a_worker(gateway: Gateway) -> None:

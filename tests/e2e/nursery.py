@@ -1,12 +1,14 @@
 """Starts gateways as copies of a process that has imported all of one already: two seconds of CPU time less for each.
 
 What runs in a copy is the command line as it is, from its first line on, with a folder, an environment and an output of its own.
+Where it has several workers, these are copies of it too, in place of processes that import all of it once more.
 """
 
 import atexit
 import functools
 import gc
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -184,6 +186,7 @@ def _become(wish: dict[str, Any]) -> None:
     os.chdir(wish["folder"])
     sys.argv = ["llm-relay", *wish["arguments"]]
     gc.unfreeze()
+    import_module("uvicorn._subprocess").__dict__["spawn"] = multiprocessing.get_context("fork")
     from cli.__main__ import main as run
 
     run()

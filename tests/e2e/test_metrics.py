@@ -14,7 +14,7 @@ from app.metering.exposition import WRITE_S
 from app.metering.writer import BATCH_S
 from tests.e2e.faulty import chat
 from tests.e2e.gateway import Gateway, running_gateway
-from tests.e2e.test_serving_workers import workers_of
+from tests.e2e.load import workers_of
 
 pytestmark = pytest.mark.xdist_group("metrics")
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.faulty import WAIT_S, chat
 from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.load import workers_of
 
 pytestmark = pytest.mark.xdist_group("workers")
 
@@ -30,7 +31,7 @@ BUSY_S = 3.0
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(tmp_path_factory.mktemp("gateway"), workers=WORKERS) as running:
+    with running_gateway(tmp_path_factory.mktemp("gateway"), workers=WORKERS, anew=True) as running:
         yield running
 
 
@@ -54,16 +55,6 @@ def status_of_a_call(gateway: Gateway, token: str) -> int:
     headers = {"authorization": f"Bearer {token}"}
     url = f"{gateway.base_url}/v1/chat/completions"
     return httpx.post(url, json=chat("demo"), headers=headers, timeout=WAIT_S, trust_env=False).status_code
-
-
-def children(pid: int) -> list[int]:
-    """The processes that `pid` started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def workers_of(gateway: Gateway) -> list[int]:
-    """Those of `children` that serve; multiprocessing has a helper of its own."""
-    return [pid for pid in children(gateway.pid) if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def wait_for_all(gateway: Gateway) -> None:
