@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from app.config import Config, InvalidConfig, check_provider
+from app.config import Config, InvalidConfig, ProviderConfig, check_provider
 from app.core.abilities import Capability
 from app.core.jsonio import Json
+from app.definitions import changed_entry
 from app.overrides import Layer, Override, OverrideFile, Overrides, ProviderOverrides
 from app.store.catalog import CUSTOM, StoredCatalog, StoredModel, read_catalog_newer_than
 from app.store.db import Database, DatabaseUnavailable
@@ -23,14 +24,25 @@ _CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A provider that was added and is not used.
+    """A provider that was added, or changed over what the file says, and is not used so.
 
     Attributes:
-        faults: why it cannot be, one a line; none where the file has a provider of that name, which comes first.
+        faults: why it cannot be, one a line; none where the file has a provider of that name, which comes first, or has the one no
+            more that was changed.
+        is_change: the file has it, or had. One whose change has faults is not used at all: as the file says it was not wanted.
     """
 
     key: str
     faults: tuple[str, ...] = ()
+    is_change: bool = False
+
+    def __str__(self) -> str:
+        """What of it is left out, and why."""
+        what = "what was changed of it" if self.is_change else "the one that was added"
+        if self.faults:
+            return f"{what} cannot be used: {'; '.join(self.faults)}"
+        why = "defines it no more" if self.is_change else "has one of that name, which counts"
+        return f"{what} is left out: the configuration {why}"
 
 
 class Catalog:
@@ -55,22 +67,26 @@ class Catalog:
         self._now = StoredCatalog([], {})
 
     def config(self, file: Config) -> Config:
-        """What `file` says, with the providers and models that were added. What is left out is told in the log."""
+        """What `file` says, with the providers and models that were added or changed. What is left out is told in the log."""
         config, left_out = self.merge(file)
         for one in left_out:
-            if one.faults:
-                log.error("provider %s: the one that was added cannot be used: %s", one.key, "; ".join(one.faults))
-            else:
-                log.warning(
-                    "provider %s: the one that was added is left out: the configuration has one of that name", one.key
-                )
+            log.log(logging.ERROR if one.faults else logging.WARNING, "provider %s: %s", one.key, one)
         return config
 
     def merge(self, file: Config) -> tuple[Config, list[LeftOut]]:
-        """The same, and the providers that are left out of it. A provider of the file is never replaced, but may be switched off."""
+        """The same, and what is left out of it. A provider of the file is never replaced by one that was added."""
         providers = dict(file.providers)
         left_out: list[LeftOut] = []
-        for key, definition in (self._now.providers or {}).items():
+        for key, definition in self._now.changed.items():
+            if key not in file.providers:
+                left_out.append(LeftOut(key, is_change=True))
+                continue
+            try:
+                providers[key] = changed_entry(key, definition, file.providers[key])
+            except InvalidConfig as exc:
+                left_out.append(LeftOut(key, tuple(str(exc).splitlines()), is_change=True))
+                providers[key] = _out_of_use(providers[key])
+        for key, definition in self._now.providers.items():
             if key in file.providers:
                 left_out.append(LeftOut(key))
                 continue
@@ -83,7 +99,7 @@ class Catalog:
                 models = tuple(dict.fromkeys((*entry.additional_models, *names)))
                 providers[key] = entry.model_copy(update={"additional_models": models})
         for key in self._now.switched_off & providers.keys():
-            providers[key] = providers[key].model_copy(update={"enabled": False})
+            providers[key] = _out_of_use(providers[key])
         return Config(providers, file.names), left_out
 
     def overrides(self, files: Overrides) -> Overrides:
@@ -92,6 +108,11 @@ class Catalog:
             if said := [model for model in self._now.models if model.source == source]:
                 files = files.having(layer, _as_file(said))
         return files
+
+    @property
+    def changed(self) -> Collection[str]:
+        """The providers of which something else counts than the files say."""
+        return self._now.changed.keys()
 
     @property
     def settings(self) -> Mapping[str, Json]:
@@ -124,6 +145,10 @@ class Catalog:
                 await self.refresh()
             except DatabaseUnavailable as exc:
                 log.warning("Models and providers could not be read; those known stay in force. %s", exc)
+
+
+def _out_of_use(entry: ProviderConfig) -> ProviderConfig:
+    return entry.model_copy(update={"enabled": False})
 
 
 def _added_models(models: Iterable[StoredModel]) -> dict[str, list[str]]:

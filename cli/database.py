@@ -35,7 +35,7 @@ class Directory:
         environment: without that.
         overrides: what is said of models, but not by the lists.
         prices: none is there until they are loaded and refreshed.
-        left_out: the providers that were added and are not used.
+        left_out: the providers that were added or changed and are not used so.
     """
 
     db: "Database"
@@ -141,11 +141,8 @@ def run_on_prices(env_file: Path | None, work: "Callable[[Settings, Config, Data
 
 def _tell(left_out: "Iterable[LeftOut]") -> None:
     for one in left_out:
-        why = "; ".join(one.faults) or "the configuration has one of that name, which counts"
-        typer.echo(
-            f"The provider {one.key} that was added is left out: {why}. llm-relay providers delete {one.key} removes it.",
-            err=True,
-        )
+        remedy = f"{'reset' if one.is_change else 'delete'} {one.key} removes it."
+        typer.echo(f"The provider {one.key}: {one}. llm-relay providers {remedy}", err=True)
 
 
 def _require_file(url: str) -> None:

@@ -61,6 +61,8 @@ async def _examine(environ: dict[str, str], env_file: Path | None, *, offline: b
     words = f"{settings.config_path}: {len(config.providers)} providers"
     if added := [key for key in whole.providers if key not in config.providers]:
         words += f"; added while the gateway ran: {', '.join(added)}"
+    if changed := [] if catalog is None else [key for key in catalog.changed if key in config.providers]:
+        words += f"; changed while the gateway ran: {', '.join(changed)}"
     findings.append(Finding(Verdict.OK, "config", words))
     findings += _examine_left_out(left_out)
     findings += _examine_overrides(settings, whole)
@@ -94,12 +96,17 @@ async def _read_catalog(settings: Settings) -> "Catalog | None":
 def _examine_left_out(left_out: "list[LeftOut]") -> Iterator[Finding]:
     """Providers in the database that cannot be used, or are not."""
     for one in left_out:
-        subject, remove = f"provider {one.key}", f"llm-relay providers delete {one.key}"
+        subject = f"provider {one.key}"
+        if one.is_change:
+            done, mend, remedy = "changed", "Change it anew, or have config.json count", f"reset {one.key}"
+            why = "but the configuration has it no more. Forget that"
+        else:
+            done, mend, remedy = "added", "Add it anew, or remove it", f"delete {one.key}"
+            why = "too, but the configuration has one of that name, which counts. Remove it"
         if not one.faults:
-            words = f"was added, too, but the configuration has one of that name, which counts. Remove it: {remove}"
-            yield Finding(Verdict.NOTE, subject, words)
+            yield Finding(Verdict.NOTE, subject, f"was {done}, {why}: llm-relay providers {remedy}")
         for fault in one.faults:
-            words = f"was added but cannot be used: {fault.rstrip('.')}. Add it anew, or remove it: {remove}"
+            words = f"was {done} but cannot be used: {fault.rstrip('.')}. {mend}: llm-relay providers {remedy}"
             yield Finding(Verdict.ERROR, subject, words)
 
 

@@ -1,22 +1,27 @@
-"""Providers for those who manage them: which there are and whether they can be used, and those that are added while the gateway runs."""
+"""Providers for those who manage them: which there are, whether they can be used, and how they are added and changed while the gateway runs."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from app.config import Config, ProviderConfig, check_provider
+from app.config import Config, ProviderConfig
 from app.config import InvalidConfig as InvalidConfig
 from app.core.audit import changing
-from app.desks.definitions import check_definition, restored, shown
+from app.definitions import changed_entry, check_definition, definition_of, restored, shown
+from app.desks.provider_list import SWITCHED_OFF as SWITCHED_OFF
+from app.desks.provider_list import ProviderView as ProviderView
+from app.desks.provider_list import list_providers
 from app.providers.registry import BUILT_IN_KEYS, Registry
-from app.providers.snapshot import ProviderState
 from app.providers.trial import Trial
-from app.store.catalog import delete_provider, put_provider, read_providers, switch_provider
+from app.store.catalog import (
+    StoredCatalog,
+    delete_changed_provider,
+    delete_provider,
+    put_changed_provider,
+    put_provider,
+    read_providers,
+    switch_provider,
+)
 from app.store.db import Database
-
-Source = Literal["config", "added", "built in"]
-SWITCHED_OFF = "switched off"
-"""The state of a provider that an administrator has switched off."""
 
 
 class NoSuchProvider(LookupError):
@@ -24,26 +29,11 @@ class NoSuchProvider(LookupError):
 
 
 class FixedProvider(ValueError):
-    """It is in the configuration file, or built in, and cannot be changed here; the message is a sentence."""
+    """It is in the configuration file, or built in, and that cannot be done with it here; the message is a sentence."""
 
 
 class ProviderExists(ValueError):
     """There is one of that key already; the message is a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderView:
-    """One provider. What its entry holds of headers and parameters may be secret.
-
-    Attributes:
-        entry: None of one that is built in, or was added and cannot be used.
-        trial: how asking it last went here, if it was asked.
-    """
-
-    state: ProviderState
-    source: Source
-    entry: ProviderConfig | None
-    trial: Trial | None = None
 
 
 class ProviderDesk:
@@ -67,21 +57,9 @@ class ProviderDesk:
         self._refresh = refresh
 
     async def list_all(self) -> list[ProviderView]:
-        """All of them, in the order in which they are searched; then those that were added and cannot be used."""
-        entries, stored = self._registry.entries, await read_providers(self._db)
-        views = [
-            ProviderView(
-                replace(state, state=SWITCHED_OFF) if state.key in stored.switched_off else state,
-                self._source_of(state.key),
-                entries.get(state.key),
-                self._registry.trial(state.key),
-            )
-            for state in self._registry.states
-        ]
-        for key, definition in (stored.providers or {}).items():
-            if key not in entries and (fault := _fault_of(key, definition)) is not None:
-                views.append(ProviderView(ProviderState(key, key, f"cannot be used: {fault}", None), "added", None))
-        return views
+        """All of them, in the order in which they are searched; then those that were added or changed and cannot be used."""
+        stored = await read_providers(self._db)
+        return list(list_providers(self._registry, self._read_file().providers, stored))
 
     async def show(self, key: str) -> ProviderView:
         """One of them.
@@ -92,19 +70,23 @@ class ProviderDesk:
         for view in await self.list_all():
             if view.state.key == key:
                 return view
-        raise NoSuchProvider(f"There is no provider {key!r}.")
+        raise _none_of(key)
 
     async def definition(self, key: str) -> dict[str, Any]:
-        """The entry of one that was added, for a form; `put` takes back what is hidden in it.
+        """The entry of one, for a form; `put` takes back what is hidden in it.
 
         Raises:
             NoSuchProvider: there is none of that key.
-            FixedProvider: it was not added.
+            FixedProvider: it is built in.
         """
-        stored = (await read_providers(self._db)).providers or {}
-        if key not in stored:
-            raise self._not_added(key, "changed")
-        return shown(stored[key])
+        stored, file = await read_providers(self._db), self._read_file().providers
+        if key in file:
+            return shown(stored.changed.get(key) or definition_of(file[key]))
+        if key in stored.providers:
+            return shown(stored.providers[key])
+        if key in BUILT_IN_KEYS:
+            raise FixedProvider(f"{key!r} is built in: it has no entry.")
+        raise _none_of(key)
 
     async def add(self, key: str, definition: Mapping[str, Any]) -> ProviderConfig:
         """As `put`, where there is none of that key.
@@ -113,21 +95,24 @@ class ProviderDesk:
             ProviderExists: there is.
             InvalidConfig: as `put`.
         """
-        stored = (await read_providers(self._db)).providers or {}
-        if key in stored or key in self._read_file().providers or key in BUILT_IN_KEYS:
+        stored = await read_providers(self._db)
+        if key in stored.providers or key in self._read_file().providers or key in BUILT_IN_KEYS:
             raise ProviderExists(f"There is a provider {key!r} already.")
         return await self.put(key, definition)
 
     async def put(self, key: str, definition: Mapping[str, Any]) -> ProviderConfig:
-        """Add a provider, or change one that was added, by an entry as the configuration has it.
+        """Add a provider, or change one, by an entry as the configuration has it.
+
+        Of one that the configuration defines this counts in the place of all of its entry, until `reset`; what is hidden of that
+        stays there, and goes to its host only.
 
         Raises:
-            FixedProvider: it is in the configuration.
             InvalidConfig: the key cannot be one, or the entry has faults.
         """
-        if key in self._read_file().providers:
-            raise FixedProvider(f"{key!r} is in the configuration file already: change it there.")
-        before = ((await read_providers(self._db)).providers or {}).get(key)
+        stored = await read_providers(self._db)
+        if (entry := self._read_file().providers.get(key)) is not None:
+            return await self._change(key, definition, entry, stored.changed.get(key))
+        before = stored.providers.get(key)
         definition = restored(definition, before or {})
         entry = check_definition(key, definition)
         action = "provider.add" if before is None else "provider.modify"
@@ -136,6 +121,22 @@ class ProviderDesk:
         await self._refresh()
         return entry
 
+    async def reset(self, key: str) -> None:
+        """Have what the configuration says of one count again.
+
+        Raises:
+            NoSuchProvider: there is none of that key.
+        """
+        before = (await read_providers(self._db)).changed.get(key)
+        if before is None:
+            await self.show(key)
+            return
+        file = self._read_file().providers.get(key)
+        after = None if file is None else shown(definition_of(file))
+        with changing("provider.reset", key, before=shown(before), after=after):
+            await delete_changed_provider(self._db, key)
+        await self._refresh()
+
     async def delete(self, key: str) -> None:
         """Remove one that was added.
 
@@ -143,9 +144,11 @@ class ProviderDesk:
             FixedProvider: it was not added.
             NoSuchProvider: there is none of that key.
         """
-        before = ((await read_providers(self._db)).providers or {}).get(key)
+        before = (await read_providers(self._db)).providers.get(key)
         if before is None:
-            raise self._not_added(key, "removed")
+            if key in self._read_file().providers or key in BUILT_IN_KEYS:
+                raise FixedProvider(f"{key!r} was not added: a provider of the configuration file is removed there.")
+            raise _none_of(key)
         with changing("provider.delete", key, before=shown(before)):
             await delete_provider(self._db, key, and_switch=key not in self._read_file().providers)
         await self._refresh()
@@ -158,9 +161,8 @@ class ProviderDesk:
             FixedProvider: it is built in, or its entry says by itself that it is not to be used.
         """
         stored = await read_providers(self._db)
-        if on and self._is_off_by_itself(key, stored.providers or {}):
-            where = "config.json" if key in self._read_file().providers else "its entry"
-            raise FixedProvider(f'{key!r} is disabled by "enabled": false in {where}: change it there.')
+        if on and self._is_off_by_itself(key, stored):
+            raise FixedProvider(f'{key!r} is disabled by "enabled": false in its entry: change that.')
         if (await self.show(key)).source == "built in":
             raise FixedProvider(f"{key!r} is built in: switch its models off instead.")
         if on != (key in stored.switched_off):
@@ -181,24 +183,28 @@ class ProviderDesk:
             return Trial("not asked", f"is not asked: {state.state}")
         return await self._registry.try_out(key)
 
-    def _is_off_by_itself(self, key: str, stored: Mapping[str, Mapping[str, Any]]) -> bool:
-        entry = self._read_file().providers.get(key)
-        return not entry.enabled if entry else stored.get(key, {}).get("enabled") is False
+    async def _change(
+        self, key: str, definition: Mapping[str, Any], file: ProviderConfig, before: Mapping[str, Any] | None
+    ) -> ProviderConfig:
+        """Have one of the configuration be another, or as it is there where nothing differs."""
+        definition = dict(definition) if before is None else restored(definition, before)
+        entry = changed_entry(key, definition, file)
+        if entry == file:
+            await self.reset(key)
+            return entry
+        there = definition_of(file) if before is None else before
+        with changing("provider.modify", key, before=shown(there), after=shown(definition)):
+            await put_changed_provider(self._db, key, definition)
+        await self._refresh()
+        return entry
 
-    def _not_added(self, key: str, done: str) -> FixedProvider | NoSuchProvider:
-        if key in self._read_file().providers or key in BUILT_IN_KEYS:
-            return FixedProvider(f"{key!r} was not added: a provider of the configuration file is {done} there.")
-        return NoSuchProvider(f"There is no provider {key!r}.")
-
-    def _source_of(self, key: str) -> Source:
-        if key in self._read_file().providers:
-            return "config"
-        return "added" if key in self._registry.entries else "built in"
+    def _is_off_by_itself(self, key: str, stored: StoredCatalog) -> bool:
+        file = self._read_file().providers.get(key)
+        if file is not None and key not in stored.changed:
+            return not file.enabled
+        definition = stored.changed[key] if file is not None else stored.providers.get(key, {})
+        return definition.get("enabled") is False
 
 
-def _fault_of(key: str, definition: Mapping[str, Any]) -> str | None:
-    try:
-        check_provider(key, definition)
-    except InvalidConfig as exc:
-        return "; ".join(str(exc).splitlines())
-    return None
+def _none_of(key: str) -> NoSuchProvider:
+    return NoSuchProvider(f"There is no provider {key!r}.")

@@ -1,4 +1,4 @@
-"""Providers that were added, those that are switched off, what is said of models, and own prices."""
+"""Providers that were added or changed, those that are switched off, what is said of models, and own prices."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,22 @@ from pydantic import ValidationError
 
 from app.core.audit import hide_secrets
 from app.core.jsonio import Json
-from app.desks.definitions import check_definition, is_same_host
+from app.definitions import HIDDEN, check_definition, is_same_host
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
 from app.overrides import Override
-from app.store.catalog import CUSTOM, StoredModel, read_catalog
+from app.store.catalog import CUSTOM, StoredModel, read_catalog, read_providers
 from app.store.db import Database
-from app.store.exchange import Write, of_models, of_prices, of_providers, of_switches, read_switches
+from app.store.exchange import (
+    Write,
+    of_changed_providers,
+    of_models,
+    of_prices,
+    of_providers,
+    of_switches,
+    read_switches,
+)
 from app.store.prices import ADMIN, list_prices
 
 _PARAMETERS = ("payload_extra_parameters", "payload_default_parameters")
@@ -28,7 +36,7 @@ class Providers:
 
     async def read(self, db: Database) -> Entries:
         """Their definitions, by their keys."""
-        return {key: _shown(each) for key, each in (await _definitions(db)).items()}
+        return {key: _shown(each) for key, each in (await read_providers(db)).providers.items()}
 
     def check(self, key: str, entry: Any) -> Json:
         """As the configuration has it."""
@@ -37,8 +45,28 @@ class Providers:
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
         """One that is there keeps what the document does not tell of it, unless that would go to another host."""
-        there = await _definitions(db)
+        there = (await read_providers(db)).providers
         return of_providers({key: _with_hidden(each, there.get(key, {})) for key, each in put.items()}, gone)
+
+
+class ChangedProviders:
+    """Those of the configuration that were changed. Values of headers stay where they are; their names are told."""
+
+    name = "changed_providers"
+
+    async def read(self, db: Database) -> Entries:
+        """Their definitions, by their keys."""
+        return {key: _shown_changed(each) for key, each in (await read_providers(db)).changed.items()}
+
+    def check(self, key: str, entry: Any) -> Json:
+        """As the configuration has it."""
+        check_definition(key, as_object(entry))
+        return dict(entry)
+
+    async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
+        """A value that the document does not tell is as it is there, or else as the configuration has it, if the host is the same."""
+        there = (await read_providers(db)).changed
+        return of_changed_providers({key: _as_there(each, there.get(key, {})) for key, each in put.items()}, gone)
 
 
 class Switches:
@@ -100,10 +128,6 @@ class Prices:
         return of_prices({split_model(key): each for key, each in put.items()}, [split_model(key) for key in gone])
 
 
-async def _definitions(db: Database) -> Mapping[str, Mapping[str, Any]]:
-    return (await read_catalog(db)).providers or {}
-
-
 def _shown(definition: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field, value in definition.items():
@@ -127,6 +151,22 @@ def _with_hidden(definition: Mapping[str, Any], there: Mapping[str, Any]) -> dic
         if hidden:
             whole[field] = hidden | whole.get(field, {})
     return whole
+
+
+def _shown_changed(definition: Mapping[str, Any]) -> dict[str, Any]:
+    headers = definition.get("headers")
+    return _shown(definition) | ({"headers": dict.fromkeys(headers, HIDDEN)} if headers else {})
+
+
+def _as_there(definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    headers = definition.get("headers", {})
+    whole = {field: value for field, value in _with_hidden(definition, there).items() if field != "headers"}
+    if not headers:
+        return whole
+    known = there.get("headers", {}) if is_same_host(definition, there) else {}
+    return whole | {
+        "headers": {name: known.get(name, each) if each == HIDDEN else each for name, each in headers.items()}
+    }
 
 
 def _read_model(key: str, entry: Any) -> StoredModel:

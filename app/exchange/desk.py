@@ -9,7 +9,7 @@ from app.core.jsonio import Json
 from app.core.redaction import redact_json
 from app.core.web import SEARCH_TARGETS
 from app.exchange.blanks import as_here, names_as_here
-from app.exchange.catalog import Models, Prices, Providers, Switches
+from app.exchange.catalog import ChangedProviders, Models, Prices, Providers, Switches
 from app.exchange.people import Settings, Tokens, Users
 from app.exchange.section import Entries, Section, split_model
 from app.smart.checks import Coming
@@ -27,7 +27,16 @@ FORMAT = "llm-relay-export"
 VERSION = 1
 NAMES = "names"
 
-_SECTIONS: tuple[Section, ...] = (Settings(), Providers(), Switches(), Models(), Prices(), Users(), Tokens())
+_SECTIONS: tuple[Section, ...] = (
+    Settings(),
+    Providers(),
+    ChangedProviders(),
+    Switches(),
+    Models(),
+    Prices(),
+    Users(),
+    Tokens(),
+)
 _HEAD = ("format", "version")
 _MOST_NOTED = 500
 """Entries that the audit log is told of by name."""
@@ -168,6 +177,9 @@ class ExchangeDesk:
             for key in providers.put:
                 if key in entries and key not in there["providers"]:
                     yield f"providers {key}: the configuration has one of that name, which counts"
+        for key in by_name["changed_providers"].put if "changed_providers" in by_name else ():
+            if key not in entries:
+                yield f"changed_providers {key}: the configuration has none of that name, so that nothing comes of it"
         for name in ("models", "prices"):
             for key in by_name[name].put if name in by_name else ():
                 if split_model(key)[0] not in known and split_model(key) not in SEARCH_TARGETS:

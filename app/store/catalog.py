@@ -1,4 +1,4 @@
-"""Queries on what administrators and syncs have said of models, and on the providers that were added. Every change tells the snapshots."""
+"""Queries on what administrators and syncs have said of models, and on the providers that were added or changed. Every change tells the snapshots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 from app.store.settings import settings_of
-from app.store.tables import CUSTOM_PROVIDERS, MODELS
+from app.store.tables import CHANGED_PROVIDERS, CUSTOM_PROVIDERS, MODELS
 from app.store.times import now_ms
 
 SUBJECT = "catalog"
@@ -51,12 +51,14 @@ class StoredCatalog:
 
     Attributes:
         providers: definitions as in the configuration, by key.
+        changed: the same of those that are there, in the place of its own.
         switched_off: the keys of providers that are not to be used, wherever they are defined.
         settings: values that administrators set, by name.
     """
 
     models: Sequence[StoredModel] = ()
-    providers: Mapping[str, Mapping[str, Any]] | None = None
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -133,6 +135,20 @@ async def delete_provider(db: Database, key: str, *, and_switch: bool = True) ->
         return found
 
 
+async def put_changed_provider(db: Database, key: str, definition: Mapping[str, Any]) -> None:
+    """Have this count in the place of what the configuration says of a provider."""
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        await _put(
+            connection, CHANGED_PROVIDERS, {"key": key}, {"definition": dict(definition), "updated_at": now_ms()}
+        )
+
+
+async def delete_changed_provider(db: Database, key: str) -> bool:
+    """Have the configuration count again; False where it did."""
+    return await _delete(db, CHANGED_PROVIDERS, {"key": key})
+
+
 async def switch_provider(db: Database, key: str, *, on: bool) -> None:
     """Have a provider be used or not."""
     async with db.begin() as connection:
@@ -149,12 +165,16 @@ async def have_lists_read(db: Database) -> None:
         await bump_revision(connection, SUBJECT)
 
 
-async def _providers(connection: AsyncConnection) -> tuple[dict[str, Mapping[str, Any]], frozenset[str]]:
-    added = await connection.execute(
-        select(CUSTOM_PROVIDERS.c.key, CUSTOM_PROVIDERS.c.definition).order_by(CUSTOM_PROVIDERS.c.key)
-    )
-    definitions = {row.key: row.definition for row in added}
-    return definitions, frozenset((await connection.execute(_SWITCHED_OFF)).scalars())
+async def _providers(
+    connection: AsyncConnection,
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, Mapping[str, Any]], frozenset[str]]:
+    added, changed = await _definitions(connection, CUSTOM_PROVIDERS), await _definitions(connection, CHANGED_PROVIDERS)
+    return added, changed, frozenset((await connection.execute(_SWITCHED_OFF)).scalars())
+
+
+async def _definitions(connection: AsyncConnection, table: Table) -> dict[str, Mapping[str, Any]]:
+    rows = await connection.execute(select(table.c.key, table.c.definition).order_by(table.c.key))
+    return {row.key: row.definition for row in rows}
 
 
 async def _put(

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.jsonio import Json
@@ -17,7 +17,16 @@ from app.store.settings import write_settings
 from app.store.smart_models import StoredSmartModel, write_smart_models
 from app.store.spent import count_spent
 from app.store.statements import ServerStatements
-from app.store.tables import CUSTOM_PROVIDERS, MODELS, QUOTA_DAYS, QUOTA_LEASES, REVISIONS, TOKENS, USERS
+from app.store.tables import (
+    CHANGED_PROVIDERS,
+    CUSTOM_PROVIDERS,
+    MODELS,
+    QUOTA_DAYS,
+    QUOTA_LEASES,
+    REVISIONS,
+    TOKENS,
+    USERS,
+)
 from app.store.times import now_ms
 
 Write = Callable[[AsyncConnection], Awaitable[None]]
@@ -58,13 +67,21 @@ def of_settings(values: Mapping[str, Json], gone: Sequence[str]) -> Write:
 
 def of_providers(definitions: Mapping[str, Mapping[str, Any]], gone: Sequence[str]) -> Write:
     """Providers that are added, by their keys."""
+    return _of_definitions(CUSTOM_PROVIDERS, definitions, gone)
 
+
+def of_changed_providers(definitions: Mapping[str, Mapping[str, Any]], gone: Sequence[str]) -> Write:
+    """What counts in the place of entries of the configuration, by their keys."""
+    return _of_definitions(CHANGED_PROVIDERS, definitions, gone)
+
+
+def _of_definitions(table: Table, definitions: Mapping[str, Mapping[str, Any]], gone: Sequence[str]) -> Write:
     async def write(connection: AsyncConnection) -> None:
         for key in (*gone, *definitions):
-            await connection.execute(delete(CUSTOM_PROVIDERS).filter_by(key=key))
+            await connection.execute(delete(table).filter_by(key=key))
         rows = [{"key": key, "definition": dict(each), "updated_at": now_ms()} for key, each in definitions.items()]
         if rows:
-            await connection.execute(insert(CUSTOM_PROVIDERS), rows)
+            await connection.execute(insert(table), rows)
 
     return write
 

@@ -1,4 +1,4 @@
-"""Providers over HTTP: which there are, what keeps one from being used, and those that are added while the gateway runs."""
+"""Providers over HTTP: which there are, what keeps one from being used, and how they are added and changed while the gateway runs."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -84,7 +84,11 @@ class ProviderShown(BaseModel):
     key: str
     name: str
     state: str = Field(description="`ready`, or what keeps it from being used.")
-    source: str = Field(description="config, added or built in.")
+    source: str = Field(description="Where it is defined: config, added or built in.")
+    changed_here: bool = Field(
+        description="The configuration defines it, but what was put here counts in the place of that."
+    )
+    changes: list[str] = Field(description="The fields in which that differs.")
     base_url: str | None
     api_format: list[str]
     api_key_env: list[str] = Field(description="The variables that may hold its key.")
@@ -124,7 +128,7 @@ def providers_router(authorise: Authorise, desk: ProviderDesk, healths: Healths)
 
     @router.get(
         "/{key}/definition",
-        summary="The entry of a provider that was added",
+        summary="The entry of a provider, as it counts",
         description="Values that may be secret are hidden; sent back by PUT, they stay as they are.",
         responses=_FIXED,
         openapi_extra=FOR_ADMINS,
@@ -133,10 +137,21 @@ def providers_router(authorise: Authorise, desk: ProviderDesk, healths: Healths)
         with refusing(_REFUSALS):
             return await desk.definition(key)
 
-    @router.put("/{key}", summary="Add a provider, or change one that was added", responses=_FIXED)
+    @router.put(
+        "/{key}",
+        summary="Add a provider, or change one",
+        description="Of a provider of the configuration this counts in the place of its whole entry there, in all workers, until"
+        " it is reset. What is hidden of that entry stays there, and is sent to the host that it names only.",
+    )
     async def put(key: str, definition: Definition) -> ProviderShown:
         with refusing(_REFUSALS):
             await desk.put(key, definition)
+            return await _show(key)
+
+    @router.post("/{key}/reset", summary="Have the configuration's entry of a provider count again")
+    async def reset(key: str) -> ProviderShown:
+        with refusing(_REFUSALS):
+            await desk.reset(key)
             return await _show(key)
 
     @router.delete("/{key}", status_code=204, summary="Remove a provider that was added", responses=_FIXED)
@@ -203,6 +218,8 @@ def _shown(view: ProviderView, breakers: Mapping[str, list[BreakerShown]]) -> Pr
         name=state.name,
         state=state.state,
         source=view.source,
+        changed_here=view.changes is not None,
+        changes=list(view.changes or ()),
         base_url=entry.base_url if entry else None,
         api_format=list(entry.api_format) if entry else [],
         api_key_env=list(entry.api_key_env) if entry else [],

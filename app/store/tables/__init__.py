@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 from app.store.tables.alerts import ALERT_DISMISSALS, ALERTS
 from app.store.tables.base import METADATA as _METADATA
 from app.store.tables.calls import CLIENT_HOSTS, REQUEST_BODIES, REQUEST_LOGS
-from app.store.tables.catalog import CUSTOM_PROVIDERS, MODEL_PRICES, MODELS
+from app.store.tables.catalog import CHANGED_PROVIDERS, CUSTOM_PROVIDERS, MODEL_PRICES, MODELS
 from app.store.tables.limits import LIMIT_HOLDS, LIMIT_USES, LIMIT_WORKERS, USERS
 from app.store.tables.smart_models import (
     ALIASES,
@@ -33,6 +33,7 @@ __all__ = [
     "ALERTS",
     "ALERT_DISMISSALS",
     "ALIASES",
+    "CHANGED_PROVIDERS",
     "CLIENT_HOSTS",
     "CUSTOM_PROVIDERS",
     "LEASES",

@@ -1,4 +1,4 @@
-"""What models cost and can do, and the providers that were added beside the configuration."""
+"""What models cost and can do, and the providers that were added beside the configuration, or changed over it."""
 
 from typing import Any
 
@@ -64,6 +64,21 @@ class CustomProvider(Row, table=True):
     updated_at: int = Field(sa_type=BigInteger)
 
 
+class ChangedProvider(Row, table=True):
+    """What counts in the place of a provider's entry in the configuration.
+
+    Attributes:
+        definition: as the entry that it replaces; what is hidden of that stands in it as a mark, and is taken from there.
+    """
+
+    __tablename__ = "changed_providers"
+
+    key: str = Field(primary_key=True, max_length=200)
+    definition: dict[str, Any] = Field(sa_type=JSON)
+    updated_at: int = Field(sa_type=BigInteger)
+
+
 MODEL_PRICES = table_of(ModelPrice)
 MODELS = table_of(CatalogModel)
 CUSTOM_PROVIDERS = table_of(CustomProvider)
+CHANGED_PROVIDERS = table_of(ChangedProvider)

@@ -65,7 +65,7 @@ component("ollama", () => ({
   },
 
   add() { this.form.add("ollama", USUAL_ADDRESS); },
-  edit(server) { telling(() => this.form.edit(server.key)); },
+  edit(server) { telling(() => this.form.edit(server.key, !server.isAdded)); },
 
   async forget(server) {
     const text = "The server itself and its models stay as they are; only the gateway uses it no more.";

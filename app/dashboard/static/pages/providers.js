@@ -57,7 +57,17 @@ component("providers", () => ({
   },
 
   add() { this.form.add(); },
-  edit(provider) { telling(() => this.form.edit(provider.key)); },
+  edit(provider) { telling(() => this.form.edit(provider.key, provider.source === "config")); },
+
+  async reset(provider) {
+    const text = "What was changed of it here is forgotten, and its entry in config.json counts again, in all workers.";
+    if (!(await confirm(`Take ${provider.key} back to config.json?`, text, "Back to config.json"))) return;
+    await telling(async () => {
+      await api(`providers/${part(provider.key)}/reset`, { method: "POST" });
+      toast(`${provider.key} is as config.json says.`);
+      await this.load();
+    });
+  },
 
   async remove(provider) {
     const text = "Names that lead to its models lead nowhere then. What was said of its models stays, and so do its calls in the records.";
@@ -82,6 +92,8 @@ function shown(provider) {
     stateKind: { ready: "good", "no key": "warning", "cannot be used": "critical" }[word] ?? "",
     isOff: provider.switched_off || provider.state === "disabled",
     isAdded: provider.source === "added",
+    canEdit: provider.source !== "built in",
+    changesText: provider.changes.join(", "),
     canTurn: provider.source !== "built in" && (provider.switched_off || provider.state !== "disabled"),
     turnWord: provider.switched_off ? "Enable" : "Disable",
     sourceWord: { config: "config.json", added: "added here", "built in": "built in" }[provider.source],

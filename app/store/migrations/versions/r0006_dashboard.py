@@ -1,4 +1,4 @@
-"""The dashboard: who may use it, what they changed and set, live calls, how long first bytes take, and monitors of all users."""
+"""The dashboard: who may use it, what they changed and set, also of providers, live calls, how long first bytes take, and monitors of all users."""
 
 from collections import Counter
 from itertools import islice
@@ -59,6 +59,12 @@ def upgrade() -> None:
     op.create_index("ix_audit_log_actor_number", "audit_log", ["actor", "number"])
     op.create_table("settings", _key("name", 64), sa.Column("value", sa.JSON(), nullable=False), _moment("changed_at"))
     op.create_table("provider_switches", _key("provider", 200), _moment("switched_at"))
+    op.create_table(
+        "changed_providers",
+        _key("key", 200),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        _moment("updated_at"),
+    )
     op.create_table("live_watch", _key("name", 16), _moment("until"))
     op.create_table("live_calls", _key("worker_id", 64), _moment("at"), sa.Column("calls", sa.JSON(), nullable=False))
     op.create_table("live_stops", _key("request_id", 64), _moment("asked_at"))
@@ -83,6 +89,7 @@ def downgrade() -> None:
         "live_stops",
         "live_calls",
         "live_watch",
+        "changed_providers",
         "provider_switches",
         "settings",
         "audit_log",

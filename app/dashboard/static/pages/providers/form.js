@@ -10,7 +10,10 @@ export function providerForm(saved) {
   return {
     ...EMPTY,
     headers: [],
+    opened: { host: "", keys: "" },
     isNew: true,
+    isOfFile: false,
+    isElsewhere: false,
     saving: false,
     errors: {},
     fault: "",
@@ -19,11 +22,11 @@ export function providerForm(saved) {
 
     /** Open it for a new one. */
     add(format = "openai", base_url = "") {
-      this.fill({ ...EMPTY, format, base_url }, {}, true);
+      this.fill({ ...EMPTY, format, base_url }, {}, { isNew: true, isOfFile: false });
     },
 
-    /** Open it with what is known of `key`. */
-    async edit(key) {
+    /** Open it with what is known of `key`, which config.json defines, or which was added. */
+    async edit(key, isOfFile) {
       const entry = await api(`providers/${part(key)}/definition`);
       const [format = "openai", ...others] = listOf(entry.api_format);
       const known = {
@@ -35,11 +38,12 @@ export function providerForm(saved) {
       };
       const rest = Object.fromEntries(Object.entries(entry).filter(([name]) => !FIELDS.includes(name)));
       known.rest = Object.keys(rest).length ? JSON.stringify(rest, null, 2) : "";
-      this.fill({ ...EMPTY, ...known }, entry.headers ?? {}, false);
+      this.fill({ ...EMPTY, ...known }, entry.headers ?? {}, { isNew: false, isOfFile });
     },
 
-    fill(fields, headers, isNew) {
-      Object.assign(this, fields, { isNew, errors: {}, fault: "" });
+    fill(fields, headers, kind) {
+      const opened = { host: hostOf(fields.base_url), keys: fields.api_key_env };
+      Object.assign(this, fields, kind, { opened, isElsewhere: false, errors: {}, fault: "" });
       this.headers = Object.entries(headers).map(([name, value], id) => ({ id, name, value }));
       document.getElementById("provider-form").showModal();
     },
@@ -47,6 +51,13 @@ export function providerForm(saved) {
     close() { document.getElementById("provider-form").close(); },
     addHeader() { this.headers.push({ id: Date.now(), name: "", value: "" }); },
     dropHeader(header) { this.headers = this.headers.filter((each) => each.id !== header.id); },
+
+    /** The address is another: a key is for the host that it was made for, until somebody says that it is for this one too. */
+    moved() {
+      const isElsewhere = !this.isNew && hostOf(this.base_url) !== this.opened.host;
+      if (isElsewhere !== this.isElsewhere) this.api_key_env = isElsewhere ? "" : this.opened.keys;
+      this.isElsewhere = isElsewhere;
+    },
 
     /** For `aria-invalid`, which is not there where nothing is wrong. */
     isWrong(field) { return this.errors[field] ? "true" : null; },
@@ -111,6 +122,10 @@ export function providerForm(saved) {
       }
     },
   };
+}
+
+function hostOf(address) {
+  return URL.canParse(address) ? new URL(address).origin : "";
 }
 
 function listOf(value) {

@@ -1,4 +1,8 @@
-"""A provider's definition as it is shown to those who change it: what may be secret is hidden, and comes back as it was."""
+"""A provider's definition as it is shown to those who change it: what may be secret is hidden, and comes back as it was.
+
+Of one that takes the place of an entry of the configuration, what is hidden comes from that entry each time: no secret of the
+configuration is kept anywhere else.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +39,20 @@ def check_definition(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
     return entry
 
 
+def definition_of(entry: ProviderConfig) -> dict[str, Any]:
+    """What the configuration says of it, and nothing else."""
+    return entry.model_dump(mode="json", exclude_unset=True)
+
+
+def changed_entry(key: str, definition: Mapping[str, Any], entry: ProviderConfig) -> ProviderConfig:
+    """What `definition` makes of an entry of the configuration in the place of which it stands.
+
+    Raises:
+        InvalidConfig: it has faults, or what it takes of the entry is not there, or is for another host.
+    """
+    return check_definition(key, restored(definition, definition_of(entry)))
+
+
 def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The definition with all values of headers hidden, and whatever else is secret by its name or its looks."""
     headers = definition.get("headers")
@@ -53,7 +71,8 @@ def restored(definition: Mapping[str, Any], before: Mapping[str, Any]) -> dict[s
     Raises:
         InvalidConfig: there was nothing in such a place, or it would be sent to another host than before.
     """
-    whole = {name: _restored(value, before.get(name), name) for name, value in definition.items()}
+    hidden = shown(before)
+    whole = {name: _restored(value, before.get(name), hidden.get(name), name) for name, value in definition.items()}
     if whole != definition and not is_same_host(whole, before):
         raise InvalidConfig("base_url: is another host: write anew what is hidden, or leave it out", param="base_url")
     return whole
@@ -65,20 +84,25 @@ def is_same_host(definition: Mapping[str, Any], other: Mapping[str, Any]) -> boo
     return (one.scheme, one.netloc) == (two.scheme, two.netloc)
 
 
-def _restored(value: Any, before: Any, place: str) -> Any:
-    if value == HIDDEN:
-        if before is None:
+def _restored(value: Any, before: Any, hidden: Any, place: str) -> Any:
+    """`value` as it was `before`, where it is what was shown of that."""
+    if isinstance(value, str) and HIDDEN in value:
+        if before is None or value != hidden:
             raise InvalidConfig(
                 f"{place}: stands for a value that was hidden, but there was none: write it", param=place
             )
         return before
     if isinstance(value, dict):
-        old = before if isinstance(before, Mapping) else {}
-        return {name: _restored(each, old.get(name), f"{place}.{name}") for name, each in value.items()}
+        old, seen = (each if isinstance(each, Mapping) else {} for each in (before, hidden))
+        return {name: _restored(each, old.get(name), seen.get(name), f"{place}.{name}") for name, each in value.items()}
     if isinstance(value, list):
-        olds = before if isinstance(before, list) else []
+        olds, seens = (each if isinstance(each, list) else [] for each in (before, hidden))
         return [
-            _restored(each, olds[index] if index < len(olds) else None, f"{place}[{index}]")
+            _restored(each, _at(olds, index), _at(seens, index), f"{place}[{index}]")
             for index, each in enumerate(value)
         ]
     return value
+
+
+def _at(values: list[Any], index: int) -> Any:
+    return values[index] if index < len(values) else None
