@@ -141,7 +141,12 @@ def test_change_leaves_what_was_said_before(relay: Relay) -> None:
         (("models", "add", "acme/x", "--capabilities", "magic"), "no capability 'magic'"),
         (("models", "modify", "acme/x"), "Nothing to change"),
         (("models", "show", "acme/x"), "There is no model"),
-        (("providers", "add", "acme", "--base-url", "http://x"), "change it there"),
+        (("providers", "add", "acme", "--base-url", "http://x"), "'llm-relay providers change acme' changes it"),
+        (("providers", "change", "acme"), "Nothing to change"),
+        (("providers", "change", "demo", "--name", "x"), "is built in"),
+        (("providers", "change", "locked", "--base-url", "http://y"), "--base-url is another host"),
+        (("providers", "change", "acme", "--base-url", ""), "base_url: is missing"),
+        (("providers", "reset", "nobody"), "There is no provider 'nobody'"),
         (("providers", "add", "new"), "--base-url"),
         (("providers", "add", "new", "--base-url", "nowhere"), "--base-url: use a URL"),
         (("providers", "add", "new", "--base-url", "http://x", "--api-format", "soap"), "--api-format: must be"),
@@ -173,6 +178,25 @@ def test_provider_that_is_added_is_listed_with_its_models_until_it_is_deleted(re
     assert "own/x" not in listed(relay)
 
 
+def test_provider_of_the_file_is_changed_over_it_and_taken_back(relay: Relay, address: str) -> None:
+    config = Path("config.json").read_text()
+
+    said = relay("providers", "change", "locked", "--base-url", f"{address}/v1", "--api-key-env", "").output
+    table = relay("providers", "list").output
+    states = {each["key"]: each for each in json.loads(relay("providers", "list", "--json").stdout)}
+    tried = relay("providers", "test", "locked").output
+
+    assert said.strip() == "Changed the provider locked."
+    assert "config, changed here" in table
+    assert (states["locked"]["source"], states["locked"]["changes"]) == ("config", ["base_url", "api_key_env"])
+    assert states["acme"]["changed_here"] is False
+    assert tried.strip() == "locked: answers; 2 models"
+    assert Path("config.json").read_text() == config
+    relay("providers", "reset", "locked")
+    states = {each["key"]: each for each in json.loads(relay("providers", "list", "--json").stdout)}
+    assert (states["locked"]["changed_here"], states["locked"]["state"]) == (False, "no key: set NO_SUCH")
+
+
 def test_provider_that_was_added_and_cannot_be_used_is_listed_with_its_fault(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,11 +211,11 @@ def test_provider_that_was_added_and_cannot_be_used_is_listed_with_its_fault(
     assert (old["name"], old["source"]) == ("old", "added")
     assert old["state"].startswith("cannot be used: base_urll: unknown key; did you mean 'base_url'?")
     assert "; retry: unknown key" in old["state"]
-    twin = "The provider acme that was added is left out: the configuration has one of that name"
+    twin = "The provider acme: the one that was added is left out: the configuration has one of that name"
     assert [line.startswith(twin) for line in shown.stderr.splitlines()] == [True]
     for other in (models, price):
         told = sorted(other.stderr.splitlines())
-        assert [line.partition(" that was added is left out: ")[0] for line in told] == [
+        assert [line.partition(": the one that was added ")[0] for line in told] == [
             "The provider acme",
             "The provider old",
         ]

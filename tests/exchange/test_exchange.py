@@ -15,7 +15,7 @@ from app.core.jsonio import dumps
 from app.exchange.desk import ExchangeDesk, InvalidDocument
 from app.smart.desk import SmartDesk
 from app.store.audit import read_entries
-from app.store.catalog import StoredModel, put_models, put_provider, read_catalog
+from app.store.catalog import StoredModel, put_changed_provider, put_models, put_provider, read_catalog
 from app.store.db import Database
 from app.store.exchange import of_switches, write_all
 from app.store.prices import set_price
@@ -32,6 +32,9 @@ PROVIDER = {
     "headers": {"X-Secret": SECRETS[0]},
     "payload_extra_parameters": {"user": "gateway", "key": SECRETS[1], "auth_token": SECRETS[3]},
 }
+
+# One value is the configuration's, which stays there, and the other somebody's own.
+CHANGED = {"base_url": "http://acme.test/v1", "headers": {"authorization": "[redacted]", "X-Own": SECRETS[0]}}
 
 
 @pytest.fixture(params=KINDS)
@@ -51,6 +54,7 @@ async def fill(database: Database) -> tuple[str, str]:
     """Something of everything; gives the text and the id of a token."""
     await change_settings(database, {"retention_days": 30, "default_model": "acme/small", "dns_resolution": True})
     await put_provider(database, "own", PROVIDER)
+    await put_changed_provider(database, "acme", CHANGED)
     await write_all(database, [of_switches(["locked"], [])])
     said = StoredModel("own", "Big", context_length=9, capabilities=("vision",), description="Ours.", enabled=True)
     await put_models(database, [said, StoredModel("acme", "small", enabled=False), StoredModel("acme", "x", "synced")])
@@ -143,6 +147,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     changed = copy.deepcopy(exported)
     changed["settings"]["retention_days"] = 7
     changed["providers"]["own"]["name"] = "Own"
+    changed["changed_providers"]["acme"]["name"] = "Acme"
     del changed["prices"]["own/Big"]
     changed["names"]["caches"][0]["ttl_hours"] = 1
     del changed["names"]["aliases"]
@@ -152,6 +157,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     assert {(line.section, line.key, line.action, line.fields) for line in merged.lines} == {
         ("settings", "retention_days", "changed", ()),
         ("providers", "own", "changed", ("name",)),
+        ("changed_providers", "acme", "changed", ("name",)),
         ("names", "cache a-cache", "changed", ("ttl_hours",)),
     }
     assert (await desk.export())["prices"] == exported["prices"]
@@ -163,7 +169,9 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
         ("names", "alias a-alias", "removed"),
         ("names", "alias ours", "removed"),
     }
-    definition = ((await read_catalog(database)).providers or {})["own"]
+    catalog = await read_catalog(database)
+    definition = catalog.providers["own"]
+    assert catalog.changed == {"acme": CHANGED | {"name": "Acme"}}, "here, too"
     assert definition["headers"] == PROVIDER["headers"], "what no export has stays"
     assert definition["payload_extra_parameters"] == PROVIDER["payload_extra_parameters"]
     tokens = Tokens(database)
@@ -171,9 +179,18 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     assert tokens.find(text) is not None, "a token that is there goes on"
 
     changed["providers"]["own"]["base_url"] = "https://elsewhere.example/v1"
-    await desk.apply(await desk.plan(changed))
-    definition = ((await read_catalog(database)).providers or {})["own"]
-    assert "headers" not in definition, "no secret goes to another host"
+    changed["changed_providers"] = {
+        "acme": CHANGED | {"base_url": "https://elsewhere.example/v1", "headers": {"X-Own": "[redacted]"}},
+        "gone": {"base_url": "https://gone.example/v1"},
+    }
+    plan = await desk.plan(changed)
+    await desk.apply(plan)
+    assert plan.warnings == (
+        "changed_providers gone: the configuration has none of that name, so that nothing comes of it",
+    )
+    catalog = await read_catalog(database)
+    assert "headers" not in catalog.providers["own"], "no secret goes to another host"
+    assert catalog.changed["acme"]["headers"] == {"X-Own": "[redacted]"}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +199,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
         ("settings", "retention_days", "long", "settings.retention_days: retention_days is a whole number"),
         ("settings", "database_url", "x", "settings.database_url: There is no setting"),
         ("providers", "own", {"base_urll": "x"}, "providers.own: base_urll: unknown key"),
+        ("changed_providers", "acme", {"base_urll": "x"}, "changed_providers.acme: base_urll: unknown key"),
         ("provider_switches", "own", "on", "provider_switches.own: must be 'off'"),
         ("models", "own/x", {"context_length": 0}, "models.own/x: context_length: must be more than 0"),
         ("models", "own", {}, "models.own: the key must be PROVIDER/MODEL"),

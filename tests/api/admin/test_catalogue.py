@@ -226,7 +226,7 @@ def test_provider_that_is_added_is_there_at_once_until_it_is_removed(admin: http
 @pytest.mark.parametrize(
     ("method", "key", "body", "status", "param", "words"),
     [
-        ("PUT", "acme", {"base_url": "http://x"}, 409, None, "change it there"),
+        ("PUT", "acme", {"base_url": "http://x", "retry": 1}, 400, "retry", "unknown key"),
         ("PUT", "own", {}, 400, "base_url", "base_url: is missing"),
         ("PUT", "own", {"base_url": "x"}, 400, "base_url", "base_url: use a URL"),
         ("PUT", "own", {"base_url": "http://x", "enabled": False, "retry": 1}, 400, "retry", "unknown key"),

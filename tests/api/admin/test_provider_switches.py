@@ -78,7 +78,7 @@ def test_provider_that_is_switched_off_is_used_by_no_worker(gateway: Gateway, ad
         ("nobody/enable", 404, "There is no provider 'nobody'"),
         ("nobody/test", 404, "There is no provider 'nobody'"),
         ("demo/disable", 409, "is built in"),
-        ("off/enable", 409, 'by "enabled": false in config.json'),
+        ("off/enable", 409, 'by "enabled": false in its entry'),
     ],
 )
 def test_what_cannot_be_switched_is_told(admin: httpx.Client, path: str, status: int, words: str) -> None:
