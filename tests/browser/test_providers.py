@@ -50,7 +50,7 @@ def test_provider_is_added_tested_switched_off_changed_and_deleted(viewer: Viewe
     row.wait_for(state="detached")
 
 
-def test_provider_of_the_file_is_switched_off_but_not_changed(viewer: Viewer) -> None:
+def test_provider_of_the_file_is_switched_off_changed_and_taken_back(viewer: Viewer) -> None:
     page = viewer.goto("/admin/providers")
     page.get_by_label("Search").fill("sambanova")
     row = page.locator("tr[data-key=sambanova]")
@@ -60,5 +60,27 @@ def test_provider_of_the_file_is_switched_off_but_not_changed(viewer: Viewer) ->
     row.get_by_role("button", name="Enable").click()
     row.get_by_text("ready", exact=True).wait_for()
 
-    assert not row.get_by_role("button", name="Edit").is_visible()
     assert page.locator("tbody tr").count() == 1
+
+    with running_standin() as standin:
+        standin.models = Answer.json({"data": [{"id": "of-ours"}]})
+        row.get_by_role("button", name="Edit").click()
+        page.get_by_text("config.json defines this provider").wait_for()
+        expect(page.get_by_label("Variable of its key")).to_have_value("SAMBANOVA_API_KEY")
+        page.get_by_label("Base URL").fill(standin.base_url)
+        page.get_by_label("Name", exact=True).fill("Samba of ours")
+        page.get_by_text("Another host: say anew which variable").wait_for()
+        expect(page.get_by_label("Variable of its key")).to_have_value("")
+        assert viewer.violations() == []
+        page.get_by_role("button", name="Save").click()
+        row.get_by_text("changed here").wait_for()
+        row.get_by_text("name, base_url, api_key_env").wait_for()
+        row.get_by_role("button", name="Test").click()
+        row.get_by_text("answers; 1 models").wait_for()
+        assert all("authorization" not in each.headers for each in standin.exchanges)
+    page.reload()
+    row.get_by_text("Samba of ours").wait_for()
+    row.get_by_role("button", name="Back to config.json").click()
+    page.get_by_role("dialog").get_by_role("button", name="Back to config.json").click()
+    row.get_by_text("changed here").wait_for(state="hidden")
+    row.get_by_text("SAMBANOVA_API_KEY").wait_for()

@@ -145,7 +145,7 @@ def test_change_leaves_what_was_said_before(relay: Relay) -> None:
         (("providers", "change", "acme"), "Nothing to change"),
         (("providers", "change", "demo", "--name", "x"), "is built in"),
         (("providers", "change", "locked", "--base-url", "http://y"), "--base-url is another host"),
-        (("providers", "change", "acme", "--base-url", ""), "base_url: is missing"),
+        (("providers", "change", "acme", "--base-url", ""), "--base-url: is missing"),
         (("providers", "reset", "nobody"), "There is no provider 'nobody'"),
         (("providers", "add", "new"), "--base-url"),
         (("providers", "add", "new", "--base-url", "nowhere"), "--base-url: use a URL"),

@@ -1,8 +1,9 @@
-"""Providers that are switched off, tried out and added over the API; local servers; and what the audit log says of it."""
+"""Providers that are switched off, tried out, added and changed over the API; local servers; and what the audit log says of it."""
 
 import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from tests.api.admin.test_admin_api import client_of
 from tests.e2e.gateway import Gateway, running_gateway
 from tests.e2e.standin import Answer, StandIn, running_standin
+from tests.e2e.test_surfaces import COMPLETION
 from tests.ollama_server import SIZE, Ollama
+from tests.waiting import wait_for
 
 PROVIDERS, OLLAMA = "/admin/api/providers", "/admin/api/ollama"
 SECRET = "planted-Key-0123456789-abcdef"
@@ -25,13 +28,18 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture(scope="module")
 def gateway(standin: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    config = {
+    with running_gateway(tmp_path_factory.mktemp("switches"), config_at(standin), workers=2) as running:
+        yield running
+
+
+def config_at(standin: StandIn) -> dict[str, Any]:
+    """What the gateway's file says."""
+    return {
         "acme": {"base_url": standin.base_url, "supported_models": ["m"], "retries": 0},
         "off": {"enabled": False},
         "away": {"base_url": "http://127.0.0.1:1", "api_format": "ollama"},
+        "moved": {"base_url": standin.base_url, "supported_models": ["m"], "headers": {"authorization": SECRET}},
     }
-    with running_gateway(tmp_path_factory.mktemp("switches"), config, workers=2) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +140,53 @@ def test_no_variable_but_one_for_providers_is_sent_to_them(name: str, admin: htt
 
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "api_key_env")
     assert f"{name} does not end in _API_KEY" in refused.json()["error"]["message"]
+
+
+def test_provider_of_the_file_is_elsewhere_for_all_workers_until_it_is_taken_back(
+    gateway: Gateway, admin: httpx.Client, standin: StandIn
+) -> None:
+    def all_reach(wanted: StandIn) -> bool:
+        """Calls on new connections, which go to either worker."""
+        body = {"model": "moved/m", "messages": [{"role": "user", "content": "Hi"}]}
+        headers = {"authorization": f"Bearer {gateway.token}"}
+        rounds, give_up_at = 0, time.monotonic() + 10
+        while rounds < 5 and time.monotonic() < give_up_at:
+            wanted.forget()
+            for _ in range(8):
+                httpx.post(f"{gateway.base_url}/v1/chat/completions", json=body, headers=headers, trust_env=False)
+            rounds = rounds + 1 if len(wanted.posts) == 8 else 0
+        return rounds == 5
+
+    standin.answer = Answer.json(COMPLETION)
+    assert all_reach(standin)
+    assert standin.posts[0].headers["authorization"] == SECRET
+    shown = admin.get(f"{PROVIDERS}/moved/definition")
+    assert (SECRET in shown.text, shown.json()["headers"]) == (False, {"authorization": "[redacted]"})
+    with running_standin() as other:
+        other.answer = Answer.json(COMPLETION)
+        refused = admin.put(f"{PROVIDERS}/moved", json=shown.json() | {"base_url": other.base_url})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "base_url")
+
+        put = admin.put(f"{PROVIDERS}/moved", json={"base_url": other.base_url, "supported_models": ["m"]})
+
+        assert (put.json()["source"], put.json()["changed_here"]) == ("config", True)
+        assert put.json()["changes"] == ["base_url", "headers"]
+        assert all_reach(other)
+        gateway.write_config(config_at(standin) | {"new": {"base_url": standin.base_url}})
+        gateway.reload()
+        assert wait_for(lambda: admin.get(f"{PROVIDERS}/new").is_success)
+        assert all_reach(other), "also after the file was read anew"
+        assert not any("authorization" in each.headers for each in other.exchanges)
+
+        back = admin.post(f"{PROVIDERS}/moved/reset")
+
+        assert (back.json()["changed_here"], back.json()["base_url"]) == (False, standin.base_url)
+        assert all_reach(standin)
+        assert standin.posts[0].headers["authorization"] == SECRET
+    (entry,) = entries(admin, "provider.reset")
+    assert (entry["before"], entry["after"]) == ({"base_url": other.base_url, "supported_models": ["m"]}, shown.json())
+    assert admin.post(f"{PROVIDERS}/nobody/reset").status_code == 404
+    assert admin.get(f"{PROVIDERS}/demo/definition").status_code == 409
 
 
 def test_local_server_is_looked_at_and_models_come_and_go(admin: httpx.Client) -> None:
