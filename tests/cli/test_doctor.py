@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.auth.issue import issue_token
-from app.store.catalog import put_provider
+from app.store.catalog import put_changed_provider, put_provider
 from app.store.db import Database
 from app.store.smart_models import put_smart_models
 from app.store.tokens import change_token
@@ -163,6 +163,26 @@ async def test_provider_that_was_added_beside_one_of_the_file_is_noted(
     assert [verdict for verdict, _ in found] == ["note", "ok"]
     assert "the configuration has one of that name, which counts" in found[0][1]
     assert (report.code, caplog.records) == (0, [])
+
+
+async def test_providers_that_were_changed_over_the_file_are_told_and_what_cannot_be_used_of_it(
+    tmp_path: Path, database: Database, database_url: str
+) -> None:
+    write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1"}, two={"base_url": "http://127.0.0.1:9/v1"})
+    await put_changed_provider(database, "one", {"base_url": "http://127.0.0.1:10/v1", "api_key_env": "ONE_KEY"})
+    await put_changed_provider(database, "two", {"base_url": "http://127.0.0.1:9/v1", "headers": {"x": "[redacted]"}})
+    await put_changed_provider(database, "gone", {"base_url": "http://127.0.0.1:9/v1"})
+
+    report = await asyncio.to_thread(doctor, tmp_path, "--offline", "--json", DATABASE_URL=database_url)
+
+    found = [one for one in json.loads(report.text) if one["subject"] == "provider two"]
+    assert report.of("config")[1].endswith("; changed while the gateway ran: one, two")
+    assert report.of("provider one") == ("note", "no key: set ONE_KEY")
+    assert [one["verdict"] for one in found] == ["error", "note"]
+    assert "was changed but cannot be used: headers.x: stands for a value that was hidden" in found[0]["words"]
+    assert found[0]["words"].endswith("have config.json count: llm-relay providers reset two")
+    assert report.of("provider gone")[0] == "note"
+    assert report.code == 1
 
 
 def test_names_that_lead_nowhere_or_are_rescued_by_nobody_are_noted(tmp_path: Path) -> None:
