@@ -143,7 +143,7 @@ def _of_providers(parts: Parts, authorise: Authorise, desks: _Desks) -> list[API
         database, registry, registry.said_description, lambda url: read_openrouter(parts.transport, url), refresh
     )
     return [
-        providers_router(authorise, ProviderDesk(database, registry, parts.read_config, refresh), parts.board.healths),
+        providers_router(authorise, ProviderDesk(database, registry, parts.read_config, refresh)),
         syncs_router(authorise, prices, descriptions),
         catalog_router(authorise, desks.models),
         ollama_servers_router(authorise, OllamaDesk(database, registry, refresh)),

@@ -100,7 +100,7 @@ def create_app(
     board = Board()
     routes: list[RelayRoute] = []
     under_way = UnderWay(routes)
-    live = LiveCalls(database, worker_id, under_way, board.healths)
+    live = LiveCalls(database, worker_id, under_way, board.healths, lambda: registry.trials)
     meters = open_meters(
         settings,
         database,

@@ -43,7 +43,7 @@ ALLOWED = {
         "app.store",
         "app.web",
     ],
-    "app.live": ["app.core", "app.pipeline", "app.store"],
+    "app.live": ["app.core", "app.pipeline", "app.providers.trial", "app.store"],
     "app.api": [
         "app.core",
         "app.dialects",

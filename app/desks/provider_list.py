@@ -42,7 +42,7 @@ def list_providers(
 ) -> Iterator[ProviderView]:
     """All of them, in the order in which they are searched; then those that were added or changed and cannot be used."""
     for state in registry.states:
-        view = ProviderView(state, "built in", registry.entries.get(state.key), registry.trial(state.key))
+        view = ProviderView(state, "built in", registry.entries.get(state.key), registry.trials.get(state.key))
         if state.key in file:
             view = _with_changes(replace(view, source="config"), file[state.key], stored.changed.get(state.key))
         elif view.entry is not None:

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from app.core.audit import changing
 from app.core.call import Target
-from app.live.snapshot import LiveCall, Snapshot, TargetHealth, read_snapshot, together, write_snapshot
+from app.live.snapshot import LiveCall, ProviderReach, Snapshot, TargetHealth, read_snapshot, together, write_snapshot
 from app.pipeline.board import Health
+from app.providers.trial import Trial
 from app.store.audit import note
 from app.store.db import Database, DatabaseUnavailable
 from app.store.live import ask_stop, delete_live, note_stopped, read_live, read_wishes, watch, write_live
@@ -58,15 +59,22 @@ class LiveCalls:
 
     Args:
         healths: how the targets have done at this worker.
+        trials: how asking providers last went here, by their keys.
     """
 
     def __init__(
-        self, db: Database, worker_id: str, under_way: UnderWay, healths: Callable[[], Mapping[Target, Health]]
+        self,
+        db: Database,
+        worker_id: str,
+        under_way: UnderWay,
+        healths: Callable[[], Mapping[Target, Health]],
+        trials: Callable[[], Mapping[str, Trial]],
     ) -> None:
         self._db = db
         self._worker_id = worker_id
         self._under_way = under_way
         self._healths = healths
+        self._trials = trials
         self._is_written = False
         self._renewed_at = 0
         self._closed = asyncio.Event()
@@ -171,7 +179,8 @@ class LiveCalls:
     def _own(self) -> Snapshot:
         targets = [_health(target, health) for target, health in self._healths().items()]
         targets.sort(key=lambda each: (each.state == "closed", -each.calls))
-        return Snapshot(len(self._under_way), self._under_way.calls(_MOST_CALLS), targets[:_MOST_TARGETS])
+        reaches = [_reach(key, trial) for key, trial in self._trials().items()]
+        return Snapshot(len(self._under_way), self._under_way.calls(_MOST_CALLS), targets[:_MOST_TARGETS], reaches)
 
 
 def _health(target: Target, health: Health) -> TargetHealth:
@@ -187,6 +196,11 @@ def _health(target: Target, health: Health) -> TargetHealth:
         None if first_byte_s is None else round(first_byte_s * 1000, 1),
         round(health.retry_s, 1),
     )
+
+
+def _reach(provider: str, trial: Trial) -> ProviderReach:
+    models = None if trial.told is None else len(trial.told)
+    return ProviderReach(provider, trial.can_be_used, trial.words, models, trial.at, trial.ms)
 
 
 def _told(call: LiveCall) -> dict[str, object]:

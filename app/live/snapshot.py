@@ -1,4 +1,4 @@
-"""What one worker, or all together, have under way at a moment, and how the targets are doing."""
+"""What one worker, or all together, have under way at a moment, and how targets and providers are doing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -58,17 +58,38 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderReach:
+    """How asking a provider for its models went, at the worker that asked it last.
+
+    Attributes:
+        ok: calls will most likely be answered.
+        words: the same for people.
+        models: how many it lists; None where it did not tell.
+        at: when it was asked, in seconds since 1970.
+        ms: how long it took.
+    """
+
+    provider: str
+    ok: bool
+    words: str
+    models: int | None
+    at: float
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Of a moment. `count` is of all calls; `calls` may be the oldest of them only."""
 
     count: int = 0
     calls: Sequence[LiveCall] = field(default_factory=list)
     targets: Sequence[TargetHealth] = field(default_factory=list)
+    providers: Sequence[ProviderReach] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """There is nothing to tell."""
-        return not (self.count or self.targets)
+        return not (self.count or self.targets or self.providers)
 
 
 def write_snapshot(snapshot: Snapshot) -> dict[str, Any]:
@@ -86,20 +107,23 @@ def read_snapshot(written: Mapping[str, Any]) -> Snapshot:
         written["count"],
         [LiveCall(**call) for call in written["calls"]],
         [TargetHealth(**target) for target in written["targets"]],
+        [ProviderReach(**provider) for provider in written["providers"]],
     )
 
 
 def together(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """Those of several workers as one: the oldest call first, the targets in trouble before the others."""
+    """Those of several workers as one: the oldest call first, the targets in trouble before the others, the last word on a provider."""
     all_of_them = list(snapshots)
     targets: dict[tuple[str, str, int], TargetHealth] = {}
     for each in (target for snapshot in all_of_them for target in snapshot.targets):
         where = each.provider, each.model, each.key
         targets[where] = _both(targets[where], each) if where in targets else each
+    reaches = sorted((each for snapshot in all_of_them for each in snapshot.providers), key=lambda each: each.at)
     return Snapshot(
         sum(snapshot.count for snapshot in all_of_them),
         sorted((call for snapshot in all_of_them for call in snapshot.calls), key=lambda call: call.started_ms),
         sorted(targets.values(), key=lambda each: (_WORST_FIRST.index(each.state), -each.calls, each.provider)),
+        list({each.provider: each for each in reaches}.values()),
     )
 
 

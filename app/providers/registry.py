@@ -206,9 +206,10 @@ class Registry:
         """What somebody says that a model is good for; what merely comes with the prices is not meant."""
         return self._now.overrides.known(*target.name).description
 
-    def trial(self, key: str) -> Trial | None:
-        """How asking that provider last went here; None where it was not asked since it is as it is."""
-        return self._trials.get(key)
+    @property
+    def trials(self) -> Mapping[str, Trial]:
+        """How asking each provider last went here, by their keys; one that was not asked since it is as it is has none."""
+        return self._trials
 
     async def try_out(self, key: str) -> Trial:
         """Ask a provider that is ready now with each of its keys, and take the models that it tells.

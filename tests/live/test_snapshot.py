@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from app.live.snapshot import LiveCall, Snapshot, TargetHealth, read_snapshot, together, write_snapshot
+from app.live.snapshot import LiveCall, ProviderReach, Snapshot, TargetHealth, read_snapshot, together, write_snapshot
 
 CALL = LiveCall("a", "ann", "AAAAAAAA", "gpt", "openai", "gpt-5", "chat", True, 20, True, 3, 4, True)
 HEALTH = TargetHealth("openai", "gpt-5", 1, "closed", 10, 0, 1, 100.0, 0.0)
+REACH = ProviderReach("openai", True, "answers; 2 models", 2, 100.5, 30)
 
 
 def test_snapshot_is_read_as_it_was_written() -> None:
-    snapshot = Snapshot(7, [CALL], [HEALTH])
+    snapshot = Snapshot(7, [CALL], [HEALTH], [REACH])
 
     assert read_snapshot(write_snapshot(snapshot)) == snapshot
     with pytest.raises(TypeError):
@@ -29,6 +30,15 @@ def test_several_workers_are_told_as_one() -> None:
     both, alone = snapshot.targets
     assert both == TargetHealth("openai", "gpt-5", 1, "open", 50, 10, 2, 40.0, 9.5)
     assert alone == other
+
+
+def test_worker_that_asked_a_provider_last_has_the_last_word_on_it() -> None:
+    later = replace(REACH, ok=False, words="cannot be reached", models=None, at=101.0)
+    other = replace(REACH, provider="xai", at=1.0)
+
+    snapshot = together([Snapshot(providers=[later]), Snapshot(providers=[REACH, other])])
+
+    assert {each.provider: each for each in snapshot.providers} == {"openai": later, "xai": other}
 
 
 def test_first_byte_that_nobody_knows_is_none() -> None:

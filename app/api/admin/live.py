@@ -15,7 +15,7 @@ from app.api.admin.refused import NotFound
 from app.core.errors import RelayError
 from app.core.reply import EVENT_STREAM_TYPE
 from app.live.calls import LiveCalls, NoSuchCall
-from app.live.snapshot import LiveCall, Snapshot
+from app.live.snapshot import LiveCall, ProviderReach, Snapshot
 
 _STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _LOOKS_A_CHECK = 5
@@ -57,6 +57,17 @@ class TargetHealthShown(BaseModel):
     retry_s: float
 
 
+class ProviderReachShown(BaseModel):
+    """How asking a provider for its models went, at the worker that asked it last."""
+
+    provider: str
+    ok: bool
+    words: str
+    models: int | None = Field(description="How many it lists; null where it did not tell.")
+    at: ShownMoment = Field(description="When it was asked.")
+    ms: int = Field(description="How long it took.")
+
+
 class LiveShown(BaseModel):
     """What is under way now at all workers. `count` is of all calls; of very many, only the oldest are listed."""
 
@@ -64,6 +75,7 @@ class LiveShown(BaseModel):
     count: int
     calls: list[LiveCallShown]
     targets: list[TargetHealthShown]
+    providers: list[ProviderReachShown]
 
 
 class StopAsked(BaseModel):
@@ -125,9 +137,15 @@ def _shown(snapshot: Snapshot) -> LiveShown:
         count=snapshot.count,
         calls=[_call(call) for call in snapshot.calls],
         targets=[TargetHealthShown.model_validate(each, from_attributes=True) for each in snapshot.targets],
+        providers=[_reach(each) for each in snapshot.providers],
     )
 
 
 def _call(call: LiveCall) -> LiveCallShown:
     fields = {name: getattr(call, name) for name in LiveCallShown.model_fields if name != "started"}
     return LiveCallShown(started=moment_of(call.started_ms), **fields)
+
+
+def _reach(reach: ProviderReach) -> ProviderReachShown:
+    fields = {name: getattr(reach, name) for name in ProviderReachShown.model_fields if name != "at"}
+    return ProviderReachShown(at=datetime.fromtimestamp(reach.at, UTC), **fields)

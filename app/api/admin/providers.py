@@ -1,7 +1,5 @@
 """Providers over HTTP: which there are, what keeps one from being used, and how they are added and changed while the gateway runs."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -12,7 +10,6 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
 from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
-from app.core.call import Target
 from app.core.moments import write_moment
 from app.desks.providers import (
     SWITCHED_OFF,
@@ -23,10 +20,7 @@ from app.desks.providers import (
     ProviderExists,
     ProviderView,
 )
-from app.pipeline.board import Health
 from app.providers.trial import Trial
-
-Healths = Callable[[], Mapping[Target, Health]]
 
 _FIXED: dict[int | str, dict[str, Any]] = {409: {"description": "It is in the configuration file, or built in."}}
 Definition = Annotated[
@@ -54,19 +48,6 @@ class TrialShown(BaseModel):
     models: int | None = Field(description="How many it lists; null where it did not tell.")
     at: str | None = Field(description="When it was asked; null where it was not.")
     ms: int = Field(description="How long it took.")
-
-
-class BreakerShown(BaseModel):
-    """How calls of one model have been going in the worker that answers."""
-
-    model: str
-    key_number: int = Field(description="Of the provider's keys, counted from 1.")
-    state: str = Field(description="closed, open (left alone for a while) or half-open (one call tries it).")
-    calls: int
-    failures: int
-    under_way: int
-    first_byte_s: float | None
-    retry_s: float = Field(description="How long it is still left alone.")
 
 
 class NewProvider(BaseModel):
@@ -97,7 +78,6 @@ class ProviderShown(BaseModel):
     models: int | None = Field(description="How many are known; null while it has not told.")
     switched_off: bool = Field(description="An administrator switched it off.")
     trial: TrialShown | None = Field(description="How asking it last went in the worker that answers; null: not yet.")
-    breakers: list[BreakerShown] = Field(description="Of its models that were called since the start.")
 
 
 class ProviderList(BaseModel):
@@ -106,14 +86,13 @@ class ProviderList(BaseModel):
     providers: list[ProviderShown]
 
 
-def providers_router(authorise: Authorise, desk: ProviderDesk, healths: Healths) -> APIRouter:
+def providers_router(authorise: Authorise, desk: ProviderDesk) -> APIRouter:
     """All below `/admin/api/providers`, for those whom `authorise` lets in."""
     router = APIRouter(prefix="/admin/api/providers", tags=["providers"], dependencies=[Depends(authorise)])
 
     @router.get("", summary="All providers, and whether they can be used")
     async def list_all() -> ProviderList:
-        breakers = _by_provider(healths())
-        return ProviderList(providers=[_shown(view, breakers) for view in await desk.list_all()])
+        return ProviderList(providers=[_shown(view) for view in await desk.list_all()])
 
     @router.post("", status_code=201, summary="Add a provider", responses=_FIXED)
     async def add(new: NewProvider) -> ProviderShown:
@@ -178,27 +157,9 @@ def providers_router(authorise: Authorise, desk: ProviderDesk, healths: Healths)
             return await _show(key)
 
     async def _show(key: str) -> ProviderShown:
-        return _shown(await desk.show(key), _by_provider(healths()))
+        return _shown(await desk.show(key))
 
     return router
-
-
-def _by_provider(healths: Mapping[Target, Health]) -> Mapping[str, list[BreakerShown]]:
-    breakers: defaultdict[str, list[BreakerShown]] = defaultdict(list)
-    for target, health in healths.items():
-        breakers[target.provider].append(
-            BreakerShown(
-                model=target.model,
-                key_number=target.secret + 1,
-                state=health.state,
-                calls=health.calls,
-                failures=health.failures,
-                under_way=health.under_way,
-                first_byte_s=health.first_byte_s,
-                retry_s=health.retry_s,
-            )
-        )
-    return breakers
 
 
 def _trial(trial: Trial) -> TrialShown:
@@ -211,7 +172,7 @@ def _trial(trial: Trial) -> TrialShown:
     )
 
 
-def _shown(view: ProviderView, breakers: Mapping[str, list[BreakerShown]]) -> ProviderShown:
+def _shown(view: ProviderView) -> ProviderShown:
     state, entry = view.state, view.entry
     return ProviderShown(
         key=state.key,
@@ -228,5 +189,4 @@ def _shown(view: ProviderView, breakers: Mapping[str, list[BreakerShown]]) -> Pr
         models=None if state.models is None else len(state.offered),
         switched_off=state.state == SWITCHED_OFF,
         trial=None if view.trial is None else _trial(view.trial),
-        breakers=breakers.get(state.key, []),
     )

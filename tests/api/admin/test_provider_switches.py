@@ -99,7 +99,14 @@ def test_what_cannot_be_switched_is_told(admin: httpx.Client, path: str, status:
 def test_trial_asks_the_provider(admin: httpx.Client) -> None:
     works, fails = (admin.post(f"{PROVIDERS}/{key}/test").json() for key in ("acme", "away"))
 
+    def told() -> bool:
+        """Whoever answers has it of the worker that asked."""
+        reaches = {each["provider"]: each for each in admin.get("/admin/api/live").json()["providers"]}
+        wanted = {key: works[key] for key in ("ok", "words", "models", "at", "ms")}
+        return reaches.get("acme") == {"provider": "acme", **wanted}
+
     assert (works["ok"], works["words"], works["models"]) == (True, "answers; 1 models", 1)
+    wait_for(told)
     assert fails["ok"] is False
     assert "cannot be reached" in fails["words"]
 

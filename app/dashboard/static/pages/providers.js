@@ -1,7 +1,9 @@
 import "../relay.js";
 import { api, component, confirm, part, telling, toast } from "../relay.js";
-import { count, counted, duration, since } from "../format.js";
+import { count } from "../format.js";
+import { follow } from "../feed.js";
 import { providerForm } from "./providers/form.js";
+import { doing, shown } from "./providers/shown.js";
 
 component("providers", () => ({
   loading: true,
@@ -9,6 +11,8 @@ component("providers", () => ({
   providers: [],
   words: "",
   form: null,
+  told: null,
+  leave: null,
 
   get found() {
     const words = this.words.trim().toLowerCase();
@@ -23,13 +27,22 @@ component("providers", () => ({
 
   async init() {
     this.form = providerForm(() => this.load());
+    this.leave = follow((told) => this.hear(told));
     await this.load();
+  },
+
+  destroy() { this.leave(); },
+
+  /** What all workers tell of targets and providers. */
+  hear(told) {
+    this.told = told;
+    for (const each of this.providers) Object.assign(each, doing(each, told));
   },
 
   async load() {
     this.loading = true;
     const list = await telling(() => api("providers"));
-    if (list) this.providers = list.providers.map(shown);
+    if (list) this.providers = list.providers.map((each) => shown(each, this.told));
     this.loading = false;
   },
 
@@ -39,7 +52,7 @@ component("providers", () => ({
     provider.testing = false;
     if (!trial) return;
     const fresh = await telling(() => api(`providers/${part(provider.key)}`));
-    Object.assign(provider, shown({ ...(fresh ?? provider), trial }));
+    Object.assign(provider, shown({ ...(fresh ?? provider), trial }, this.told));
   },
 
   async testAll() {
@@ -52,7 +65,7 @@ component("providers", () => ({
     const done = provider.switched_off ? "enable" : "disable";
     const changed = await telling(() => api(`providers/${part(provider.key)}/${done}`, { method: "POST" }));
     if (!changed) return;
-    Object.assign(provider, shown(changed));
+    Object.assign(provider, shown(changed, this.told));
     toast(changed.switched_off ? `${provider.key} is used no more, by any worker.` : `${provider.key} is used again.`);
   },
 
@@ -79,51 +92,3 @@ component("providers", () => ({
     });
   },
 }));
-
-/** A provider with what the page says of it. */
-function shown(provider) {
-  const [word, ...more] = provider.state.split(": ");
-  const broken = provider.breakers.filter((each) => each.state !== "closed");
-  return {
-    ...provider,
-    testing: false,
-    stateWord: word,
-    stateMore: more.join(": "),
-    stateKind: { ready: "good", "no key": "warning", "cannot be used": "critical" }[word] ?? "",
-    isOff: provider.switched_off || provider.state === "disabled",
-    isAdded: provider.source === "added",
-    canEdit: provider.source !== "built in",
-    changesText: provider.changes.join(", "),
-    canTurn: provider.source !== "built in" && (provider.switched_off || provider.state !== "disabled"),
-    turnWord: provider.switched_off ? "Enable" : "Disable",
-    sourceWord: { config: "config.json", added: "added here", "built in": "built in" }[provider.source],
-    formats: provider.api_format.join(", "),
-    keys: provider.api_key_env.length ? provider.api_key_env.join(" or ") : "",
-    modelCount: provider.models === null ? "not known yet" : counted(provider.models, "model"),
-    modelsLink: `/admin/models?provider=${part(provider.key)}`,
-    reached: reachedOf(provider.trial),
-    calledText: provider.breakers.length ? `${counted(provider.breakers.length, "model")} called` : "",
-    calledKind: broken.length ? "critical" : "good",
-    calledWord: broken.length ? `${broken.length} left alone` : "all well",
-    called: provider.breakers.map(breakerOf),
-  };
-}
-
-function reachedOf(trial) {
-  if (!trial) return { kind: "", word: "not asked yet", more: "" };
-  const when = trial.at ? `${since(trial.at)}, ${duration(trial.ms)}` : "";
-  return { kind: trial.ok ? "good" : "critical", word: trial.ok ? "answers" : "does not answer as it should", more: trial.words, when };
-}
-
-function breakerOf(health) {
-  const left = health.state === "open" ? `, tried again in ${Math.ceil(health.retry_s)} s` : "";
-  const byte = health.first_byte_s === null ? "" : `, first byte after ${duration(health.first_byte_s * 1000)}`;
-  const key = health.key_number > 1 ? ` (key ${health.key_number})` : "";
-  return {
-    id: `${health.model} ${health.key_number}`,
-    model: `${health.model}${key}`,
-    kind: health.state === "closed" ? "good" : health.state === "open" ? "critical" : "warning",
-    state: { closed: "well", open: "left alone", "half-open": "being tried" }[health.state],
-    text: `${counted(health.calls, "call")}, ${counted(health.failures, "failure")}${byte}${left}`,
-  };
-}

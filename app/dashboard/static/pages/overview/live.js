@@ -1,5 +1,6 @@
 // What happens now: the calls under way at all workers, told by the gateway as it changes, and how the targets are doing.
 
+import { follow } from "../../feed.js";
 import { compact, count, duration, percent } from "../../format.js";
 import { api, component, confirm, part, telling, toast } from "../../relay.js";
 
@@ -17,38 +18,24 @@ component("live", () => ({
   now: Date.now(),
   ahead: 0,
   state: { kind: "", text: "…" },
-  source: null,
   clock: null,
+  leave: null,
 
   get isIdle() { return !this.waiting && this.calls.length === 0; },
 
   init() {
-    this.look = () => (document.hidden ? this.close() : this.open());
-    document.addEventListener("visibilitychange", this.look);
-    this.open();
+    this.clock = setInterval(() => { this.now = Date.now(); }, 1000);
+    this.leave = follow((told) => this.show(told), (isOver) => this.lose(isOver));
   },
 
   destroy() {
-    document.removeEventListener("visibilitychange", this.look);
-    this.close();
-  },
-
-  open() {
-    if (this.source) return;
-    this.clock = setInterval(() => { this.now = Date.now(); }, 1000);
-    this.source = new EventSource("/admin/api/live/stream");
-    this.source.onmessage = (event) => this.show(JSON.parse(event.data));
-    this.source.onerror = () => {
-      this.waiting = false;
-      const isOver = this.source.readyState === EventSource.CLOSED;
-      this.state = isOver ? { kind: "critical", text: "ended: load this page again" } : { kind: "warning", text: "connecting again" };
-    };
-  },
-
-  close() {
     clearInterval(this.clock);
-    this.source?.close();
-    this.source = null;
+    this.leave();
+  },
+
+  lose(isOver) {
+    this.waiting = false;
+    this.state = isOver ? { kind: "critical", text: "ended: load this page again" } : { kind: "warning", text: "connecting again" };
   },
 
   show(told) {
