@@ -49,11 +49,12 @@ def list_providers(
             view = replace(view, source="added")
         is_off = state.key in stored.switched_off
         yield replace(view, state=replace(state, state=SWITCHED_OFF)) if is_off else view
+    there = {state.key for state in registry.states}
     for key, definition in stored.providers.items():
-        if key not in registry.entries and (fault := _fault_of(key, definition)) is not None:
+        if key not in there and (fault := _fault_of(key, definition)) is not None:
             yield ProviderView(_unusable(ProviderState(key, key, "", None), fault), "added", None)
     for key in stored.changed:
-        if key not in registry.entries:
+        if key not in there and key not in stored.providers:
             yield ProviderView(_unusable(ProviderState(key, key, "", None), _GONE), "config", None, changes=())
 
 
