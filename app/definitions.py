@@ -55,9 +55,6 @@ def changed_entry(key: str, definition: Mapping[str, Any], entry: ProviderConfig
 
 def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The definition with all values of headers hidden, and whatever else is secret by its name or its looks."""
-    headers = definition.get("headers")
-    if isinstance(headers, Mapping):
-        definition = {**definition, "headers": dict.fromkeys(headers, HIDDEN)}
     cleaned = hide_secrets({name: value for name, value in definition.items() if name != "api_key_env"})
     if not isinstance(cleaned, dict):
         raise TypeError("an object stays one")

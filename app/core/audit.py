@@ -48,7 +48,7 @@ class Change:
         action: such as `token.modify`.
         subject: what is changed: its id or name.
         before, after: its fields; None where it is not there. They are cleaned of secrets when they are written.
-        written: it stands in the log, in the transaction of the change itself.
+        taken: a transaction has made it and written it into the log, or has found that it changes nothing.
     """
 
     action: str
@@ -56,7 +56,19 @@ class Change:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     actor: Actor = field(default_factory=lambda: ACTOR.get())
-    written: bool = False
+    taken: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """All is afterwards as it was before. What tells of no fields is an act, and no such thing."""
+        if self.before is None and self.after is None:
+            return False
+        return bool(_plain(dict(self.before or {})) == _plain(dict(self.after or {})))
+
+    def told(self) -> tuple[Json, Json]:
+        """Both sides as JSON, cleaned; what is hidden or cut in both and is another all the same says so in the second."""
+        before, after = clean(self.before), clean(self.after)
+        return before, _marked(before, after, _plain(dict(self.before or {})), _plain(dict(self.after or {})))
 
 
 _PENDING: ContextVar[Change | None] = ContextVar("pending_change", default=None)
@@ -68,8 +80,9 @@ def changing(
 ) -> Iterator[Change]:
     """The first transaction in this block that writes to the database also writes this change into the audit log.
 
-    So neither is there without the other. A block that raises before its transaction is over leaves no entry. What does not
-    change the database is told by `app.store.audit.note` instead.
+    So neither is there without the other. A block that raises before its transaction is over leaves no entry. Where `after`
+    is what `before` was, that transaction is rolled back, so that there is neither. What does not happen in the database is
+    told by `app.store.audit.acting` instead.
     """
     change = Change(action, subject, before, after)
     token = _PENDING.set(change)
@@ -82,26 +95,24 @@ def changing(
 def pending_change() -> Change | None:
     """The change that a transaction of now is to write down; None where there is none, or it is written already."""
     change = _PENDING.get()
-    return None if change is None or change.written else change
+    return None if change is None or change.taken else change
 
 
 def clean(fields: Mapping[str, Any] | None) -> Json:
     """Fields as JSON, without what is secret by its name or its looks; long texts are cut."""
-    return None if fields is None else redact_json(_plain(dict(fields), longest=_LONGEST))
+    return None if fields is None else redact_json(_hidden(_plain(dict(fields), _LONGEST)))
 
 
 def hide_secrets(fields: Mapping[str, Any]) -> Json:
     """The same with long texts as they are."""
-    return redact_json(_plain(dict(fields)))
+    return redact_json(_hidden(_plain(dict(fields))))
 
 
-def _plain(value: Any, name: str = "", *, longest: int | None = None) -> Any:
-    if value not in (None, "", (), []) and _SECRET.search(name) and not _NO_SECRET.search(name):
-        return MARK
+def _plain(value: Any, longest: int | None = None) -> Json:
     if isinstance(value, Mapping):
-        return {str(key): _plain(each, str(key), longest=longest) for key, each in value.items()}
+        return {str(key): _plain(each, longest) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(each, longest=longest) for each in value]
+        return [_plain(each, longest) for each in value]
     if isinstance(value, Decimal):
         return write_usd(value)
     if isinstance(value, datetime):
@@ -112,3 +123,28 @@ def _plain(value: Any, name: str = "", *, longest: int | None = None) -> Any:
         return value
     text = str(value)
     return text if longest is None or len(text) <= longest else f"{text[:longest]}…"
+
+
+def _hidden(value: Json, name: str = "") -> Json:
+    if value not in (None, "", []) and _SECRET.search(name) and not _NO_SECRET.search(name):
+        return MARK
+    if isinstance(value, dict):
+        if name == "headers":  # which of them hold a secret, nobody can tell
+            return dict.fromkeys(value, MARK)
+        return {key: _hidden(each, key) for key, each in value.items()}
+    return [_hidden(each) for each in value] if isinstance(value, list) else value
+
+
+def _marked(before: Json, after: Json, plain_before: Json, plain_after: Json) -> Json:
+    """`after`; what looks there as it did `before`, and is another, is marked so."""
+    if plain_before == plain_after:
+        return after
+    match (before, after, plain_before, plain_after):
+        case dict(), dict(), dict(), dict():
+            return {
+                key: _marked(before.get(key), each, plain_before.get(key), plain_after.get(key))
+                for key, each in after.items()
+            }
+        case list(), list(), list(), list() if len(before) == len(after):
+            return [_marked(*each) for each in zip(before, after, plain_before, plain_after, strict=True)]
+    return f"{after} (changed)" if before == after and after is not None else after

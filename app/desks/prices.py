@@ -48,9 +48,9 @@ class PriceDesk:
         written = write_rates(read_rates(rates))
         before = await self._find(provider, model, ADMIN)
         with changing("price.set", f"{provider}/{model}", before=before.rates if before else None, after=written):
-            price = await set_price(self._db, provider, model, written)
+            await set_price(self._db, provider, model, written)
         await self._refresh()
-        return price
+        return await self.show(provider, model)
 
     async def delete(self, provider: str, model: str, source: str = ADMIN) -> None:
         """Remove the price of a model by one source.

@@ -116,7 +116,7 @@ class ProviderDesk:
         definition = restored(definition, before or {})
         entry = check_definition(key, definition)
         action = "provider.add" if before is None else "provider.modify"
-        with changing(action, key, before=before and shown(before), after=shown(definition)):
+        with changing(action, key, before=before, after=definition):
             await put_provider(self._db, key, definition)
         await self._refresh()
         return entry
@@ -149,7 +149,7 @@ class ProviderDesk:
             if key in self._read_file().providers or key in BUILT_IN_KEYS:
                 raise FixedProvider(f"{key!r} was not added: a provider of the configuration file is removed there.")
             raise _none_of(key)
-        with changing("provider.delete", key, before=shown(before)):
+        with changing("provider.delete", key, before=before):
             await delete_provider(self._db, key, and_switch=key not in self._read_file().providers)
         await self._refresh()
 

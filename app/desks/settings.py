@@ -207,7 +207,7 @@ class SettingsDesk:
         checked = setting.check(value)
         if name == "default_model" and checked is not None and (why := await self._check_model(checked)) is not None:
             raise InvalidSetting(why)
-        with changing("setting.change", name, before={"value": before.value}, after={"value": checked}):
+        with changing("setting.change", name, before=_noted(before), after={"value": checked, "set_here": True}):
             await change_settings(self._db, {name: checked})
         await self._refresh()
         return await self.show(name)
@@ -220,7 +220,8 @@ class SettingsDesk:
         """
         before = await self.show(name)
         if before.changed is not None:
-            with changing("setting.change", name, before={"value": before.value}, after={"value": before.environment}):
+            after = {"value": before.environment, "set_here": False}
+            with changing("setting.change", name, before=_noted(before), after=after):
                 await change_settings(self._db, {}, [name])
             await self._refresh()
         return await self.show(name)
@@ -231,3 +232,8 @@ class SettingsDesk:
             return SettingView(setting, environment, environment, None)
         now = settings_with(self._environment, {setting.name: stored.value})
         return SettingView(setting, getattr(now, setting.name), environment, from_ms(stored.changed_at))
+
+
+def _noted(view: SettingView) -> dict[str, Json]:
+    """For the audit log. One that is set here stays as it is whatever the environment says."""
+    return {"value": view.value, "set_here": view.changed is not None}

@@ -169,7 +169,7 @@ class OperatorDesk:
         monitor = await self.show(handle)
         group = await find_event_group(self._database, event_group_id)
         if group is not None and group.monitor_id == monitor.id and group.fetched_at is None:
-            with changing("monitor.fetch", monitor.handle, before={"state": group.state}, after={"state": "waiting"}):
+            with changing("monitor.fetch", monitor.handle, after={"event_group": group.id, "was": group.state}):
                 if await ask_again(self._database, monitor.id, group.id, self._clock()):
                     self._on_asked()
                     return

@@ -101,7 +101,9 @@ class CacheDesk:
         if not _PAIR.fullmatch(pair):
             raise NoSuchPair(f"{pair[:80]!r} is not what x-relay-cache-id tells: two ids with a dot between them.")
         one, _, other = pair.partition(".")
-        with changing("cache.wrong", f"cache {stored.model.name}", after={"pair": pair}):
+        told = {"pair": pair}
+        before = told if self._feedback.is_apart(stored.id, one, other) else None
+        with changing("cache.wrong", f"cache {stored.model.name}", before=before, after=told):
             await self._feedback.keep_apart(stored.id, one, other)
 
     async def _find(self, key: str) -> tuple[Stored, Cache, str]:

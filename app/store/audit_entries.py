@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.audit import Change, clean
+from app.core.audit import Change
 from app.core.jsonio import Json
 from app.store.statements import Statements
 from app.store.times import now_ms
@@ -53,6 +53,7 @@ def append(statements: Statements, change: Change) -> None:
     """Write `change` into the log, within the transaction of `statements`."""
     number = int(statements.rows(_NEXT, {})[0][0])
     last = statements.rows(_LAST, {"number": number - 1})
+    before, after = change.told()
     fields: dict[str, Any] = {
         "number": number,
         "at": now_ms(),
@@ -60,13 +61,12 @@ def append(statements: Statements, change: Change) -> None:
         "address": change.actor.address[:64],
         "action": change.action,
         "subject": change.subject.replace("\0", "?"),
-        "before": clean(change.before),
-        "after": clean(change.after),
+        "before": before,
+        "after": after,
     }
     previous = str(last[0][0]) if last else FIRST_HASH
     stored = fields | {side: _as_text(fields[side]) for side in ("before", "after")}
     statements.rows(_INSERT, stored | {"previous_hash": previous, "hash": _hash(previous, fields)})
-    change.written = True
 
 
 def _hash(previous: str, fields: Mapping[str, Any]) -> str:

@@ -76,7 +76,7 @@ class Database:
     """An engine and its transactions. Whoever opens it calls `aclose`.
 
     `begin` and `read` are for what is seldom; `transact` is for what calls wait for, or what happens all the time. Where an
-    administrator is `changing` something, the transaction writes that down too.
+    administrator is `changing` something, the transaction writes that down too, or is rolled back where it changes nothing.
 
     Attributes:
         where: its URL as it may be shown: without user, password and options.
@@ -107,8 +107,10 @@ class Database:
             async with self._turn, _translated(), self._limit(patient), self._writing_engine.begin() as connection:
                 yield connection
                 if (change := pending_change()) is not None:
-                    await connection.run_sync(lambda sync: append(ServerStatements(sync), change))
+                    await connection.run_sync(lambda sync: _take(change, ServerStatements(sync)))
                 committing = True
+        except _NothingChanges:
+            pass
         except DatabaseUnavailable as exc:
             exc.in_doubt = committing
             raise
@@ -130,7 +132,10 @@ class Database:
             if writes and (change := pending_change()) is not None:
                 work = _noting(change, work)
             async with self._turn if writes else nullcontext(), _translated():
-                return await self._file.transact(work, "BEGIN IMMEDIATE" if writes else "BEGIN", synced=synced)
+                try:
+                    return await self._file.transact(work, "BEGIN IMMEDIATE" if writes else "BEGIN", synced=synced)
+                except _NothingChanges as exc:
+                    return exc.result  # type: ignore[no-any-return] # of `work`
         async with self.begin() if writes else self.read() as connection:
             return await connection.run_sync(lambda sync: work(ServerStatements(sync)))
 
@@ -191,13 +196,33 @@ def open_database(url: str) -> Database:
         ) from exc
 
 
+class _NothingChanges(Exception):
+    """Rolls back a transaction in which all would be as it was."""
+
+    def __init__(self, result: Any = None) -> None:
+        self.result = result
+
+
 def _noting(change: Change, work: Callable[[Statements], T]) -> Callable[[Statements], T]:
     def noted(statements: Statements) -> T:
         result = work(statements)
-        append(statements, change)
+        _take(change, statements, result)
         return result
 
     return noted
+
+
+def _take(change: Change, statements: Statements, result: object = None) -> None:
+    """Write `change` into the log.
+
+    Raises:
+        _NothingChanges: it is none. What somebody else has written since it was looked at stays, as if it had come after it.
+    """
+    if not change.is_none:
+        append(statements, change)
+    change.taken = True
+    if change.is_none:
+        raise _NothingChanges(result)
 
 
 def _open_sqlite(name: str) -> Database:

@@ -61,14 +61,15 @@ async def test_each_shows_the_environments_value_too_and_changes_are_in_the_audi
 
     shown = await worker.desk.set("retention_days", 7)
     assert (shown.value, shown.environment, shown.changed is not None) == (7, 30, True)
+    assert await worker.desk.set("retention_days", 7) == shown, "that changes nothing"
     shown = await worker.desk.reset("retention_days")
     assert (shown.value, shown.environment, shown.changed) == (30, 30, None)
     await worker.desk.reset("retention_days")
 
     entries = [(each.action, each.subject, each.before, each.after) for each in await read_entries(database)]
     assert entries == [
-        ("setting.change", "retention_days", {"value": 7}, {"value": 30}),
-        ("setting.change", "retention_days", {"value": 30}, {"value": 7}),
+        ("setting.change", "retention_days", {"value": 7, "set_here": True}, {"value": 30, "set_here": False}),
+        ("setting.change", "retention_days", {"value": 30, "set_here": False}, {"value": 7, "set_here": True}),
     ]
 
 

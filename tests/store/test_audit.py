@@ -8,7 +8,12 @@ from sqlalchemy import text
 from app.core.audit import ACTOR, Actor, changing
 from app.store.audit import note, read_entries, verify_entries
 from app.store.db import Database
-from app.store.revisions import bump_revision
+from app.store.revisions import bump_revision, revision_of
+
+
+async def bump_in(database: Database, subject: str) -> None:
+    async with database.begin() as connection:
+        await bump_revision(connection, subject)
 
 
 async def _change(database: Database, subject: str = "t1") -> None:
@@ -48,6 +53,42 @@ async def test_only_the_first_transaction_of_a_change_writes_it(database: Databa
         await database.transact(lambda statements: statements.rows("DELETE FROM tokens", {}))
 
     assert len(await read_entries(database)) == 1
+
+
+@pytest.mark.parametrize("in_one_visit", [True, False])
+async def test_change_that_changes_nothing_is_neither_written_nor_told(database: Database, in_one_visit: bool) -> None:
+    insert = "INSERT INTO revisions (subject, number) VALUES ('tried', 1)"
+    fields = {"rates": {"input": "1"}, "models": ("a", "b"), "secret": "hunter2"}
+
+    with changing("price.set", "acme/m", before=fields, after=fields | {"models": ["a", "b"]}) as change:
+        if in_one_visit:
+            await database.transact(lambda statements: statements.rows(insert, {}))
+        else:
+            async with database.begin() as connection:
+                await connection.execute(text(insert))
+        await bump_in(database, "after it")
+
+    assert change.taken
+    assert await read_entries(database) == []
+    assert await revision_of(database, "tried") == 0
+    assert await revision_of(database, "after it") == 1, "only the transaction of the change itself"
+
+
+async def test_secret_that_changes_is_told_without_being_shown(database: Database) -> None:
+    before = {"password": "hunter2", "headers": {"X-Team": "blue", "X-Other": "1"}, "keys": ["a"], "note": "x" * 5000}
+
+    with changing(
+        "provider.modify", "own", before=before, after={**before, "headers": {"X-Team": "red", "X-Other": "1"}}
+    ):
+        await bump_in(database, "catalog")
+    with changing("provider.modify", "own", before=before, after=before | {"password": "hunter3", "note": "x" * 5001}):
+        await bump_in(database, "catalog")
+
+    second, first = await read_entries(database)
+    assert first.after["headers"] == {"X-Team": "[redacted] (changed)", "X-Other": "[redacted]"}
+    assert first.before["headers"] == {"X-Team": "[redacted]", "X-Other": "[redacted]"}
+    assert (second.after["password"], second.after["note"][-11:]) == ("[redacted] (changed)", "… (changed)")
+    assert await verify_entries(database) == (2, None)
 
 
 async def test_changes_at_the_same_time_have_numbers_without_gaps(database: Database) -> None:

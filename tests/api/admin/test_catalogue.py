@@ -336,3 +336,44 @@ def test_lists_of_models_have_what_comes_with_the_prices(admin: httpx.Client) ->
         time.sleep(0.05)
 
     assert entry["description"] == admin.get(f"{MODELS}/openai/gpt-4o").json()["description"]
+
+
+def test_what_is_said_once_more_is_no_change_in_the_audit_log(admin: httpx.Client) -> None:
+    token = admin.post("/admin/api/tokens", json={"username": "twice"}).json()["token"]["id"]
+    own = {"base_url": "http://127.0.0.1:1/v1", "supported_models": ["mine"], "headers": {"x-org": SECRET}}
+    said: list[tuple[str, str, dict[str, Any]]] = [
+        ("PUT", "providers/twice", own),
+        ("PATCH", "models/twice/mine", {"context_length": 5, "capabilities": ["vision"]}),
+        ("PUT", "models/prices/twice/mine", {"input": "1", "output": 2.5}),
+        ("PUT", "settings/retention_days", {"value": 7}),
+        ("PATCH", f"tokens/{token}", {"tags": ["team:a"], "budget_per_day": "2.5"}),
+        ("PUT", "users/twice", {"max_concurrent": 3}),
+        ("POST", "aliases", {"name": "twice", "target": "twice/mine"}),
+        ("PATCH", "aliases/twice", {"target": "demo"}),
+    ]
+
+    def say(method: str, path: str, body: dict[str, Any]) -> Any:
+        response = admin.request(method, f"/admin/api/{path}", json=body)
+        assert response.status_code in (200, 201), response.text
+        return {key: each for key, each in response.json().items() if key != "used_today"}
+
+    def count() -> int:
+        return int(admin.get("/admin/api/audit").json()["entries"][0]["number"])
+
+    first = [say(*each) for each in said]
+    told = count()
+    again = [say(*each) for each in said if each[0] != "POST"]
+    assert count() == told
+    assert again == [answer for answer, each in zip(first, said, strict=True) if each[0] != "POST"]
+
+    say("PUT", "providers/twice", own | {"headers": {"x-org": f"{SECRET}-2"}})
+    (entry,) = admin.get("/admin/api/audit", params={"action": "provider.modify"}).json()["entries"]
+    assert (entry["number"], entry["after"]["headers"]) == (told + 1, {"x-org": "[redacted] (changed)"})
+    for path in (
+        "aliases/twice",
+        "models/prices/twice/mine",
+        "models/twice/mine",
+        "providers/twice",
+        f"tokens/{token}",
+    ):
+        assert admin.delete(f"/admin/api/{path}").status_code == 204
