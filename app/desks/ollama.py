@@ -1,6 +1,7 @@
 """Local servers: providers that speak Ollama's API, their models, and how these come and go."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from app.core.errors import RelayError, UpstreamFailure
 from app.core.jsonio import Json
 from app.providers.ollama_server import OllamaServer
 from app.providers.registry import NotReady, Registry
-from app.store.audit import note
+from app.store.audit import acting
 from app.store.catalog import have_lists_read
 from app.store.db import Database
 
@@ -91,17 +92,19 @@ class OllamaDesk:
         """
         server = self._server(key)
         await self._version(server)
-        await note(self._db, "ollama.pull", key, after={"model": model})
-        lines = server.pull(model)
-        try:
-            async for line in lines:
-                if line.get("status") == "success":
-                    await self._lists_changed(key)
-                yield line
-        except RelayError as exc:
-            raise PullRefused(exc.message) from exc
-        finally:
-            await lines.aclose()
+        async with acting(self._db, "ollama.pull", key, after={"model": model}):
+            try:
+                async with aclosing(server.pull(model)) as lines:
+                    async for line in lines:
+                        if line.get("status") == "success":
+                            break
+                        yield line
+                    else:
+                        raise PullRefused(f"{key!r} broke off before it had all of {model!r}.")
+                await self._lists_changed(key)
+            except RelayError as exc:
+                raise PullRefused(exc.message) from exc
+        yield line
 
     async def delete(self, key: str, model: str) -> None:
         """Take a model from a server's disk.
@@ -114,9 +117,10 @@ class OllamaDesk:
         found = next((each for each in (await self.look(key)).models if each.name == model), None)
         if found is None:
             raise NoSuchLocalModel(f"{key!r} has no model {model!r}.")
-        await note(self._db, "ollama.delete", key, before={"model": model, "size_bytes": found.size_bytes})
+        told = {"model": model, "size_bytes": found.size_bytes}
         try:
-            await self._server(key).delete(model)
+            async with acting(self._db, "ollama.delete", key, before=told):
+                await self._server(key).delete(model)
         except UpstreamFailure as exc:
             raise ServerAway(exc.message) from exc
         await self._lists_changed(key)

@@ -14,7 +14,7 @@ from app.core.call import Target
 from app.live.snapshot import LiveCall, ProviderReach, Snapshot, TargetHealth, read_snapshot, together, write_snapshot
 from app.pipeline.board import Health
 from app.providers.trial import Trial
-from app.store.audit import note
+from app.store.audit import acting
 from app.store.db import Database, DatabaseUnavailable
 from app.store.live import ask_stop, delete_live, note_stopped, read_live, read_wishes, watch, write_live
 from app.store.times import now_ms
@@ -126,9 +126,9 @@ class LiveCalls:
             DatabaseUnavailable: it is not stopped.
         """
         if (own := self._under_way.find(request_id)) is not None:
-            await note(self._db, "call.stop", request_id, before=_told(own))
-            if not self._under_way.stop(request_id):
-                raise NoSuchCall(request_id)
+            async with acting(self._db, "call.stop", request_id, before=_told(own)):
+                if not self._under_way.stop(request_id):
+                    raise NoSuchCall(request_id)
             return
         call = await self._find(request_id)
         with changing("call.stop", request_id, before=_told(call)):

@@ -110,10 +110,19 @@ class MonitorDesk:
             MonitorNotActive: it does not run at all.
             RelayError: Parallel refused, or did not answer.
         """
+        monitor = await self.running(username, handle)
+        await self._remote.trigger(monitor.parallel_id or "")
+        return monitor
+
+    async def running(self, username: str | None, handle: str) -> Monitor:
+        """One that runs, and so has Parallel's id.
+
+        Raises:
+            NoSuchMonitor, MonitorNotActive: as `trigger`.
+        """
         monitor = await self.show(username, handle)
         if monitor.status != "active" or monitor.parallel_id is None:
             raise MonitorNotActive(f"The monitor {handle!r} is {monitor.status}, and runs no more.")
-        await self._remote.trigger(monitor.parallel_id)
         return monitor
 
     async def events(self, username: str | None, handle: str, most: int) -> list[ListedGroup]:

@@ -12,7 +12,7 @@ from app.monitors.creating import Created, Creation
 from app.monitors.desk import STATUSES, MonitorDesk
 from app.monitors.reconciling import Reconciled, Reconciler
 from app.monitors.remote import EVENT_TYPES
-from app.store.audit import note
+from app.store.audit import acting
 from app.store.db import Database
 from app.store.monitors.deliveries import Delivery
 from app.store.monitors.events import ListedGroup, find_event_group
@@ -136,9 +136,9 @@ class OperatorDesk:
         Raises:
             NoSuchMonitor, MonitorNotActive, RelayError: as `MonitorDesk.trigger`.
         """
-        monitor = await self._desk.trigger(None, handle)
-        await note(self._database, "monitor.trigger", monitor.handle)
-        return monitor
+        monitor = await self._desk.running(None, handle)
+        async with acting(self._database, "monitor.trigger", monitor.handle, after={"username": monitor.username}):
+            return await self._desk.trigger(None, handle)
 
     async def reconcile(self) -> Reconciled:
         """Bring the monitors here and those at Parallel together, as a running gateway does hourly.
@@ -146,8 +146,9 @@ class OperatorDesk:
         Raises:
             RelayError: Parallel or the database does not answer; what was done until then stays done.
         """
-        done = await self._reconciler.reconcile()
-        await note(self._database, "monitor.reconcile", "all", after=asdict(done))
+        async with acting(self._database, "monitor.reconcile", "all") as told:
+            done = await self._reconciler.reconcile()
+            told |= asdict(done)
         return done
 
     async def events(self, handle: str, most: int) -> tuple[Monitor, list[ListedGroup]]:

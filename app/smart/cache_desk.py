@@ -10,9 +10,9 @@ from app.core.smart import Cache
 from app.pipeline.caching.finding import Collection
 from app.pipeline.caching.key import pair_id
 from app.smart.cache_pairs import MOST_COMPARED, Pair, find_alike
-from app.smart.desk import SmartDesk, Stored
+from app.smart.desk import SmartDesk, Stored, title_of
 from app.smart.feedback import CacheFeedback
-from app.store.audit import note
+from app.store.audit import acting
 
 _PAIR = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{32}")
 
@@ -77,15 +77,14 @@ class CacheDesk:
         stored, _, collection = await self._find(key)
         if await self._store.get(collection, entry_id) is None:
             raise NoSuchEntry(f"The cache {stored.model.name!r} keeps no answer {entry_id[:80]!r}.")
-        await self._store.delete(collection, [entry_id])
-        await note(self._desk.db, "cache.forget", f"cache {stored.model.name}", before={"entry": entry_id})
+        async with acting(self._desk.db, "cache.forget", title_of(stored.model), before={"entry": entry_id}):
+            await self._store.delete(collection, [entry_id])
 
     async def clear(self, key: str) -> int:
         """Forget all answers; what was counted and said of pairs stays. How many they were."""
         stored, content = await self.look(key)
-        await self._store.clear(content.collection)
-        fields = {"before": {"entries": content.entries}, "after": {"entries": 0}}
-        await note(self._desk.db, "cache.clear", f"cache {stored.model.name}", **fields)
+        async with acting(self._desk.db, "cache.clear", title_of(stored.model), before={"entries": content.entries}):
+            await self._store.clear(content.collection)
         return content.entries
 
     async def keep_apart(self, key: str, pair: str) -> None:
@@ -103,7 +102,7 @@ class CacheDesk:
         one, _, other = pair.partition(".")
         told = {"pair": pair}
         before = told if self._feedback.is_apart(stored.id, one, other) else None
-        with changing("cache.wrong", f"cache {stored.model.name}", before=before, after=told):
+        with changing("cache.wrong", title_of(stored.model), before=before, after=told):
             await self._feedback.keep_apart(stored.id, one, other)
 
     async def _find(self, key: str) -> tuple[Stored, Cache, str]:

@@ -1,12 +1,18 @@
 """The audit log: changes of administrators, numbered without gaps, each holding the hash of the one before."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from app.core.audit import changing
+from app.core.audit import ACTOR, Change, changing
+from app.core.errors import RelayError
 from app.store.audit_entries import COLUMNS, FIRST_HASH, Entry
-from app.store.db import Database
+from app.store.db import Database, DatabaseUnavailable
+
+log = logging.getLogger(__name__)
 
 _COUNTED = "SELECT number FROM revisions WHERE subject = 'audit'"
 _PAGE = (
@@ -16,6 +22,7 @@ _PAGE = (
 )
 _FROM = f"SELECT {', '.join(COLUMNS)} FROM audit_log WHERE number > :number ORDER BY number LIMIT 1000"  # noqa: S608 - our columns
 _HIGHEST = 2**62
+_LONGEST_REASON = 300
 
 
 async def note(
@@ -26,13 +33,68 @@ async def note(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down a change of something that is not in the database.
+    """Write down what changes nothing, such as a look at something.
 
     Raises:
         DatabaseUnavailable: it is not written.
     """
     with changing(action, subject, before=before, after=after):
         await db.transact(lambda _statements: None)
+
+
+@asynccontextmanager
+async def acting(
+    db: Database,
+    action: str,
+    subject: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AsyncIterator[dict[str, Any]]:
+    """Write down, around a block, what it does elsewhere than in the database: that it begins, and in a second entry how it ended.
+
+    So the log tells what was tried even of a process that died in between: then the second entry is missing. Its `outcome` is
+    `done`, `failed` with a `reason`, or `stopped`. The block adds what else it tells then to the fields that it is given.
+
+    Raises:
+        DatabaseUnavailable: it cannot be written that it begins, so it does not.
+    """
+    told = dict(after or {})
+    act = Change(action, subject, before, told)
+    await _tell(db, act, {"outcome": "begun"})
+    try:
+        yield told
+    except BaseException as exc:
+        ending = asyncio.create_task(_tell_end(db, act, _ending(exc)))
+        while not ending.done():
+            with suppress(asyncio.CancelledError):  # whoever has left may be cancelled at each await
+                await asyncio.shield(ending)
+        raise
+    await _tell_end(db, act, {"outcome": "done"})
+
+
+def _ending(exc: BaseException) -> dict[str, Any]:
+    if isinstance(exc, asyncio.CancelledError | GeneratorExit | KeyboardInterrupt):
+        return {"outcome": "stopped"}
+    is_ours = type(exc).__module__.startswith("app.")  # others may say anything
+    reason = exc.message if isinstance(exc, RelayError) else str(exc) if is_ours else type(exc).__name__
+    return {"outcome": "failed", "reason": reason[:_LONGEST_REASON]}
+
+
+async def _tell_end(db: Database, act: Change, ending: Mapping[str, Any]) -> None:
+    """It has happened, so nobody is told that it has not where this cannot be written."""
+    try:
+        await _tell(db, act, ending)
+    except DatabaseUnavailable as exc:
+        log.error("the audit log does not tell how %s of %s ended: %s; %s", act.action, act.subject, ending, exc)
+
+
+async def _tell(db: Database, act: Change, outcome: Mapping[str, Any]) -> None:
+    token = ACTOR.set(act.actor)  # who closes a generator may be anybody
+    try:
+        await note(db, act.action, act.subject, before=act.before, after={**(act.after or {}), **outcome})
+    finally:
+        ACTOR.reset(token)
 
 
 async def read_entries(

@@ -56,9 +56,13 @@ async def test_entries_are_listed_searched_and_forgotten(
         await desk.page("none")
 
     assert await desk.clear("faq") == 2
-    assert [(each.action, each.subject) for each in await read_entries(database)] == [
-        ("cache.clear", "cache faq"),
-        ("cache.forget", "cache faq"),
+    forgot = {"entry": page.entries[0].id}
+    entries = [(each.action, each.subject, each.before, each.after) for each in await read_entries(database)]
+    assert entries == [
+        ("cache.clear", "cache faq", {"entries": 2}, {"outcome": "done"}),
+        ("cache.clear", "cache faq", {"entries": 2}, {"outcome": "begun"}),
+        ("cache.forget", "cache faq", forgot, {"outcome": "done"}),
+        ("cache.forget", "cache faq", forgot, {"outcome": "begun"}),
     ]
 
 

@@ -1,12 +1,14 @@
 """Changes and the entries that tell of them come together; what was done to the log afterwards is seen."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 from sqlalchemy import text
 
 from app.core.audit import ACTOR, Actor, changing
-from app.store.audit import note, read_entries, verify_entries
+from app.core.errors import Unavailable
+from app.store.audit import acting, note, read_entries, verify_entries
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 
@@ -89,6 +91,60 @@ async def test_secret_that_changes_is_told_without_being_shown(database: Databas
     assert first.before["headers"] == {"X-Team": "[redacted]", "X-Other": "[redacted]"}
     assert (second.after["password"], second.after["note"][-11:]) == ("[redacted] (changed)", "… (changed)")
     assert await verify_entries(database) == (2, None)
+
+
+async def test_act_is_told_before_it_begins_and_how_it_ended(database: Database) -> None:
+    async with acting(database, "cache.clear", "faq", before={"entries": 2}) as told:
+        (begun,) = await read_entries(database)
+        told["pages"] = 3
+
+    (done, _) = await read_entries(database)
+    assert (begun.before, begun.after) == ({"entries": 2}, {"outcome": "begun"})
+    assert (done.action, done.subject, done.before) == ("cache.clear", "faq", {"entries": 2})
+    assert done.after == {"pages": 3, "outcome": "done"}
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (Unavailable("No sk-planted-0123456789 for you."), {"reason": "No [redacted] for you.", "outcome": "failed"}),
+        (OSError("hunter2"), {"reason": "OSError", "outcome": "failed"}),
+        (asyncio.CancelledError(), {"outcome": "stopped"}),
+    ],
+)
+async def test_act_that_fails_says_why(database: Database, error: BaseException, ending: dict[str, str]) -> None:
+    async def act() -> None:
+        async with acting(database, "ollama.pull", "shed", after={"model": "m"}):
+            raise error
+
+    with pytest.raises(type(error)):
+        await act()
+
+    assert [each.after for each in await read_entries(database)] == [
+        {"model": "m"} | ending,
+        {"model": "m", "outcome": "begun"},
+    ]
+
+
+async def test_act_of_one_who_leaves_is_told_as_his_whoever_clears_up(database: Database) -> None:
+    async def pull() -> AsyncGenerator[int, None]:
+        async with acting(database, "ollama.pull", "shed"):
+            yield 1
+            yield 2
+
+    reset = ACTOR.set(Actor("admin", "alice"))
+    lines = pull()
+    await anext(lines)
+    ACTOR.reset(reset)
+    clearing = asyncio.create_task(lines.aclose())
+    while not clearing.done():
+        clearing.cancel()
+        await asyncio.sleep(0)
+
+    assert [(each.actor, each.after) for each in await read_entries(database)] == [
+        ("admin:alice", {"outcome": "stopped"}),
+        ("admin:alice", {"outcome": "begun"}),
+    ]
 
 
 async def test_changes_at_the_same_time_have_numbers_without_gaps(database: Database) -> None:

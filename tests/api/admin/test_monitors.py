@@ -74,12 +74,16 @@ async def test_one_is_made_triggered_and_ended_and_the_audit_log_says_by_whom(
     assert ended.json()["status"] == "cancelled"
     assert reconciled.json() == {"closed": [], "cancelled": [], "given_up": [], "failed": {}}
     assert parallel.active == []
-    entries = [(each.action, each.subject) for each in reversed(await read_entries(database))]
+    entries = [
+        (each.action, each.subject, each.after.get("outcome")) for each in reversed(await read_entries(database))
+    ]
     assert entries == [
-        ("monitor.create", handle),
-        ("monitor.trigger", handle),
-        ("monitor.cancel", handle),
-        ("monitor.reconcile", "all"),
+        ("monitor.create", handle, None),
+        ("monitor.trigger", handle, "begun"),
+        ("monitor.trigger", handle, "done"),
+        ("monitor.cancel", handle, None),
+        ("monitor.reconcile", "all", "begun"),
+        ("monitor.reconcile", "all", "done"),
     ]
 
 
@@ -87,8 +91,11 @@ async def test_what_cannot_be_made_is_said_and_noted_nowhere(client: httpx.Async
     nobody = await client.post(URL, json=ASKED | {"username": "nobody"})
     never = await client.post(URL, json=ASKED | {"cadence": "never"})
     unknown = await client.delete(f"{URL}/mon_x")
+    ended = await put_monitor(database, "ana", status="failed", slot=None)
+    not_running = await client.post(f"{URL}/{ended.id}/trigger")
 
     assert [each.status_code for each in (nobody, never, unknown)] == [400, 400, 404]
+    assert not_running.status_code == 409
     assert nobody.json()["error"]["param"] == "username"
     assert await read_entries(database) == []
 

@@ -48,8 +48,8 @@ def admin(gateway: Gateway) -> Iterator[httpx.Client]:
         yield client
 
 
-def entries(admin: httpx.Client, action: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = admin.get("/admin/api/audit", params={"action": action}).json()["entries"]
+def entries(admin: httpx.Client, action: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = admin.get("/admin/api/audit", params={"action": action}).json()["entries"]
     return found
 
 
@@ -229,6 +229,14 @@ def test_local_server_is_looked_at_and_models_come_and_go(admin: httpx.Client) -
         assert admin.delete(f"{OLLAMA}/shed/models/hf.co/some/new:7b").status_code == 404
         assert [model["name"] for model in admin.post(f"{OLLAMA}/shed/refresh").json()["models"]] == ["llama3.2:3b"]
         assert entries(admin, "ollama.delete")[0]["before"] == {"model": "hf.co/some/new:7b", "size_bytes": SIZE}
+        pulls = [each["after"] for each in entries(admin, "ollama.pull")]
+        assert [(each["model"], each["outcome"]) for each in pulls] == [
+            ("unheard-of", "failed"),
+            ("unheard-of", "begun"),
+            ("hf.co/some/new:7b", "done"),
+            ("hf.co/some/new:7b", "begun"),
+        ]
+        assert "file does not exist" in pulls[0]["reason"]
         admin.delete(f"{PROVIDERS}/shed").raise_for_status()
 
 
