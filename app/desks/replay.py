@@ -11,9 +11,10 @@ from app.core.smart import Router
 from app.metering.bodies import unseal_bodies
 from app.metering.sealing import InvalidKey, NotUnsealed
 from app.providers.registry import Registry
-from app.smart.desk import SmartDesk, Stored
+from app.smart.desk import SmartDesk, Stored, title_of
 from app.smart.replay import Fate, Past, Replay, Tally, past_of_row
-from app.store.bodies import find_bodies
+from app.store.audit import note
+from app.store.bodies import StoredBodies, find_bodies
 from app.store.calls import Wanted
 from app.store.db import Database
 from app.store.pages import read_calls
@@ -93,7 +94,7 @@ class ReplayDesk:
         most: int | None = None,
         most_flips: int = 0,
     ) -> Replayed:
-        """Decide anew about calls of a period, the newest first.
+        """Decide anew about calls of a period, the newest first. The audit log tells of how many, and how many bodies that opened.
 
         Args:
             selection: the period; its filters are not looked at.
@@ -107,32 +108,38 @@ class ReplayDesk:
             NoSuchName, InvalidName, NameTaken: as `open`.
         """
         replay = await self.open(key, definition, asks=asks)
-        router = (await self._names.show(key, "router")).model.name
-        wanted = {"names": [name]} if name else {"routers": [router]}
+        router = (await self._names.show(key, "router")).model
+        wanted = {"names": [name]} if name else {"routers": [router.name]}
         flips: list[Fate] = []
-        async for past in self._pasts(replace(selection, filters=wanted)):
-            if most is not None and replay.tally.calls >= most:
-                return Replayed(replay.tally, flips, is_cut=True)
-            fate = await replay.decide(past)
-            if fate.is_flip and len(flips) < most_flips:
-                flips.append(fate)
-        return Replayed(replay.tally, flips, is_cut=False)
+        bodies = 0
+        try:
+            async for past, was_sealed in self._pasts(replace(selection, filters=wanted)):
+                bodies += was_sealed
+                if most is not None and replay.tally.calls >= most:
+                    return Replayed(replay.tally, flips, is_cut=True)
+                fate = await replay.decide(past)
+                if fate.is_flip and len(flips) < most_flips:
+                    flips.append(fate)
+            return Replayed(replay.tally, flips, is_cut=False)
+        finally:
+            told = {"name": name, "calls": replay.tally.calls, "bodies_read": bodies, "asks_designators": asks}
+            await note(self._db, "router.replay", title_of(router), after=told)
 
-    async def _pasts(self, selection: Selection) -> AsyncIterator[Past]:
+    async def _pasts(self, selection: Selection) -> AsyncIterator[tuple[Past, bool]]:
+        """Each call, and whether what it asked was kept and had to be opened."""
         page = Wanted(selection)
         while True:
             rows, after = await read_calls(self._db, page, _PAGE)
             for row in rows:
-                yield past_of_row(row, await self._body(row["id"]), self._dialects)
+                stored = await find_bodies(self._db, row["id"])
+                body = None if stored is None else await self._open_body(stored)
+                yield past_of_row(row, body, self._dialects), stored is not None
             if after is None:
                 return
             page = replace(page, after=after)
 
-    async def _body(self, request_id: str) -> bytes | None:
+    async def _open_body(self, stored: StoredBodies) -> bytes | None:
         """What a call asked, where it was kept as a whole."""
-        stored = await find_bodies(self._db, request_id)
-        if stored is None:
-            return None
         try:
             bodies = unseal_bodies(await asyncio.to_thread(self._find_key), stored)
         except (InvalidKey, NotUnsealed) as exc:

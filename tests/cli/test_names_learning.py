@@ -15,6 +15,7 @@ from app.core.usage import Usage
 from app.metering.bodies import Bodies, seal_bodies
 from app.metering.rows import insert_records
 from app.metering.sealing import KEY_FILE, ensure_key
+from app.store.audit import read_entries
 from app.store.bodies import insert_bodies
 from app.store.db import Database, open_database
 from app.store.prices import set_price
@@ -170,6 +171,9 @@ def test_bodies_that_were_kept_are_read(relay: Relay, tmp_path: Path) -> None:
     told = read(relay("replay", "ruled", "--since", "2026-01-01", "--json"))
 
     assert (told["untold"], told["chosen"], told["flips"]) == (0, {SMALL: 2}, 1)
+    (entry,) = on_database(tmp_path, read_entries)
+    assert (entry.action, entry.subject) == ("router.replay", "router ruled")
+    assert entry.after == {"name": None, "calls": 2, "bodies_read": 2, "asks_designators": False}
 
 
 def test_requests_of_a_file_are_decided(relay: Relay) -> None:
