@@ -4,7 +4,7 @@ Of one that takes the place of an entry of the configuration, what is hidden com
 configuration is kept anywhere else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,16 +26,20 @@ def check_definition(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
     Raises:
         InvalidConfig: it has faults.
     """
+    entry = check_entry(key, definition)
+    _check_keys(entry.api_key_env)
+    return entry
+
+
+def check_entry(key: str, definition: Mapping[str, Any]) -> ProviderConfig:
+    """The same, whatever variables it names.
+
+    Raises:
+        InvalidConfig: it has other faults.
+    """
     entry = check_provider(key, definition)
     if not entry.base_url:
         raise InvalidConfig("base_url: is missing", param="base_url")
-    for name in entry.api_key_env:
-        if not name.endswith(_OF_PROVIDERS):
-            raise InvalidConfig(
-                f"api_key_env: {name} does not end in {_OF_PROVIDERS}, as the variable of a provider that is added must;"
-                " config.json may name any",
-                param="api_key_env",
-            )
     return entry
 
 
@@ -50,7 +54,13 @@ def changed_entry(key: str, definition: Mapping[str, Any], entry: ProviderConfig
     Raises:
         InvalidConfig: it has faults, or what it takes of the entry is not there, or is for another host.
     """
-    return check_definition(key, restored(definition, definition_of(entry)))
+    there = definition_of(entry)
+    changed = check_entry(key, restored(definition, there))
+    # The configuration may name any variable, and what that holds goes where it said.
+    _check_keys(
+        each for each in changed.api_key_env if each not in entry.api_key_env or not is_same_host(definition, there)
+    )
+    return changed
 
 
 def shown(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +89,16 @@ def is_same_host(definition: Mapping[str, Any], other: Mapping[str, Any]) -> boo
     """Whether what is sent by both goes to the same place."""
     one, two = (urlsplit(str(each.get("base_url", ""))) for each in (definition, other))
     return (one.scheme, one.netloc) == (two.scheme, two.netloc)
+
+
+def _check_keys(names: Iterable[str]) -> None:
+    for name in names:
+        if not name.endswith(_OF_PROVIDERS):
+            raise InvalidConfig(
+                f"api_key_env: {name} does not end in {_OF_PROVIDERS}, as the variable of a provider that is added must;"
+                " config.json may name any",
+                param="api_key_env",
+            )
 
 
 def _restored(value: Any, before: Any, hidden: Any, place: str) -> Any:

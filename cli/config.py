@@ -87,10 +87,11 @@ def _confirms(file: str) -> bool:
 
 
 def _view(plan: "Plan") -> dict[str, Any]:
+    lines = [(line, *line.shown) for line in plan.lines]
     return {
         "lines": [
-            {"section": line.section, "key": line.key, "action": line.action, "fields": list(line.fields)}
-            for line in plan.lines
+            {"section": line.section, "key": line.key, "action": line.action, "before": before, "after": after}
+            for line, before, after in lines
         ],
         "unchanged": plan.unchanged,
         "warnings": list(plan.warnings),
@@ -99,8 +100,21 @@ def _view(plan: "Plan") -> dict[str, Any]:
 
 def _show(plan: "Plan") -> None:
     if plan.lines:
-        rows = [[line.action, line.section, line.key, ", ".join(line.fields) or "-"] for line in plan.lines]
-        show_table(["", "section", "what", "fields"], rows, below=(3,))
+        rows = [[line.action, line.section, line.key, _values(*line.shown)] for line in plan.lines]
+        show_table(["", "section", "what", "before → after"], rows, below=(3,))
     typer.echo(f"{len(plan.lines)} to change, {plan.unchanged} as they are.")
     for line in plan.warnings:
         typer.echo(f"warning: {line}", err=True)
+
+
+def _values(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+    """Each field with what it was and what it becomes; nothing is before what is added, and after what is removed."""
+    from app.core.jsonio import dumps
+
+    def value(side: dict[str, Any] | None, name: str) -> str:
+        return dumps(side[name]).decode() if side and name in side else "-"
+
+    names = dict.fromkeys([*(before or {}), *(after or {})])
+    if before is None or after is None:
+        return "; ".join(f"{name}: {value(after if before is None else before, name)}" for name in names) or "-"
+    return "; ".join(f"{name}: {value(before, name)} → {value(after, name)}" for name in names)

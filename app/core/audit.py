@@ -1,7 +1,7 @@
 """Changes that administrators make: who makes one, and what the audit log is told of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ _SECRET = re.compile(
 )
 _NO_SECRET = re.compile(r"_env$")
 _LONGEST = 4000
+_MOST_LETTERS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,6 @@ class Change:
             return False
         return bool(_plain(dict(self.before or {})) == _plain(dict(self.after or {})))
 
-    def told(self) -> tuple[Json, Json]:
-        """Both sides as JSON, cleaned; what is hidden or cut in both and is another all the same says so in the second."""
-        before, after = clean(self.before), clean(self.after)
-        return before, _marked(before, after, _plain(dict(self.before or {})), _plain(dict(self.after or {})))
-
 
 _PENDING: ContextVar[Change | None] = ContextVar("pending_change", default=None)
 
@@ -98,14 +94,38 @@ def pending_change() -> Change | None:
     return None if change is None or change.taken else change
 
 
-def clean(fields: Mapping[str, Any] | None) -> Json:
-    """Fields as JSON, without what is secret by its name or its looks; long texts are cut."""
-    return None if fields is None else redact_json(_hidden(_plain(dict(fields), _LONGEST)))
+def sides(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Json, Json]:
+    """Both as JSON, without what is secret by its name or its looks; long texts are cut.
+
+    What looks the same in both then, and is another all the same, is marked so in the second.
+    """
+    old, new = (
+        None if side is None else redact_json(_hidden(_plain(dict(side), _LONGEST))) for side in (before, after)
+    )
+    return old, _marked(old, new, _plain(dict(before or {})), _plain(dict(after or {})))
 
 
 def hide_secrets(fields: Mapping[str, Any]) -> Json:
-    """The same with long texts as they are."""
+    """Fields as JSON, without what is secret by its name or its looks."""
     return redact_json(_hidden(_plain(dict(fields))))
+
+
+def abridged(
+    changes: Iterable[tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both sides of many changes by their names: as many as an entry of the log should hold, and how many more there are."""
+    before, after, more = dict[str, Any](), dict[str, Any](), 0
+    left = _MOST_LETTERS
+    for name, old, new in changes:
+        left -= sum(map(len, map(str, (name, old, new))))
+        if left < 0 and (before or after):
+            more += 1
+            continue
+        before |= {} if old is None else {name: old}
+        after |= {} if new is None else {name: new}
+    if more:
+        after["and more"] = more
+    return before, after
 
 
 def _plain(value: Any, longest: int | None = None) -> Json:

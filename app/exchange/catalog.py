@@ -5,9 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.audit import hide_secrets
 from app.core.jsonio import Json
-from app.definitions import HIDDEN, check_definition, is_same_host
+from app.definitions import check_definition, check_entry, is_same_host, shown
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
@@ -25,18 +24,17 @@ from app.store.exchange import (
 )
 from app.store.prices import ADMIN, list_prices
 
-_PARAMETERS = ("payload_extra_parameters", "payload_default_parameters")
 _SAID = ("family", "context_length", "max_output_tokens", "capabilities", "description")
 
 
 class Providers:
-    """Those that were added. Values of headers, and parameters that look like a secret, stay where they are."""
+    """Those that were added. Values of headers, and whatever else looks like a secret, are hidden."""
 
     name = "providers"
 
     async def read(self, db: Database) -> Entries:
         """Their definitions, by their keys."""
-        return {key: _shown(each) for key, each in (await read_providers(db)).providers.items()}
+        return {key: shown(each) for key, each in (await read_providers(db)).providers.items()}
 
     def check(self, key: str, entry: Any) -> Json:
         """As the configuration has it."""
@@ -44,29 +42,29 @@ class Providers:
         return dict(entry)
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
-        """One that is there keeps what the document does not tell of it, unless that would go to another host."""
+        """What is hidden in one that is there stays as it is."""
         there = (await read_providers(db)).providers
-        return of_providers({key: _with_hidden(each, there.get(key, {})) for key, each in put.items()}, gone)
+        return of_providers({key: _whole(each, there.get(key)) for key, each in put.items()}, gone)
 
 
 class ChangedProviders:
-    """Those of the configuration that were changed. Values of headers stay where they are; their names are told."""
+    """Those of the configuration that were changed. A mark stands for what is in the configuration, also in what is kept."""
 
     name = "changed_providers"
 
     async def read(self, db: Database) -> Entries:
         """Their definitions, by their keys."""
-        return {key: _shown_changed(each) for key, each in (await read_providers(db)).changed.items()}
+        return {key: shown(each) for key, each in (await read_providers(db)).changed.items()}
 
     def check(self, key: str, entry: Any) -> Json:
-        """As the configuration has it."""
-        check_definition(key, as_object(entry))
+        """As the configuration has it; whether it may name its variables depends on what it changes, and is looked at with that."""
+        check_entry(key, as_object(entry))
         return dict(entry)
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
-        """A value that the document does not tell is as it is there, or else as the configuration has it, if the host is the same."""
+        """What is hidden in one that is there stays as it is."""
         there = (await read_providers(db)).changed
-        return of_changed_providers({key: _as_there(each, there.get(key, {})) for key, each in put.items()}, gone)
+        return of_changed_providers({key: _whole(each, there.get(key)) for key, each in put.items()}, gone)
 
 
 class Switches:
@@ -128,45 +126,17 @@ class Prices:
         return of_prices({split_model(key): each for key, each in put.items()}, [split_model(key) for key in gone])
 
 
-def _shown(definition: Mapping[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for field, value in definition.items():
-        if field in _PARAMETERS and isinstance(value, dict):
-            kept = {name: each for name, each in value.items() if hide_secrets({name: each}) == {name: each}}
-            if kept:
-                shown[field] = kept
-        elif field != "headers":
-            shown[field] = value
-    return shown
+def _whole(entry: Mapping[str, Any], there: Mapping[str, Any] | None) -> Any:
+    return entry if there is None or not is_same_host(entry, there) else _unhidden(entry, shown(there), there)
 
 
-def _with_hidden(definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    if not is_same_host(definition, there):
-        return dict(definition)
-    shown, whole = _shown(there), dict(definition)
-    if "headers" in there:
-        whole.setdefault("headers", there["headers"])
-    for field in _PARAMETERS:
-        hidden = {name: each for name, each in (there.get(field) or {}).items() if name not in shown.get(field, {})}
-        if hidden:
-            whole[field] = hidden | whole.get(field, {})
-    return whole
-
-
-def _shown_changed(definition: Mapping[str, Any]) -> dict[str, Any]:
-    headers = definition.get("headers")
-    return _shown(definition) | ({"headers": dict.fromkeys(headers, HIDDEN)} if headers else {})
-
-
-def _as_there(definition: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    headers = definition.get("headers", {})
-    whole = {field: value for field, value in _with_hidden(definition, there).items() if field != "headers"}
-    if not headers:
-        return whole
-    known = there.get("headers", {}) if is_same_host(definition, there) else {}
-    return whole | {
-        "headers": {name: known.get(name, each) if each == HIDDEN else each for name, each in headers.items()}
-    }
+def _unhidden(entry: Any, shown_there: Any, there: Any) -> Any:
+    """`entry` with what it has as `shown_there` just so as it is there."""
+    if entry == shown_there:
+        return there
+    if isinstance(entry, Mapping) and isinstance(shown_there, Mapping):
+        return {name: _unhidden(each, shown_there.get(name), there.get(name)) for name, each in entry.items()}
+    return entry
 
 
 def _read_model(key: str, entry: Any) -> StoredModel:

@@ -1,16 +1,18 @@
 """The document as a whole: written, compared with what there is, and brought in."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from app.core.audit import changing
+from app.core.audit import abridged, changing
 from app.core.jsonio import Json
 from app.core.redaction import redact_json
 from app.core.web import SEARCH_TARGETS
-from app.exchange.blanks import as_here, names_as_here
-from app.exchange.catalog import ChangedProviders, Models, Prices, Providers, Switches
-from app.exchange.people import Settings, Tokens, Users
+from app.exchange.blanks import names_settled, settled
+from app.exchange.document import FORMAT, MARKED, NAMES, SECTIONS, VERSION, read_document
+from app.exchange.document import InvalidDocument as InvalidDocument
+from app.exchange.plan import Line as Line
+from app.exchange.plan import Part, compare, lines_of, lines_of_names
+from app.exchange.plan import Plan as Plan
 from app.exchange.section import Entries, Section, split_model
 from app.smart.checks import Coming
 from app.smart.conflict import NameTaken
@@ -20,74 +22,16 @@ from app.smart.exchange import Plan as NamesPlan
 from app.smart.exchange import export_names, plan_import
 from app.store.audit import note
 from app.store.db import Database
-from app.store.exchange import of_names, write_all
-from app.store.smart_models import NameExists
-
-FORMAT = "llm-relay-export"
-VERSION = 1
-NAMES = "names"
-
-_SECTIONS: tuple[Section, ...] = (
-    Settings(),
-    Providers(),
-    ChangedProviders(),
-    Switches(),
-    Models(),
-    Prices(),
-    Users(),
-    Tokens(),
-)
-_HEAD = ("format", "version")
-_MOST_NOTED = 500
-"""Entries that the audit log is told of by name."""
+from app.store.exchange import ChangedMeanwhile, of_names, read_revisions, write_all
 
 
-class InvalidDocument(ValueError):
-    """It cannot be brought in; the message has a line for each fault."""
+class PlanOutdated(ValueError):
+    """What is there is not what it was when somebody looked at what the import does; the message is a sentence."""
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What becomes of one entry.
-
-    Attributes:
-        fields: of one that changes, those that will be another; empty where it is but a value.
-    """
-
-    section: str
-    key: str
-    action: Literal["added", "changed", "removed"]
-    fields: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is written of one section."""
-
-    section: Section
-    put: Mapping[str, Json]
-    gone: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an import will do.
-
-    Attributes:
-        unchanged: how many entries are there already just so.
-        warnings: what one should know before, a sentence each.
-    """
-
-    replace: bool
-    lines: tuple[Line, ...]
-    unchanged: int
-    warnings: tuple[str, ...]
-    parts: tuple[Part, ...]
-    names: NamesPlan
-
-    def count(self, action: str) -> int:
-        """How many entries are added, changed or removed."""
-        return sum(line.action == action for line in self.lines)
+    def __init__(self) -> None:
+        super().__init__(
+            "What is there has changed since you looked at what the import does: look at it again. Nothing was imported."
+        )
 
 
 class ExchangeDesk:
@@ -105,7 +49,7 @@ class ExchangeDesk:
     async def export(self) -> dict[str, Any]:
         """The document, which changes only where something in it does. The audit log is told."""
         document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-        for section in _SECTIONS:
+        for section in SECTIONS:
             document[section.name] = redact_json(dict(sorted((await section.read(self._db)).items())))
         document[NAMES] = redact_json(dict(export_names(await self._names.list_all())))
         await note(self._db, "config.export", "everything")
@@ -117,40 +61,61 @@ class ExchangeDesk:
         Raises:
             InvalidDocument: it has faults.
         """
-        wanted = _read(document)
-        parts, lines, unchanged = [], list[Line](), 0
+        wanted = read_document(document)
+        revisions = await read_revisions(self._db)  # before all that they are of
+        parts, lines, missing, unchanged = [], list[Line](), list[str](), 0
         there: dict[str, Entries] = {}
-        for section in _SECTIONS:
+        for section in SECTIONS:
             there[section.name] = await section.read(self._db)
             if section.name in wanted:
                 here = there[section.name]
-                entries = {key: as_here(entry, here.get(key)) for key, entry in wanted[section.name].items()}
-                part, same = _compare(section, here, entries, replace=replace)
+                wanted[section.name], lacking = _settle(section, wanted[section.name], here)
+                part = compare(section, here, wanted[section.name], replace=replace)
                 parts.append(part)
-                lines += _lines(part, here)
-                unchanged += same
-        definitions = names_as_here(document.get(NAMES), export_names(await self._names.list_all()))
+                lines += lines_of(part, here)
+                missing += lacking
+                unchanged += len(wanted[section.name]) - len(part.put)
+        definitions, lacking = names_settled(document.get(NAMES), export_names(await self._names.list_all()))
         names = await self._plan_names(definitions, wanted, replace=replace and NAMES in document)
-        warnings = (*self._warnings(there, parts), *names.warnings, *names.lacking)
-        return Plan(replace, (*lines, *_name_lines(names)), unchanged + names.unchanged, warnings, tuple(parts), names)
+        warnings = (*self._warnings(there, parts), *missing, *lacking, *names.warnings, *names.lacking)
+        lines += lines_of_names(names)
+        return Plan(replace, tuple(lines), unchanged + names.unchanged, warnings, tuple(parts), names, revisions)
+
+    async def bring_in(self, document: Any, *, replace: bool = False, seen: str | None = None) -> Plan:
+        """Plan it and do it.
+
+        Args:
+            seen: the `mark` of the plan that somebody looked at.
+
+        Raises:
+            InvalidDocument: as `plan` and `apply`.
+            PlanOutdated: it would do anything else than that, or as `apply`.
+        """
+        plan = await self.plan(document, replace=replace)
+        if seen not in (None, plan.mark):
+            raise PlanOutdated
+        await self.apply(plan)
+        return plan
 
     async def apply(self, plan: Plan) -> None:
         """Do it, all or nothing.
 
         Raises:
-            InvalidDocument: somebody else has given a smart model one of the names meanwhile.
+            PlanOutdated: somebody has changed something since it was made.
         """
         if not plan.lines:
             return
-        names, after = plan.names, _noted(plan)
+        names = plan.names
         writes = [await part.section.write(self._db, part.put, part.gone) for part in plan.parts]
         changed = {change.before.id: change.model for change in names.changed}
         writes.append(of_names(names.added, changed, names.deleted))
-        with changing("config.import", "replace" if plan.replace else "merge", after=after):
+        before, after = abridged((f"{line.section} {line.key}", line.before, line.after) for line in plan.lines)
+        after["counts"] = plan.counts
+        with changing("config.import", "replace" if plan.replace else "merge", before=before, after=after):
             try:
-                await write_all(self._db, writes)
-            except NameExists as exc:
-                raise InvalidDocument(f"{NAMES}: {exc}") from exc
+                await write_all(self._db, writes, plan.revisions)
+            except ChangedMeanwhile as exc:
+                raise PlanOutdated from exc
         await self._refresh()
 
     async def _plan_names(self, definitions: Any, wanted: Mapping[str, Entries], *, replace: bool) -> NamesPlan:
@@ -185,81 +150,33 @@ class ExchangeDesk:
                 if split_model(key)[0] not in known and split_model(key) not in SEARCH_TARGETS:
                     yield f"{name} {key}: there is no such provider here"
         if tokens := by_name.get("tokens"):
-            if new := len(tokens.put.keys() - there["tokens"].keys()):
-                yield f"tokens: {new} come without their texts, which no export has: nobody can call with one until it has been rotated"
+            if new := sorted(tokens.put.keys() - there["tokens"].keys()):
+                yield (
+                    f"tokens: {len(new)} come without their texts, which no export has: nobody can call with one until it"
+                    f" has been rotated ({_listed(new)})"
+                )
             if tokens.gone:
-                yield f"tokens: {len(tokens.gone)} are removed, and whoever calls with one of them is refused from then on"
+                yield (
+                    f"tokens: {len(tokens.gone)} are removed, and whoever calls with one of them is refused from then on"
+                    f" ({_listed(tokens.gone)})"
+                )
 
 
-def _noted(plan: Plan) -> dict[str, Any]:
-    """For the audit log: how many, and which."""
-    written = [
-        f"{line.action}: {line.section} {line.key}" + (f" ({', '.join(line.fields)})" if line.fields else "")
-        for line in plan.lines[:_MOST_NOTED]
-    ]
-    return {each: plan.count(each) for each in ("added", "changed", "removed")} | {"entries": written}
+_MOST_LISTED = 10
 
 
-def _read(document: Any) -> dict[str, Entries]:
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InvalidDocument(f"This is no export of LLM Relay: its 'format' is not {FORMAT!r}.")
-    if document.get("version") != VERSION:
-        raise InvalidDocument(
-            f"The document has version {document.get('version')!r}; this gateway reads version {VERSION}."
-        )
-    sections = {section.name: section for section in _SECTIONS}
-    wanted: dict[str, Entries] = {}
-    faults: list[str] = []
-    for name, entries in document.items():
-        if name in sections:
-            wanted[name] = _check_all(sections[name], entries, faults)
-        elif name not in (*_HEAD, NAMES):
-            faults.append(f"{name}: unknown key; there are {', '.join((*sections, NAMES))}")
-    if faults:
-        raise InvalidDocument("\n".join(faults))
-    return wanted
+def _listed(keys: Any) -> str:
+    more = len(keys) - _MOST_LISTED
+    return ", ".join(keys[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _check_all(section: Section, entries: Any, faults: list[str]) -> Entries:
-    if not isinstance(entries, dict):
-        faults.append(f"{section.name}: must be an object")
-        return {}
-    checked: Entries = {}
-    for key, entry in entries.items():
-        try:
-            checked[key] = section.check(key, entry)
-        except ValueError as exc:
-            faults += [f"{section.name}.{key}: {line}" for line in str(exc).splitlines()]
-    return checked
-
-
-def _compare(section: Section, there: Entries, wanted: Entries, *, replace: bool) -> tuple[Part, int]:
-    put = {key: entry for key, entry in wanted.items() if key not in there or there[key] != entry}
-    gone = tuple(key for key in there if replace and key not in wanted)
-    return Part(section, put, gone), len(wanted) - len(put)
-
-
-def _lines(part: Part, there: Entries) -> Iterator[Line]:
-    name = part.section.name
-    for key, entry in part.put.items():
-        if key not in there:
-            yield Line(name, key, "added")
-        else:
-            yield Line(name, key, "changed", _differing(there[key], entry))
-    for key in part.gone:
-        yield Line(name, key, "removed")
-
-
-def _differing(before: Json, now: Json) -> tuple[str, ...]:
-    if not (isinstance(before, dict) and isinstance(now, dict)):
-        return ()
-    return tuple(field for field in sorted({*before, *now}) if before.get(field) != now.get(field))
-
-
-def _name_lines(plan: NamesPlan) -> Iterator[Line]:
-    for model in plan.added:
-        yield Line(NAMES, f"{model.kind} {model.name}", "added")
-    for change in plan.changed:
-        yield Line(NAMES, f"{change.model.kind} {change.model.name}", "changed", change.fields)
-    for gone in plan.deleted:
-        yield Line(NAMES, f"{gone.kind} {gone.model.name}", "removed")
+def _settle(section: Section, wanted: Entries, there: Entries) -> tuple[Entries, list[str]]:
+    """The entries as they will be here, and a line for each place where something is missing."""
+    entries: dict[str, Json] = {}
+    missing: list[str] = []
+    if section.name in MARKED:
+        return wanted, missing
+    for key, entry in wanted.items():
+        entries[key], lines = settled(entry, there.get(key))
+        missing += [f"{section.name} {key}: {line}" for line in lines]
+    return entries, missing

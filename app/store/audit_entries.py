@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.audit import Change
+from app.core.audit import Change, sides
 from app.core.jsonio import Json
 from app.store.statements import Statements
 from app.store.times import now_ms
@@ -53,7 +53,7 @@ def append(statements: Statements, change: Change) -> None:
     """Write `change` into the log, within the transaction of `statements`."""
     number = int(statements.rows(_NEXT, {})[0][0])
     last = statements.rows(_LAST, {"number": number - 1})
-    before, after = change.told()
+    before, after = sides(change.before, change.after)
     fields: dict[str, Any] = {
         "number": number,
         "at": now_ms(),

@@ -12,7 +12,7 @@ from app.core.smart import SmartModel
 from app.store import catalog, prices, smart_models, tokens
 from app.store.db import Database
 from app.store.prices import ADMIN, apply_in
-from app.store.revisions import bump_revision
+from app.store.revisions import bump_revision, revision_of
 from app.store.settings import write_settings
 from app.store.smart_models import StoredSmartModel, write_smart_models
 from app.store.spent import count_spent
@@ -41,15 +41,30 @@ _SWITCH_OFF = (
 _SWITCH_ON = "DELETE FROM provider_switches WHERE provider = :provider"
 
 
-async def write_all(db: Database, writes: Iterable[Write]) -> None:
+class ChangedMeanwhile(Exception):
+    """What is there is not what was looked at; nothing was written."""
+
+
+async def read_revisions(db: Database) -> dict[str, int]:
+    """Of all that an import is about: what is read from now on has changed since where one of them is another."""
+    return {subject: await revision_of(db, subject) for subject in _SUBJECTS}
+
+
+async def write_all(db: Database, writes: Iterable[Write], revisions: Mapping[str, int] | None = None) -> None:
     """All or nothing; every snapshot is told.
 
+    Args:
+        revisions: as they were before what is written was made up from what was there.
+
     Raises:
-        NameExists: somebody else has given a smart model one of the names meanwhile.
+        ChangedMeanwhile: one of them is another now.
     """
     async with db.begin(patient=True) as connection:
         for subject in _SUBJECTS:
-            await bump_revision(connection, subject)
+            await bump_revision(connection, subject)  # from here on others wait for this transaction
+            number = await connection.scalar(select(REVISIONS.c.number).where(REVISIONS.c.subject == subject))
+            if revisions is not None and number != revisions[subject] + 1:
+                raise ChangedMeanwhile
         for write in writes:
             await write(connection)
 

@@ -1,5 +1,6 @@
 """What administrators have made leaves a gateway without secrets, and makes another one the same."""
 
+import asyncio
 import copy
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ from app.auth.desk import TokenDesk
 from app.auth.limits import set_user_limits
 from app.auth.tokens import Tokens, UnknownToken
 from app.core.jsonio import dumps
-from app.exchange.desk import ExchangeDesk, InvalidDocument
+from app.exchange.desk import ExchangeDesk, InvalidDocument, PlanOutdated
 from app.smart.desk import SmartDesk
 from app.store.audit import read_entries
 from app.store.catalog import StoredModel, put_changed_provider, put_models, put_provider, read_catalog
@@ -83,14 +84,26 @@ async def test_export_makes_an_empty_gateway_the_same(
     plan = await desk_of(empty).plan(exported, replace=True)
     await desk_of(empty).apply(plan)
 
-    assert await desk_of(empty).export() == exported
+    expected = copy.deepcopy(exported)
+    own, alias = expected["providers"]["own"], expected["names"]["aliases"][0]
+    assert (own.pop("headers"), alias.pop("description")) == ({"X-Secret": "[redacted]"}, "[redacted]")
+    own["payload_extra_parameters"] = {"user": "gateway"}
+    assert await desk_of(empty).export() == expected
+    assert {each.partition(" is in no export")[0] for each in plan.warnings if "is in no export" in each} == {
+        "providers own: headers.X-Secret",
+        "providers own: payload_extra_parameters.key",
+        "providers own: payload_extra_parameters.auth_token",
+        "aliases a-alias: description",
+    }
     assert {line.action for line in plan.lines} == {"added"}
     assert list(exported["names"]) == ["redirects", "routers", "caches", "augmentors", "aliases"]
     assert not (await desk_of(empty).plan(exported, replace=True)).lines
     await desk_of(empty).apply(await desk_of(empty).plan(exported, replace=True))
     (noted,) = await read_entries(empty, action="config.import")
-    assert (noted.subject, noted.after["added"], len(noted.after["entries"])) == ("replace", *[len(plan.lines)] * 2)
-    assert "added: providers own" in noted.after["entries"]
+    assert (noted.subject, noted.before) == ("replace", {})
+    assert noted.after["counts"] == {"added": len(plan.lines), "changed": 0, "removed": 0}
+    assert noted.after["prices own/Big"] == {"input": "1.25", "output": "10"}
+    assert noted.after["settings retention_days"] == {"value": 30}
 
 
 async def test_what_looks_like_a_secret_stays_as_it_is_where_its_export_comes_in_again(database: Database) -> None:
@@ -140,6 +153,92 @@ async def test_token_that_came_in_is_nobodys_until_it_is_rotated(
     assert any("rotated" in line for line in plan.warnings)
 
 
+async def test_diff_and_audit_log_tell_values_and_no_secret(database: Database) -> None:
+    await fill(database)
+    desk = desk_of(database)
+    document = await desk.export()
+    document["settings"]["retention_days"] = 7
+    document["providers"]["own"] |= {"name": "Own", "headers": {"X-Secret": "another-hunter2"}}
+    document["users"] |= {"ben": {"max_concurrent": 1}}
+    document["names"]["caches"][0]["ttl_hours"] = 1
+    document["prices"] = {}
+
+    plan = await desk.plan(document, replace=True)
+    await desk.apply(plan)
+
+    hidden = {"X-Secret": "[redacted]"}
+    values = {f"{line.section} {line.key}": line.shown for line in plan.lines}
+    ttl_hours = values["names cache a-cache"][0]["ttl_hours"]
+    assert values == {
+        "settings retention_days": ({"value": 30}, {"value": 7}),
+        "providers own": ({"headers": hidden}, {"headers": {"X-Secret": "[redacted] (changed)"}, "name": "Own"}),
+        "users ben": (None, {"max_concurrent": 1}),
+        "names cache a-cache": ({"ttl_hours": ttl_hours}, {"ttl_hours": 1}),
+        "prices own/Big": ({"input": "1.25", "output": "10"}, None),
+    }
+    (entry,) = await read_entries(database, action="config.import")
+    assert entry.before == {name: before for name, (before, _) in values.items() if before is not None}
+    told = {name: after for name, (_, after) in values.items() if after is not None}
+    assert entry.after == told | {"counts": {"added": 1, "changed": 3, "removed": 1}}
+    stored = ((await read_catalog(database)).providers or {})["own"]
+    assert stored["headers"] == {"X-Secret": "another-hunter2"}
+
+
+async def test_long_import_is_abridged_in_the_audit_log(database: Database) -> None:
+    desk, users = desk_of(database), {f"user-{number:05}": {"max_concurrent": 1} for number in range(3000)}
+
+    await desk.bring_in({"format": "llm-relay-export", "version": 1, "users": users})
+
+    (entry,) = await read_entries(database, action="config.import")
+    listed = [name for name in entry.after if name.startswith("users ")]
+    assert len(listed) + entry.after["and more"] == 3000
+    assert 0 < len(dumps(entry.after)) < 100_000
+
+
+@pytest.mark.parametrize("what", ["settings", "prices", "tokens", "names"])
+async def test_plan_that_is_out_of_date_is_not_done(database: Database, what: str) -> None:
+    _, token_id = await fill(database)
+    desk = desk_of(database)
+    document = await desk.export()
+    document["users"] = {"ann": {"max_concurrent": 9}}
+    plan = await desk.plan(document, replace=True)
+
+    match what:
+        case "settings":
+            await change_settings(database, {"retention_days": 99})
+        case "prices":
+            await set_price(database, "own", "Big", {"input": "99"})
+        case "tokens":
+            await TokenDesk(database).modify(token_id, {"rate_limit": 99})
+        case "names":
+            await names_of(database).delete("alias", "ours")
+
+    with pytest.raises(PlanOutdated, match="look at it again"):
+        await desk.apply(plan)
+    with pytest.raises(PlanOutdated):
+        await desk.bring_in(document, replace=True, seen=plan.mark)
+    after = await desk.export()
+    assert after["users"]["ann"]["max_concurrent"] == 3, "nothing of it was done"
+    assert after[what] != document[what]
+    assert await read_entries(database, action="config.import") == []
+    again = await desk.plan(document, replace=True)
+    assert (await desk.bring_in(document, replace=True, seen=again.mark)).mark == again.mark
+    assert (await desk.export())[what] == document[what]
+
+
+async def test_two_imports_at_once_do_not_mix(database: Database) -> None:
+    await fill(database)
+    document = await desk_of(database).export()
+    plans = [
+        await desk_of(database).plan(document | {"users": {name: {"max_concurrent": 1}}}, replace=True) for name in "ab"
+    ]
+
+    done = await asyncio.gather(*(desk_of(database).apply(plan) for plan in plans), return_exceptions=True)
+
+    assert sorted(type(each).__name__ for each in done) == ["NoneType", "PlanOutdated"]
+    assert len((await desk_of(database).export())["users"]) == 1
+
+
 async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(database: Database) -> None:
     text, _ = await fill(database)
     desk = desk_of(database)
@@ -155,7 +254,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     merged = await desk.plan(changed)
     await desk.apply(merged)
     assert {(line.section, line.key, line.action, line.fields) for line in merged.lines} == {
-        ("settings", "retention_days", "changed", ()),
+        ("settings", "retention_days", "changed", ("value",)),
         ("providers", "own", "changed", ("name",)),
         ("changed_providers", "acme", "changed", ("name",)),
         ("names", "cache a-cache", "changed", ("ttl_hours",)),
@@ -185,9 +284,13 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     }
     plan = await desk.plan(changed)
     await desk.apply(plan)
-    assert plan.warnings == (
-        "changed_providers gone: the configuration has none of that name, so that nothing comes of it",
-    )
+    nothing, *lacking = plan.warnings
+    assert nothing == "changed_providers gone: the configuration has none of that name, so that nothing comes of it"
+    assert [line.split(" is in no export")[0] for line in lacking] == [
+        "providers own: headers.X-Secret",
+        "providers own: payload_extra_parameters.key",
+        "providers own: payload_extra_parameters.auth_token",
+    ]
     catalog = await read_catalog(database)
     assert "headers" not in catalog.providers["own"], "no secret goes to another host"
     assert catalog.changed["acme"]["headers"] == {"X-Own": "[redacted]"}

@@ -6,10 +6,22 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, Field
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
-from app.api.admin.refused import InvalidParameters, refusing
-from app.exchange.desk import ExchangeDesk, InvalidDocument
+from app.api.admin.refused import InvalidParameters, Refusals, refusing
+from app.core.errors import RelayError
+from app.exchange.desk import ExchangeDesk, InvalidDocument, Line, Plan, PlanOutdated
 
 Document = Annotated[dict[str, Any], Body(description="As `GET /admin/api/config/export` gives it, or parts of it.")]
+
+
+class OtherPlan(RelayError):
+    """The import would not do what was looked at."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "plan_outdated"
+
+
+_REFUSALS: Refusals = {InvalidDocument: InvalidParameters, PlanOutdated: OtherPlan}
 
 
 class LineShown(BaseModel):
@@ -18,16 +30,21 @@ class LineShown(BaseModel):
     section: str
     key: str
     action: Literal["added", "changed", "removed"]
-    fields: list[str] = Field(description="Of one that changes, those that become another.")
+    before: dict[str, Any] | None = Field(
+        description="Its fields; of one that changes, those that become another. What is but a value is the field `value`."
+        " null: it is not there."
+    )
+    after: dict[str, Any] | None = Field(description="The same afterwards. null: it is not there any more.")
 
 
 class ImportShown(BaseModel):
     """What an import did, or with `dry_run` would do."""
 
     done: bool
+    mark: str = Field(description="Of all that it does. An import that is given it does that or nothing.")
     lines: list[LineShown]
     unchanged: int
-    warnings: list[str]
+    warnings: list[str] = Field(description="What to know before, and what is left to do after: a sentence each.")
 
 
 def config_router(authorise: Authorise, desk: ExchangeDesk) -> APIRouter:
@@ -38,24 +55,39 @@ def config_router(authorise: Authorise, desk: ExchangeDesk) -> APIRouter:
     async def export() -> dict[str, Any]:
         return await desk.export()
 
-    @router.post("/import", summary="Bring in what a document holds, all or nothing")
+    @router.post(
+        "/import",
+        summary="Bring in what a document holds, all or nothing",
+        responses={
+            409: {"description": "What is there has changed: it would do something else than what was looked at."}
+        },
+    )
     async def bring_in(
         document: Document,
         replace: Annotated[bool, Query(description="Remove what is not in it, of the sections that it has.")] = False,
         dry_run: Annotated[bool, Query(description="Tell what would be done, and do nothing.")] = False,
+        seen: Annotated[
+            str | None, Query(max_length=64, description="The `mark` that `dry_run` gave: do that, or nothing.")
+        ] = None,
     ) -> ImportShown:
-        with refusing({InvalidDocument: InvalidParameters}):
-            plan = await desk.plan(document, replace=replace)
-            if not dry_run:
-                await desk.apply(plan)
-        return ImportShown(
-            done=not dry_run,
-            lines=[
-                LineShown(section=line.section, key=line.key, action=line.action, fields=list(line.fields))
-                for line in plan.lines
-            ],
-            unchanged=plan.unchanged,
-            warnings=list(plan.warnings),
-        )
+        with refusing(_REFUSALS):
+            if dry_run:
+                return _shown(await desk.plan(document, replace=replace), done=False)
+            return _shown(await desk.bring_in(document, replace=replace, seen=seen), done=True)
 
     return router
+
+
+def _shown(plan: Plan, *, done: bool) -> ImportShown:
+    return ImportShown(
+        done=done,
+        mark=plan.mark,
+        lines=[_line(line) for line in plan.lines],
+        unchanged=plan.unchanged,
+        warnings=list(plan.warnings),
+    )
+
+
+def _line(line: Line) -> LineShown:
+    before, after = line.shown
+    return LineShown(section=line.section, key=line.key, action=line.action, before=before, after=after)
