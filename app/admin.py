@@ -4,6 +4,7 @@ Imported with the first request for it: its models take longer than all else tha
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -173,12 +174,13 @@ def _of_gateway(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRo
         await desks.refresh()
         await parts.smart.live.refresh()
 
+    environment = partial(getattr, parts.live_settings.environment)
     changeable = SettingsDesk(
         parts.database, parts.live_settings.environment, parts.catalog.refresh, desks.names.why_unknown
     )
     return [
         settings_router(authorise, changeable),
-        config_router(authorise, ExchangeDesk(parts.database, desks.names, refresh_all)),
+        config_router(authorise, ExchangeDesk(parts.database, desks.names, refresh_all, environment)),
         audit_router(authorise, AuditDesk(parts.database)),
         logs_router(authorise, parts.recent_lines),
         system_router(authorise, SystemDesk(parts)),

@@ -1,5 +1,6 @@
 """`llm-relay config`: everything that administrators have made, carried out of one gateway and into another."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,7 @@ def _desk(directory: Directory) -> "ExchangeDesk":
     async def nothing() -> None:
         """No server here to be told."""
 
-    return ExchangeDesk(directory.db, desk_of(directory), nothing)
+    return ExchangeDesk(directory.db, desk_of(directory), nothing, partial(getattr, directory.settings))
 
 
 def _confirms(file: str) -> bool:

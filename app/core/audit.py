@@ -110,9 +110,11 @@ def hide_secrets(fields: Mapping[str, Any]) -> Json:
     return redact_json(_hidden(_plain(dict(fields))))
 
 
-def abridged(
-    changes: Iterable[tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]],
-) -> tuple[dict[str, Any], dict[str, Any]]:
+Became = tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]
+"""The name of what is changed, and its fields before and after; None where it is not there."""
+
+
+def abridged(changes: Iterable[Became]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both sides of many changes by their names: as many as an entry of the log should hold, and how many more there are."""
     before, after, more = dict[str, Any](), dict[str, Any](), 0
     left = _MOST_LETTERS

@@ -4,17 +4,19 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from app.core.audit import changing
+from app.core.audit import Became, abridged, changing
 from app.core.call import Target
 from app.core.errors import UpstreamInvalid
 from app.providers.base import HttpProvider
 from app.providers.descriptions import OPENROUTER_URL, Found, ask, find_descriptions
 from app.providers.registry import Registry
 from app.providers.told import Told
-from app.store.catalog import StoredModel, put_models
+from app.store.catalog import StoredModel, put_models, read_catalog
 from app.store.db import Database
 
 OPENROUTER = "openrouter (public list)"
+SYNCED = "synced"
+"""The source of what was looked up."""
 
 ReadOpenRouter = Callable[[str], Awaitable[Sequence[Told]]]
 """Gives OpenRouter's list from an address; raises `UpstreamInvalid` where it cannot be had."""
@@ -125,11 +127,14 @@ class DescriptionSync:
 
     async def apply(self, found: Sequence[Found]) -> None:
         """Have these said of their models, in the place of what was looked up before."""
+        stored = (await read_catalog(self._db)).models
+        old = {(each.provider, each.model): each.description for each in stored if each.source == SYNCED}
+        found = [each for each in found if old.get(each.target.name) != each.text]
         if not found:
             return
-        models = [StoredModel(*each.target.name, "synced", description=each.text) for each in found]
-        told = {"count": len(found), "models": [str(each.target) for each in found[:200]]}
-        with changing("model.describe", "synced", after=told):
+        models = [StoredModel(*each.target.name, SYNCED, description=each.text) for each in found]
+        before, after = abridged(_told(each, old.get(each.target.name)) for each in found)
+        with changing("model.describe", SYNCED, before=before, after=after | {"count": len(found)}):
             await put_models(self._db, models)
         await self._refresh()
 
@@ -140,6 +145,11 @@ class DescriptionSync:
             if url is not None:
                 raise ValueError(exc.message) from exc
             return [], "error"
+
+
+def _told(found: Found, old: str | None) -> Became:
+    """As the audit log tells it."""
+    return str(found.target), {"description": old} if old else None, {"description": found.text, "from": found.origin}
 
 
 def _nothing(_target: Target) -> None:

@@ -3,17 +3,18 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.core.audit import changing
+from app.core.audit import Became, abridged, changing
 from app.metering import litellm_facts, price_sync
 from app.metering.litellm import URL, litellm_names, read_price_file
 from app.metering.litellm import InvalidPriceFile as InvalidPriceFile
-from app.metering.litellm_facts import FactChange
+from app.metering.litellm_facts import FACTS, FactChange
 from app.metering.price_sync import Difference
 from app.metering.prices import Prices
+from app.metering.rates_form import write_rates
 from app.providers.download import Unfetchable as Unfetchable
 from app.store.catalog import apply_models, read_catalog
 from app.store.db import Database
@@ -106,11 +107,12 @@ class PriceSync:
         """Take over all that a diff holds."""
         rows = price_sync.rows_of(diff.prices, datetime.now(UTC).date().isoformat())
         if diff.prices:
-            with changing("price.sync", "litellm", after=_told(diff, [_of_price(each) for each in diff.prices])):
+            before, after = abridged(map(_price_told, diff.prices))
+            with changing("price.sync", "litellm", before=before, after=after | _told(diff.version, diff.prices)):
                 await apply_prices(self._db, *rows)
         if diff.facts:
-            names = [f"{each.provider}/{each.model}: {each.kind}" for each in diff.facts]
-            with changing("model.sync", "litellm", after=_told(diff, names)):
+            before, after = abridged(map(_facts_told, diff.facts))
+            with changing("model.sync", "litellm", before=before, after=after | _told(diff.version, diff.facts)):
                 await apply_models(self._db, *litellm_facts.rows_of(diff.facts))
         await self._refresh()
 
@@ -129,13 +131,18 @@ class PriceSync:
         return picked
 
 
-_MOST_TOLD = 200
+def _told(version: str, changes: Sized) -> dict[str, object]:
+    return {"file": version, "count": len(changes)}
 
 
-def _told(diff: PriceDiff, names: list[str]) -> dict[str, object]:
-    """For the audit log, which takes no list of thousands."""
-    return {"file": diff.version, "count": len(names), "models": names[:_MOST_TOLD]}
+def _price_told(each: Difference) -> Became:
+    """As the audit log tells it: what is in force before and after, but for a price of the operator's own."""
+    old, new = (None if rates is None else write_rates(rates) for rates in (each.old, each.new))
+    return f"{each.provider}/{each.model}", old, new
 
 
-def _of_price(each: Difference) -> str:
-    return f"{each.provider}/{each.model}: {each.kind.value}"
+def _facts_told(each: FactChange) -> Became:
+    old, new = (
+        None if model is None else {name: getattr(model, name) for name in FACTS} for model in (each.old, each.new)
+    )
+    return f"{each.provider}/{each.model}", old, new

@@ -6,7 +6,7 @@ from app.core.jsonio import Json
 from app.core.redaction import MARK, redact_json
 from app.definitions import is_same_host
 
-LEFT_OUT = "is in no export, and is left out: say it here"
+LEFT_OUT = "is in no export, and is left out: set it here"
 """Of a value that is hidden as a whole."""
 HAS_A_GAP = f"holds {MARK}, which stands for what looked like a secret: write it anew here"
 """Of a text in which something is."""

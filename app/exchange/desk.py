@@ -1,6 +1,6 @@
 """The document as a whole: written, compared with what there is, and brought in."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.core.audit import abridged, changing
@@ -11,7 +11,7 @@ from app.exchange.blanks import names_settled, settled
 from app.exchange.document import FORMAT, MARKED, NAMES, SECTIONS, VERSION, read_document
 from app.exchange.document import InvalidDocument as InvalidDocument
 from app.exchange.plan import Line as Line
-from app.exchange.plan import Part, compare, lines_of, lines_of_names
+from app.exchange.plan import Part, compare, lines_of, lines_of_names, with_environment
 from app.exchange.plan import Plan as Plan
 from app.exchange.section import Entries, Section, split_model
 from app.smart.checks import Coming
@@ -39,12 +39,20 @@ class ExchangeDesk:
 
     Args:
         refresh: has what was written take effect here; other workers look by themselves.
+        environment: gives what a setting is, by its name, where nothing is set here.
     """
 
-    def __init__(self, db: Database, names: SmartDesk, refresh: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        names: SmartDesk,
+        refresh: Callable[[], Awaitable[None]],
+        environment: Callable[[str], Json],
+    ) -> None:
         self._db = db
         self._names = names
         self._refresh = refresh
+        self._environment = environment
 
     async def export(self) -> dict[str, Any]:
         """The document, which changes only where something in it does. The audit log is told."""
@@ -72,13 +80,14 @@ class ExchangeDesk:
                 wanted[section.name], lacking = _settle(section, wanted[section.name], here)
                 part = compare(section, here, wanted[section.name], replace=replace)
                 parts.append(part)
-                lines += lines_of(part, here)
+                lines += (with_environment(line, self._environment) for line in lines_of(part, here))
                 missing += lacking
                 unchanged += len(wanted[section.name]) - len(part.put)
         definitions, lacking = names_settled(document.get(NAMES), export_names(await self._names.list_all()))
         names = await self._plan_names(definitions, wanted, replace=replace and NAMES in document)
-        warnings = (*self._warnings(there, parts), *missing, *lacking, *names.warnings, *names.lacking)
+        told = (*self._warnings(there, parts), *missing, *lacking, *names.warnings, *names.lacking)
         lines += lines_of_names(names)
+        warnings = tuple(dict.fromkeys(told))
         return Plan(replace, tuple(lines), unchanged + names.unchanged, warnings, tuple(parts), names, revisions)
 
     async def bring_in(self, document: Any, *, replace: bool = False, seen: str | None = None) -> Plan:
@@ -151,21 +160,15 @@ class ExchangeDesk:
                     yield f"{name} {key}: there is no such provider here"
         if tokens := by_name.get("tokens"):
             if new := sorted(tokens.put.keys() - there["tokens"].keys()):
-                yield (
-                    f"tokens: {len(new)} come without their texts, which no export has: nobody can call with one until it"
-                    f" has been rotated ({_listed(new)})"
-                )
+                yield f"tokens {_listed(new)}: no export has the text of a token, so nobody can call with it until it is rotated here"
             if tokens.gone:
-                yield (
-                    f"tokens: {len(tokens.gone)} are removed, and whoever calls with one of them is refused from then on"
-                    f" ({_listed(tokens.gone)})"
-                )
+                yield f"tokens {_listed(tokens.gone)}: whoever calls with one that is removed is refused from then on"
 
 
 _MOST_LISTED = 10
 
 
-def _listed(keys: Any) -> str:
+def _listed(keys: Sequence[str]) -> str:
     more = len(keys) - _MOST_LISTED
     return ", ".join(keys[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.core.audit import sides
 from app.core.jsonio import Json
 from app.core.smart import definition_of
 from app.exchange.document import NAMES
+from app.exchange.people import Settings
 from app.exchange.section import Entries, Section
 from app.smart.definition import written
 from app.smart.desk import title_of
@@ -111,6 +112,16 @@ def lines_of_names(plan: NamesPlan) -> Iterator[Line]:
         yield _changed(NAMES, title_of(change.model), before, after)
     for gone in plan.deleted:
         yield Line(NAMES, title_of(gone.model), "removed", written(gone.model))
+
+
+def with_environment(line: Line, environment: Callable[[str], Json]) -> Line:
+    """A setting that was not set here, or will not be, is as the environment says."""
+    if line.section != Settings.name:
+        return line
+    said = {"environment": environment(line.key)}
+    return replace(
+        line, before=said if line.before is None else line.before, after=said if line.after is None else line.after
+    )
 
 
 def _changed(section: str, key: str, before: Fields, after: Fields) -> Line:

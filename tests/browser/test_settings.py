@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -99,26 +100,58 @@ def test_session_is_ended_and_own_password_changed(viewer: Viewer, browser: Brow
     assert log_in(gateway, "settings-eve", f"{PASSWORD} 2")
 
 
-def test_export_is_downloaded_changed_and_imported(viewer: Viewer, tmp_path: Path) -> None:
+def test_export_is_downloaded_changed_and_imported(viewer: Viewer, gateway: Gateway, tmp_path: Path) -> None:
     viewer.expect("400")
+    viewer.expect("409")
     page = viewer.goto("/admin/settings?tab=exchange")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the export").click()
     document = json.loads(Path(download.value.path()).read_text())
     assert document["format"] == "llm-relay-export"
 
-    for most in (0, 3):
-        changed, users = tmp_path / f"{most}.json", {"settings-ann": {"max_concurrent": most}}
-        changed.write_text(json.dumps({"format": document["format"], "version": 1, "users": users}))
+    def look_at(**sections: dict[str, Any]) -> None:
+        changed = tmp_path / f"{len(list(tmp_path.iterdir()))}.json"
+        changed.write_text(json.dumps({"format": document["format"], "version": 1} | sections))
         page.get_by_label("An export, as JSON").set_input_files(changed)
         page.get_by_role("button", name="Show what it changes").click()
-        (page.get_by_role("cell", name="settings-ann") if most else page.get_by_text("users.settings-ann:")).wait_for()
-    page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Import").click()
-    page.get_by_text("Imported: 1 change.").wait_for()
-    page.get_by_role("button", name="Show what it changes").click()
 
-    page.get_by_text("Nothing changes: 1 entry as it is").wait_for()
+    def bring_in() -> None:
+        page.get_by_role("button", name="Import", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Import").click()
+
+    look_at(users={"settings-ann": {"max_concurrent": 0}})
+    page.get_by_text("users.settings-ann:").wait_for()
+    own = {"base_url": "http://127.0.0.1:1/v1", "supported_models": ["m"], "headers": {"X-Team": "[redacted]"}}
+    sections: dict[str, dict[str, Any]] = {
+        "users": {"settings-ann": {"max_concurrent": 3}},
+        "settings": {"bodies_retention_days": 5},
+        "providers": {"settings-own": own},
+    }
+    look_at(**sections)
+    setting_row = page.get_by_role("row", name="bodies_retention_days")
+    expect(setting_row).to_contain_text("environment was 7")
+    expect(setting_row).to_contain_text("value 5")
+    lacking = page.get_by_text("providers settings-own: headers.X-Team is in no export")
+    expect(lacking).to_be_visible()
+    assert viewer.violations() == []
+
+    headers = {"x-csrf-token": str(page.locator("meta[name=csrf-token]").get_attribute("content"))}
+    page.request.put(f"{gateway.base_url}/admin/api/users/settings-ann", data={"max_concurrent": 4}, headers=headers)
+    bring_in()
+    page.get_by_role("alert").get_by_text("look at it again").wait_for()
+    look_at(**sections)
+    expect(page.get_by_role("row", name="settings-ann")).to_contain_text("max_concurrent 4 → 3")
+    bring_in()
+    page.get_by_role("heading", name="Imported: 3 changes").wait_for()
+    expect(lacking).to_be_visible()
+    expect(page.get_by_role("button", name="Import", exact=True)).to_be_hidden()
+    look_at(**sections)
+    page.get_by_text("Nothing changes: 3 entries as they are").wait_for()
+
+    for path in ("providers/settings-own", "settings/bodies_retention_days"):
+        assert page.request.delete(f"{gateway.base_url}/admin/api/{path}", headers=headers).ok
+    page = viewer.goto("/admin/audit?action=config.import")
+    page.get_by_text('{"max_concurrent":4} → {"max_concurrent":3}').first.wait_for()
 
 
 def test_system_is_shown(viewer: Viewer) -> None:

@@ -44,7 +44,7 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 def desk_of(database: Database) -> ExchangeDesk:
-    return ExchangeDesk(database, names_of(database), at_once)
+    return ExchangeDesk(database, names_of(database), at_once, {"retention_days": 90}.get)
 
 
 def names_of(database: Database) -> SmartDesk:
@@ -100,7 +100,7 @@ async def test_export_makes_an_empty_gateway_the_same(
     assert not (await desk_of(empty).plan(exported, replace=True)).lines
     await desk_of(empty).apply(await desk_of(empty).plan(exported, replace=True))
     (noted,) = await read_entries(empty, action="config.import")
-    assert (noted.subject, noted.before) == ("replace", {})
+    assert (noted.subject, noted.before["settings retention_days"]) == ("replace", {"environment": 90})
     assert noted.after["counts"] == {"added": len(plan.lines), "changed": 0, "removed": 0}
     assert noted.after["prices own/Big"] == {"input": "1.25", "output": "10"}
     assert noted.after["settings retention_days"] == {"value": 30}

@@ -1,3 +1,4 @@
+import { changesOf } from "../changes.js";
 import { api, component, keepInAddress, readAddress, telling } from "../relay.js";
 
 component("audit", () => ({
@@ -40,18 +41,5 @@ component("audit", () => ({
       : { kind: "good", text: `All ${found.entries} entries are as they were written.` };
   },
 
-  /** The fields that are another after the change, as text. */
-  changes(entry) {
-    const [before, after] = [entry.before ?? {}, entry.after ?? {}];
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    return names
-      .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
-      .map((name) => ({ name, text: written(before, after, name) }));
-  },
+  changes(entry) { return changesOf(entry.before, entry.after); },
 }));
-
-function written(before, after, name) {
-  const [was, is] = [before, after].map((fields) => (name in fields ? JSON.stringify(fields[name]) : ""));
-  if (was && is) return `${was} → ${is}`;
-  return is || `was ${was}`;
-}

@@ -1,23 +1,31 @@
 // Everything that administrators have made, out of this gateway and into it.
 
 import { ApiError, api, component, confirm, telling, toast } from "../../relay.js";
+import { changesOf } from "../../changes.js";
 import { counted } from "../../format.js";
 
 const KINDS = { added: "good", changed: "warning", removed: "critical" };
+const MOST = 200; // more lines at once than anybody reads
 
 component("settingsExchange", () => ({
   mode: "merge",
   document: null,
   plan: null,
   error: "",
+  showsAll: false,
 
   get lines() { return this.plan?.lines ?? []; },
+  get shown() { return this.showsAll ? this.lines : this.lines.slice(0, MOST); },
+  get rest() { return this.lines.length - this.shown.length; },
+  get restWords() { return `Show ${this.rest} more`; },
   get warnings() { return this.plan?.warnings ?? []; },
   get summary() {
     if (!this.plan) return "";
     const same = `${counted(this.plan.unchanged, "entry", "entries")} as ${this.plan.unchanged === 1 ? "it is" : "they are"}`;
-    return this.lines.length ? `${counted(this.lines.length, "change")}, ${same}` : `Nothing changes: ${same}`;
+    if (!this.lines.length) return `Nothing changes: ${same}`;
+    return `${this.plan.done ? "Imported: " : ""}${counted(this.lines.length, "change")}, ${same}`;
   },
+  get mayImport() { return this.lines.length > 0 && !this.plan.done; },
 
   async download() {
     const document_ = await telling(() => api("config/export"));
@@ -33,6 +41,13 @@ component("settingsExchange", () => ({
   forget() {
     this.plan = null;
     this.error = "";
+  },
+
+  /** A browser tells of the same file once more only where none was chosen before. */
+  clear(input) {
+    this.forget();
+    this.document = null;
+    input.value = "";
   },
 
   async choose(input) {
@@ -53,20 +68,22 @@ component("settingsExchange", () => ({
     const removed = this.lines.filter((line) => line.action === "removed").length;
     const words = removed ? `${counted(removed, "entry", "entries")} are removed for good.` : "All of it, or nothing where something fails.";
     if (!await confirm(`Import ${counted(this.lines.length, "change")}?`, words, "Import")) return;
-    await this.ask(false);
-    if (this.plan?.done) {
-      toast(`Imported: ${counted(this.lines.length, "change")}.`);
-      this.plan = null;
-    }
+    await this.ask(false, this.plan.mark);
+    if (this.plan?.done) toast(`Imported: ${counted(this.lines.length, "change")}.`);
   },
 
-  async ask(dry) {
-    this.error = "";
-    this.plan = null;
+  showAll() { this.showsAll = true; },
+
+  /** `seen` is the mark of what was shown: the gateway does that, or nothing. */
+  async ask(dry, seen) {
+    this.forget();
+    this.showsAll = false;
     try {
-      const query = { dry_run: dry, replace: this.mode === "replace" };
+      const query = { dry_run: dry, replace: this.mode === "replace", seen };
       const plan = await api("config/import", { method: "POST", body: this.document, query });
-      plan.lines = plan.lines.map((line, id) => ({ ...line, id, kind: KINDS[line.action] }));
+      plan.lines = plan.lines.map((line, id) => ({
+        ...line, id, kind: KINDS[line.action], values: changesOf(line.before, line.after),
+      }));
       this.plan = plan;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
