@@ -268,6 +268,9 @@ def test_descriptions_are_looked_up_once_and_again_only_where_asked(relay: Relay
     }
     assert (first["updated"], second["updated"], again["updated"]) == (1, 0, 1)
     assert listed(relay)["acme/small"]["description"] == "A small model that answers at once."
+    (entry,) = json.loads(relay("audit", "list", "--action", "model.describe", "--json").stdout)["entries"]
+    told = {"description": "A small model that answers at once.", "from": "openrouter"}
+    assert (entry["before"], entry["after"]) == ({}, {"acme/small": told, "count": 1})
 
 
 def test_openrouters_list_comes_from_an_address_too_and_one_that_has_none_is_told(relay: Relay, address: str) -> None:
