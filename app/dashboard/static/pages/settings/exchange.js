@@ -5,6 +5,7 @@ import { changesOf } from "../../changes.js";
 import { counted } from "../../format.js";
 
 const KINDS = { added: "good", changed: "warning", removed: "critical" };
+const ORDER = ["removed", "changed", "added"];
 const MOST = 200; // more lines at once than anybody reads
 
 component("settingsExchange", () => ({
@@ -81,6 +82,8 @@ component("settingsExchange", () => ({
     try {
       const query = { dry_run: dry, replace: this.mode === "replace", seen };
       const plan = await api("config/import", { method: "POST", body: this.document, query });
+      // What is removed stands first: nobody is to look for it among what is added.
+      plan.lines.sort((one, other) => ORDER.indexOf(one.action) - ORDER.indexOf(other.action));
       plan.lines = plan.lines.map((line, id) => ({
         ...line, id, kind: KINDS[line.action], values: changesOf(line.before, line.after),
       }));
