@@ -1,11 +1,11 @@
 """Smart models as one document, to be kept in a file: written so that it changes only where they do, and read back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from app.core.audit import changing
+from app.core.audit import Became, abridged, changing
 from app.core.jsonio import Json
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
@@ -108,10 +108,9 @@ async def apply_import(desk: SmartDesk, plan: Plan) -> None:
     if plan.is_empty:
         return
     changed = {change.before.id: change.model for change in plan.changed}
-    before = [*(change.before.model for change in plan.changed), *(gone.model for gone in plan.deleted)]
-    after = [*plan.added, *changed.values()]
+    before, after = abridged(_became(plan))
     try:
-        with changing("name.import", "names", before=_by_title(before), after=_by_title(after)):
+        with changing("name.import", "names", before=before, after=after):
             await put_smart_models(desk.db, plan.added, changed, plan.deleted)
     except NameExists as exc:
         for model in plan.added:
@@ -120,8 +119,13 @@ async def apply_import(desk: SmartDesk, plan: Plan) -> None:
     await desk.refresh()
 
 
-def _by_title(models: Sequence[SmartModel]) -> dict[str, Any]:
-    return {title_of(model): written(model) for model in models}
+def _became(plan: Plan) -> Iterator[Became]:
+    for gone in plan.deleted:
+        yield title_of(gone.model), written(gone.model), None
+    for change in plan.changed:
+        yield title_of(change.model), written(change.before.model), written(change.model)
+    for model in plan.added:
+        yield title_of(model), None, written(model)
 
 
 def _read(document: Any) -> dict[Key, SmartModel]:

@@ -147,7 +147,9 @@ def test_difference_is_shown_first_and_applied_when_confirmed(relay: Relay) -> N
     assert shown(relay, "openai/gpt-4o")["rates"]["input"] == "9"
     assert shown(relay, "openai/gpt-4o")["version"].startswith("litellm 20")
     assert "All prices are as in the file." in relay("sync", "prices", "--file", "prices.json").stdout
-    (entry,) = json.loads(CliRunner().invoke(app, ["audit", "list", "--action", "price.sync", "--json"]).stdout)["entries"]
+    (entry,) = json.loads(CliRunner().invoke(app, ["audit", "list", "--action", "price.sync", "--json"]).stdout)[
+        "entries"
+    ]
     assert (entry["before"].keys(), entry["before"]["openai/gpt-4o"]["input"]) == ({"openai/gpt-4o"}, "2.5")
     assert (entry["after"]["openai/gpt-4o"]["input"], entry["after"]["acme/Qwen/Qwen3"]) == ("9", {"input": "0"})
     assert entry["after"]["count"] == 2
