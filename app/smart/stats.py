@@ -2,34 +2,41 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from app.core.money import to_pico_usd
 from app.core.smart import Kind
 from app.store.db import Database, DatabaseUnavailable
 from app.store.smart_models import add_to_stats
+from app.store.times import MS_PER_HOUR, now_ms
 
 log = logging.getLogger(__name__)
 
 FLUSH_S = 1.0
 
 
-class Stats:
-    """`run` beside the calls, and `aclose` at the end."""
+Counts = dict[tuple[str, int], dict[str, int]]
+"""By id and hour: a database that was away is told later what was counted then."""
 
-    def __init__(self, db: Database) -> None:
+
+class Stats:
+    """`run` beside the calls, and `aclose` at the end.
+
+    Args:
+        clock: milliseconds since 1970.
+    """
+
+    def __init__(self, db: Database, clock: Callable[[], int] = now_ms) -> None:
         self._db = db
-        self._counts: dict[Kind, dict[str, dict[str, int]]] = {}
+        self._clock = clock
+        self._counts: dict[Kind, Counts] = {}
 
     def counter(self, kind: Kind) -> Callable[..., None]:
         """Gives the function that adds to what one of that kind, by its id, counts: `count(id, cache_hits=1)`; money in USD."""
 
         def count(key: str, **more: int | Decimal | None) -> None:
-            counts = self._counts.setdefault(kind, {}).setdefault(key, {})
-            for name, each in more.items():
-                added = to_pico_usd(each) if isinstance(each, Decimal) else each or 0
-                counts[name] = counts.get(name, 0) + added
+            self._add(kind, (key, self._clock() // MS_PER_HOUR), more)
 
         return count
 
@@ -41,11 +48,11 @@ class Stats:
         """
         counts, self._counts = self._counts, {}
         while counts:
-            kind, by_key = counts.popitem()
+            kind, of_kind = counts.popitem()
             try:
-                await add_to_stats(self._db, kind, by_key)
+                await add_to_stats(self._db, kind, of_kind)
             except BaseException:
-                counts[kind] = by_key
+                counts[kind] = of_kind
                 self._take_back(counts)
                 raise
 
@@ -58,8 +65,13 @@ class Stats:
             except DatabaseUnavailable as exc:
                 log.warning("What smart models counted is written later. %s", exc)
 
-    def _take_back(self, counts: dict[Kind, dict[str, dict[str, int]]]) -> None:
-        for kind, by_key in counts.items():
-            count = self.counter(kind)
-            for key, more in by_key.items():
-                count(key, **more)
+    def _add(self, kind: Kind, where: tuple[str, int], more: Mapping[str, int | Decimal | None]) -> None:
+        counts = self._counts.setdefault(kind, {}).setdefault(where, {})
+        for name, each in more.items():
+            added = to_pico_usd(each) if isinstance(each, Decimal) else each or 0
+            counts[name] = counts.get(name, 0) + added
+
+    def _take_back(self, counts: Mapping[Kind, Counts]) -> None:
+        for kind, of_kind in counts.items():
+            for where, more in of_kind.items():
+                self._add(kind, where, more)

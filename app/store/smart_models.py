@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.money import from_pico_usd
 from app.core.smart import CLASSES, KINDS, Kind, SmartModel, definition_of
+from app.store.cache_hours import COUNTS, add_to_hour
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 from app.store.tables import ALIASES, REDIRECTS, SMART_AUGMENTORS, SMART_CACHES, SMART_ROUTERS
@@ -32,7 +33,7 @@ TABLES: Mapping[Kind, Table] = {
     "alias": ALIASES,
 }
 STATS: Mapping[Kind, tuple[str, ...]] = {
-    "cache": ("total_requests", "cache_hits", "tokens_saved", "cost_saved"),
+    "cache": COUNTS,
     "augmentor": ("total_requests", "augmented_requests", "search_requests", "scrape_requests"),
 }
 """The columns of what each kind counts; `cost_saved` is in pico-USD."""
@@ -176,13 +177,16 @@ async def put_learned(db: Database, key: str, learned: Mapping[str, Any] | None)
         await connection.execute(update(SMART_ROUTERS).filter_by(id=key).values(learned=learned))
 
 
-async def add_to_stats(db: Database, kind: Kind, counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Add to what smart models of a kind counted, by their ids; snapshots are not told."""
+async def add_to_stats(db: Database, kind: Kind, counts: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
+    """Add to what smart models of a kind counted, by their ids and the hours since 1970; snapshots are not told."""
     table = TABLES[kind]
     async with db.begin() as connection:
-        for key, more in sorted(counts.items()):
+        # In one order, so that no two workers wait for each other crosswise.
+        for (key, hour), more in sorted(counts.items()):
             values = {name: table.c[name] + count for name, count in more.items()}
             await connection.execute(update(table).filter_by(id=key).values(values))
+            if kind == "cache":
+                await add_to_hour(connection, key, hour, more)
 
 
 def _stored(kind: Kind, row: Row[Any]) -> StoredSmartModel | UnreadableSmartModel:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from app.store.cache_hours import COUNTS as CACHE_COUNTS
 from app.store.db import Database
 from app.store.first_bytes import Buckets, FirstBytes, read_buckets
 from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS, Amounts, Key, Sums, by_day, by_hour, key_id, sum_up
@@ -58,6 +59,12 @@ _RESERVED = (
     ' UNION ALL SELECT subject, "limit", period, amount, 0 FROM limit_holds) both_sides'
     ' GROUP BY subject, "limit", period HAVING sum(held) <> sum(reserved) ORDER BY subject, "limit", period'
 )
+# Totals began earlier, and those of caches that are gone went with them.
+_SAVED = (
+    f"SELECT c.name, {', '.join(f'c.{name}, h.{name}' for name in CACHE_COUNTS)} FROM smart_caches c JOIN"  # noqa: S608 - our columns
+    f" (SELECT cache_id, {', '.join(f'sum({name}) AS {name}' for name in CACHE_COUNTS)} FROM cache_hours GROUP BY cache_id) h"
+    f" ON h.cache_id = c.id WHERE {' OR '.join(f'h.{name} > c.{name}' for name in CACHE_COUNTS)} ORDER BY c.name"
+)
 _UNKNOWN_KEYS = (
     "SELECT u.key_id, min(u.day) FROM usage_days u LEFT JOIN usage_keys k ON k.id = u.key_id WHERE k.id IS NULL"
     " GROUP BY u.key_id ORDER BY u.key_id"
@@ -72,6 +79,7 @@ _ZERO_OR_MORE = {
     "usage_days": ("day", list(SUMS)),
     "usage_totals": ("hour", list(SUMS)),
     "usage_first_bytes": ("hour", ["calls"]),
+    "cache_hours": ("hour", list(CACHE_COUNTS)),
     "limit_uses": ("subject", ["used", "reserved"]),
     "limit_holds": ("subject", ["amount"]),
     "quota_days": ("token_id", ["taken"]),
@@ -110,7 +118,13 @@ class Verification:
             for difference in await self._read(check):
                 yield difference
             self._report("days of calls", day - earliest + 1, last - earliest + 1)
-        others = (self._check_counters, self._check_rows(first), self._check_reserved, self._check_signs)
+        others = (
+            self._check_counters,
+            self._check_rows(first),
+            self._check_reserved,
+            self._check_savings,
+            self._check_signs,
+        )
         for number, other in enumerate(others, 1):
             for difference in await self._read(other):
                 yield difference
@@ -213,6 +227,17 @@ class Verification:
             )
             for subject, limit, period, held, reserved in statements.rows(_RESERVED, {})[:_MOST_SHOWN]
         ]
+
+    def _check_savings(self, statements: Statements) -> list[Difference]:
+        check = "what a cache counted by the hour is part of its total"
+        found: list[Difference] = []
+        for name, *counts in statements.rows(_SAVED, {})[:_MOST_SHOWN]:
+            more = [each for each in zip(CACHE_COUNTS, counts[::2], counts[1::2], strict=True) if each[2] > each[1]]
+            most = ", ".join(f"{column} {total} at most" for column, total, _ in more)
+            found.append(
+                Difference(check, f"cache {name}", most, ", ".join(f"{column} {hours}" for column, _, hours in more))
+            )
+        return found
 
     def _check_signs(self, statements: Statements) -> list[Difference]:
         found: list[Difference] = []

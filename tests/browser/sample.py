@@ -105,7 +105,7 @@ async def fill(database: Database, *, calls: int, days: int, dress: Dress = str,
         database,
         [each.model_copy(update={"description": dress(each.description or "")[:_DESCRIPTION]}) for each in NAMES],
     )
-    await _count(database, calls)
+    await _count(database, calls, days)
     records = list(make_calls(calls, days, now, lots, dress))
     for first in range(0, len(records), 2000):
         await insert_records(database, records[first : first + 2000])
@@ -205,24 +205,24 @@ def _call(
         yield record._replace(alias="fast", name="fast") if provider == "groq" else record
 
 
-async def _count(database: Database, calls: int) -> None:
+async def _count(database: Database, calls: int, days: int) -> None:
     """What caches and augmentors count."""
     ids = {each.model.name: each.id for each in await read_smart_models(database)}
-    hits = calls // 25
+    hour, hits = now_ms() // MS_PER_HOUR, calls // 25 // days
     cache = {
-        "total_requests": calls // 3,
+        "total_requests": calls // 3 // days,
         "cache_hits": hits,
         "tokens_saved": hits * 640,
         "cost_saved": hits * 4 * 10**8,
     }
-    await add_to_stats(database, "cache", {ids["faq"]: cache})
+    await add_to_stats(database, "cache", {(ids["faq"], hour - 24 * age): cache for age in range(days)})
     augmentor = {
         "total_requests": calls // 20,
         "augmented_requests": calls // 30,
         "search_requests": calls // 28,
         "scrape_requests": calls // 12,
     }
-    await add_to_stats(database, "augmentor", {ids["with-news"]: augmentor})
+    await add_to_stats(database, "augmentor", {(ids["with-news"], hour): augmentor})
 
 
 async def _watch(database: Database, watched: str, now: int, dress: Dress) -> None:

@@ -361,7 +361,7 @@ async def everything(desk: SmartDesk) -> None:
 
 async def test_export_is_sorted_holds_no_ids_and_comes_back_just_so(desk: SmartDesk) -> None:
     await everything(desk)
-    await add_to_stats(desk.db, "cache", {(await desk.show("c")).id: {"cache_hits": 3}})
+    await add_to_stats(desk.db, "cache", {((await desk.show("c")).id, 0): {"cache_hits": 3}})
     exported = export_names(await desk.list_all())
     text = dumps(exported)
 

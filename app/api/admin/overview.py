@@ -22,9 +22,11 @@ class FirstBytes(BaseModel):
 
 
 class CacheSavings(BaseModel):
-    """What the caches that there are have saved since each was made, whatever the period."""
+    """What caches saved in the period, also those that are gone since. `caches` is how many there are now."""
 
     caches: int
+    requests: int
+    hits: int
     tokens: int
     cost: str = Field(description="In USD, by the prices of the targets.", examples=["0.0123"])
 
@@ -42,10 +44,17 @@ def overview_router(authorise: Authorise, overview: Overview) -> APIRouter:
 
     @router.get("", summary="How long clients waited, and what caches saved")
     async def show(days: Days = 7) -> OverviewShown:
-        waits, savings = await overview.waits(select(days=days)), await overview.savings()
+        selection = select(days=days)
+        waits, savings = await overview.waits(selection), await overview.savings(selection)
         return OverviewShown(
             first_bytes=FirstBytes(calls=waits.calls, p50_ms=waits.p50_ms, p95_ms=waits.p95_ms),
-            cache_savings=CacheSavings(caches=savings.caches, tokens=savings.tokens, cost=write_usd(savings.cost)),
+            cache_savings=CacheSavings(
+                caches=savings.caches,
+                requests=savings.requests,
+                hits=savings.hits,
+                tokens=savings.tokens,
+                cost=write_usd(savings.cost),
+            ),
         )
 
     return router

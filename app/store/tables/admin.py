@@ -145,3 +145,18 @@ class FirstByteHour(Row, table=True):
     calls: int = count()
 
     __table_args__ = (WITHOUT_ROWID,)
+
+
+class CacheHour(Row, table=True):
+    """What a cache counted in an hour, as in `smart_caches`, from when there was this table on. It stays when the cache is gone."""
+
+    __tablename__ = "cache_hours"
+
+    cache_id: str = Field(primary_key=True, max_length=8)
+    hour: int = Field(primary_key=True)
+    total_requests: int = count()
+    cache_hits: int = count()
+    tokens_saved: int = count()
+    cost_saved: int = count()
+
+    __table_args__ = (WITHOUT_ROWID,)

@@ -1,4 +1,4 @@
-"""The dashboard: who may use it, what they changed and set, also of providers, live calls, how long first bytes take, and monitors of all users."""
+"""The dashboard: who may use it, what they changed and set, also of providers, live calls, first bytes, caches by the hour, and monitors of all users."""
 
 from collections import Counter
 from itertools import islice
@@ -72,10 +72,17 @@ def upgrade() -> None:
         "usage_first_bytes",
         sa.Column("bucket", sa.Integer(), primary_key=True),
         sa.Column("hour", sa.Integer(), primary_key=True),
-        sa.Column("calls", sa.BigInteger(), nullable=False, server_default="0"),
+        _count("calls"),
         sqlite_with_rowid=False,
     )
     _count_first_bytes(op.get_bind())
+    op.create_table(
+        "cache_hours",
+        _key("cache_id", 8),
+        sa.Column("hour", sa.Integer(), primary_key=True),
+        *map(_count, ("total_requests", "cache_hits", "tokens_saved", "cost_saved")),
+        sqlite_with_rowid=False,
+    )
     op.create_index("ix_monitors_created_at", "monitors", ["created_at"])
     op.create_index("ix_monitor_webhooks_parallel_id_received_at", "monitor_webhooks", ["parallel_id", "received_at"])
 
@@ -85,6 +92,7 @@ def downgrade() -> None:
     op.drop_index("ix_monitor_webhooks_parallel_id_received_at", "monitor_webhooks")
     op.drop_index("ix_monitors_created_at", "monitors")
     for table in (
+        "cache_hours",
         "usage_first_bytes",
         "live_stops",
         "live_calls",
@@ -135,3 +143,7 @@ def _word(name: str, length: int) -> sa.Column[Any]:
 
 def _moment(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.BigInteger(), nullable=False)
+
+
+def _count(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")

@@ -28,9 +28,9 @@ function unbroken(ms) {
   return duration(ms).replace(" ", "\u00a0");
 }
 
-/** Caches do not note when they saved what: that is told since each was made. */
+/** What caches answered, and what that saved in the period. */
 function cachedNote(share, saved) {
-  if (!saved.caches) return "No cache is defined.";
-  const since = `saved since they were made: ${compact(saved.tokens)} tokens, ${usd(saved.cost)}`;
-  return share ? `${share} of calls; ${since}` : since;
+  if (!saved.caches && !saved.requests) return "No cache is defined.";
+  const saving = `saved ${compact(saved.tokens)} tokens, ${usd(saved.cost)}`;
+  return share ? `${share} of calls; ${saving}` : saving;
 }
