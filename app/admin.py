@@ -33,6 +33,7 @@ from app.api.admin.syncs import syncs_router
 from app.api.admin.system import system_router
 from app.api.admin.tokens import tokens_router
 from app.api.admin.usage import usage_router
+from app.api.admin.usage_series import series_router
 from app.api.admin.users import users_router
 from app.api.surfaces import dialects_of_surfaces
 from app.auth.audit import AuditDesk
@@ -119,11 +120,13 @@ def _of_logins(parts: Parts, authorise: Authorise, open_route: OpenRoute) -> lis
 
 
 def _of_calls(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRouter]:
+    reports = Reports(parts.database)
     stories = Stories(parts.database, parts.meters.prices, lambda: _key_of_bodies(parts))
     return [
         overview_router(authorise, Overview(parts.database, desks.names)),
         live_router(authorise, parts.live),
-        usage_router(authorise, Reports(parts.database)),
+        usage_router(authorise, reports),
+        series_router(authorise, reports),
         requests_router(authorise, Requests(parts.database), stories),
         alerts_router(authorise, parts.meters.alerts),
     ]

@@ -5,17 +5,20 @@ A call with two tags counts once in totals, and once under each tag.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from app.core.money import from_pico_usd
+from app.metering.groups import COLUMNS, groups_of, labelled
+from app.metering.groups import GROUPS as GROUPS
+from app.metering.series import Divided, Measure, Point, known_cost, read_divided, read_points
 from app.store.calls import COMPLETION, PROMPT
 from app.store.db import Database
 from app.store.rollups import CLASSES, SUMS
 from app.store.selection import FILTERS
 from app.store.selection import Selection as Selection
 from app.store.times import MS_PER_DAY, now_ms
-from app.store.usage import BRIEF, SumsByName, Unit, read_hosts, read_sums, read_values
+from app.store.usage import SumsByName, Unit, read_hosts, read_sums, read_values
 
 DEFAULT_DAYS = 30
 MAX_HOURLY_DAYS = 31
@@ -26,22 +29,6 @@ MAX_VALUES = 200
 
 _EPOCH = date(1970, 1, 1)
 _MAX_DAYS = 3660
-
-_GROUPS = {
-    "tag": ("tags",),
-    "provider": ("provider",),
-    "model": ("provider", "model"),
-    "token": ("token_id", "username"),
-    "user": ("username",),
-    "client": ("client",),
-    "name": ("name",),
-    "alias": ("alias",),
-    "router": ("router",),
-    "cache": ("cache",),
-    "surface": ("surface",),
-}
-GROUPS = tuple(_GROUPS)
-"""What reports can be divided by."""
 
 
 class InvalidReport(ValueError):
@@ -89,7 +76,7 @@ class Totals:
     @property
     def known_cost(self) -> Decimal | None:
         """`cost`; None where no price of any of the calls is known, so that it is not 0."""
-        return _known(self)
+        return known_cost(self)
 
     @property
     def total_tokens(self) -> int:
@@ -111,25 +98,6 @@ class Group:
     totals: Totals
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What was used in one hour or on one day, which begins at `start`; in the words of `Totals`."""
-
-    start: datetime
-    calls: int = 0
-    helper_calls: int = 0
-    ok: int = 0
-    unpriced: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: Decimal = Decimal(0)
-
-    @property
-    def known_cost(self) -> Decimal | None:
-        """As of `Totals`."""
-        return _known(self)
-
-
 class Reports:
     """Reports on the sums in a database. All of them raise `DatabaseUnavailable`."""
 
@@ -143,18 +111,9 @@ class Reports:
 
     async def by(self, group: str, selection: Selection) -> tuple[list[Group], Totals]:
         """Divided by one of `GROUPS`, the dearest first; and all together."""
-        rows = await read_sums(self._db, selection, _GROUPS[group])
-        found: dict[str, list[SumsByName]] = {}
-        labels: dict[str, dict[str, str]] = {}
-        for parts, sums in rows:
-            for key in parts[0].split(",") if group == "tag" else [_key(group, parts)]:
-                found.setdefault(key, []).append(sums)
-                labels[key] = _labels(group, parts, labels.get(key))
-        if group == "client":
-            for address, hostname in (await read_hosts(self._db)).items():
-                if address in labels:
-                    labels[address] = {"hostname": hostname}
-        groups = [Group(key, labels[key], totals_of(*each)) for key, each in found.items()]
+        rows = await read_sums(self._db, selection, COLUMNS[group])
+        hosts = await read_hosts(self._db) if group == "client" else {}
+        groups = [Group(each.key, labelled(each, hosts), totals_of(*each.sums)) for each in groups_of(group, rows)]
         groups.sort(key=lambda group: (-group.totals.cost, -group.totals.calls, group.key))
         return groups, totals_of(*(sums for _, sums in rows))
 
@@ -164,17 +123,17 @@ class Reports:
         Raises:
             InvalidReport: so many hours are too many.
         """
-        if unit == "hour" and selection.last_day - selection.first_day >= MAX_HOURLY_DAYS:
-            raise InvalidReport(f"A series by hours may be {MAX_HOURLY_DAYS} days long at most.", "interval")
-        rows = await read_sums(self._db, selection, (unit,), unit=unit, sums=BRIEF)
-        sums = {int(period): each for (period,), each in rows}
-        length_ms = MS_PER_DAY if unit == "day" else MS_PER_DAY // 24
-        first = selection.first_day * MS_PER_DAY // length_ms
-        last = max([first, (min((selection.last_day + 1) * MS_PER_DAY, now_ms() + 1) - 1) // length_ms, *sums])
-        return [
-            _point(datetime.fromtimestamp(period * length_ms / 1000, UTC), sums.get(period))
-            for period in range(first, last + 1)
-        ]
+        _check_length(selection, unit)
+        return await read_points(self._db, selection, unit)
+
+    async def divided(self, group: str, selection: Selection, unit: Unit, measure: Measure) -> Divided:
+        """The groups with the most of something, and all others together, in each day or hour of the period.
+
+        Raises:
+            InvalidReport: so many hours are too many.
+        """
+        _check_length(selection, unit)
+        return await read_divided(self._db, group, selection, unit, measure)
 
     async def by_day(self, selection: Selection) -> list[tuple[date, Totals]]:
         """All that was used on each day on which there was any, the earliest first."""
@@ -247,32 +206,10 @@ def totals_of(*several: SumsByName) -> Totals:
     )
 
 
-def _point(start: datetime, sums: SumsByName | None) -> Point:
-    if sums is None:
-        return Point(start)
-    counts = {name: value for name, value in sums.items() if name != "cost"}
-    return Point(start, **counts, cost=from_pico_usd(sums["cost"]))
-
-
-def _known(sums: Totals | Point) -> Decimal | None:
-    return None if 0 < sums.unpriced == sums.calls + sums.helper_calls else sums.cost
+def _check_length(selection: Selection, unit: Unit) -> None:
+    if unit == "hour" and selection.last_day - selection.first_day >= MAX_HOURLY_DAYS:
+        raise InvalidReport(f"A series by hours may be {MAX_HOURLY_DAYS} days long at most.", "interval")
 
 
 def _average(whole: int, count: int) -> float | None:
     return round(whole / count, 1) if count else None
-
-
-def _key(group: str, parts: tuple[str, ...]) -> str:
-    if group == "model":
-        return "/".join(part for part in parts if part)
-    return parts[0]
-
-
-def _labels(group: str, parts: tuple[str, ...], before: Mapping[str, str] | None) -> dict[str, str]:
-    if group == "model":
-        return {"provider": parts[0], "model": parts[1]}
-    if group != "token":
-        return {}
-    # A token that was given to another user has both names.
-    names = {*(before or {}).get("username", "").split(", "), parts[1]} - {""}
-    return {"username": ", ".join(sorted(names))}

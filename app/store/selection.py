@@ -28,8 +28,13 @@ def conditions(selection: Selection, table: str) -> Conditions:
         if wanted:
             marks = {f"{name}{number}": value for number, value in enumerate(wanted)}
             sql += f" AND ({FILTERS[name](table, [f':{mark}' for mark in marks])})"
-            values |= _spelled(name, marks)
+            values |= {mark: spelled(name, value) for mark, value in marks.items()}
     return sql, values
+
+
+def spelled(name: str, value: str) -> str:
+    """A value as the SQL of a filter wants it."""
+    return f",{value}," if name == "tags" else value
 
 
 def _one_of(column: str) -> Callable[[str, Sequence[str]], str]:
@@ -69,7 +74,3 @@ FILTERS: dict[str, Callable[[str, Sequence[str]], str]] = {
     "caches": _one_of("cache"),
 }
 """What can be filtered by, by the names that the API has for it."""
-
-
-def _spelled(name: str, marks: Mapping[str, str]) -> dict[str, object]:
-    return {mark: f",{value}," if name == "tags" else value for mark, value in marks.items()}

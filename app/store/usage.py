@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import text
 
 from app.store.calls import COMPLETION, PROMPT
 from app.store.db import Database
 from app.store.rollups import HOURS_PER_DAY, KEY, MILL, SUMS
-from app.store.selection import Selection, conditions
+from app.store.selection import FILTERS, Selection, conditions, spelled
 
 Unit = Literal["day", "hour"]
 Group = tuple[Any, ...]
@@ -66,6 +66,63 @@ async def read_sums(
     async with db.read() as connection:
         rows = (await connection.execute(text(sql), values | _bounds(selection, unit))).all()
     return [(tuple(row[: len(by)]), _sums(sums, row[len(by) :])) for row in rows]
+
+
+class Share(NamedTuple):
+    """Sums of a period whose calls are all in the same of some groups.
+
+    Attributes:
+        groups: which of them, by their places.
+        others: in how many further groups each of the calls is.
+        period: the day or the hour.
+    """
+
+    groups: tuple[int, ...]
+    others: int
+    period: int
+    sums: SumsByName
+
+
+async def read_shares(
+    db: Database, selection: Selection, groups: Sequence[Mapping[str, str]], unit: Unit
+) -> list[Share]:
+    """What each of some groups has of the calls that are meant, and what is left for others, over time.
+
+    However many others there are, it is as few rows as the groups make.
+
+    Args:
+        groups: what tells each from all others: values by columns of `usage_keys`; `tags` is one tag, or empty for none.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be read.
+    """
+    filters, values = conditions(selection, "k")
+    marks = {f"group{place}_{name}": spelled(name, each[name]) for place, each in enumerate(groups) for name in each}
+    # Once for each key, not for each of its days.
+    bits = " + ".join(
+        f"CASE WHEN {_is_in(place, each)} THEN {1 << place} ELSE 0 END" for place, each in enumerate(groups)
+    )
+    several = "1 + length(k.tags) - length(replace(k.tags, ',', ''))" if "tags" in groups[0] else "1"
+    keys = f"SELECT k.id, {bits} AS bits, {several} AS several FROM usage_keys k WHERE 1 = 1{filters}"  # noqa: S608 - our conditions
+    summed = ", ".join([*(f"sum({column})" for name, column in BRIEF.items() if name != "cost"), _COST_PARTS])
+    sql = (
+        f"WITH k AS MATERIALIZED ({keys}) SELECT k.bits, k.several, u.{unit}, {summed}"  # noqa: S608 - our names
+        f" FROM usage_{unit}s u JOIN k ON k.id = u.key_id WHERE u.{unit} BETWEEN :first AND :last GROUP BY 1, 2, 3"
+    )
+    async with db.read() as connection:
+        rows = (await connection.execute(text(sql), values | marks | _bounds(selection, unit))).all()
+    found = []
+    for bits, several, period, *sums in rows:
+        among = tuple(place for place in range(len(groups)) if bits >> place & 1)
+        found.append(Share(among, several - len(among), int(period), _sums(BRIEF, sums)))
+    return found
+
+
+def _is_in(place: int, group: Mapping[str, str]) -> str:
+    return " AND ".join(
+        FILTERS["tags"]("k", [f":group{place}_tags"]) if name == "tags" else f"k.{name} = :group{place}_{name}"
+        for name in group
+    )
 
 
 def _period(name: str, unit: Unit) -> str:

@@ -11,6 +11,7 @@ from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.selection import FILTERS, Selection
 from app.store.times import MS_PER_DAY
+from app.store.usage import Unit
 from tests.store.test_requests import make_row
 
 DAY = 20_000
@@ -201,6 +202,64 @@ async def test_series_of_today_ends_with_this_hour(database: Database) -> None:
 async def test_series_of_too_many_hours_is_refused(reports: Reports) -> None:
     with pytest.raises(InvalidReport, match="31 days"):
         await reports.timeseries(Selection(DAY - 31, DAY), "hour")
+
+
+@pytest.mark.parametrize("unit", ["day", "hour"])
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "tag"])
+async def test_divided_series_adds_up_to_the_series(reports: Reports, group: str, unit: Unit) -> None:
+    period = Selection(DAY - 1, DAY)
+    divided = await reports.divided(group, period, unit, "cost")
+    points = await reports.timeseries(period, unit)
+    groups, _ = await reports.by(group, period)
+
+    assert divided.starts == [point.start for point in points]
+    assert [each.key for each in divided.lines] == [each.key for each in groups]
+    for name in ("calls", "helper_calls", "total_tokens", "cost"):
+        sums = [
+            sum(getattr(each, name) for each in at) for at in zip(*(line.points for line in divided.lines), strict=True)
+        ]
+        assert sums == [getattr(point, name) for point in points]
+    assert [line.whole.cost for line in divided.lines] == [each.totals.cost for each in groups]
+
+
+async def test_divided_series_has_five_groups_and_all_others_together(database: Database) -> None:
+    rows = [
+        make_row(f"{user}{number}", received_at=NOON, username=user, cost=None if user == "g" else Decimal(1))
+        for times, user in enumerate("gfedcba", 1)
+        for number in range(times)
+    ]
+    await insert_calls(database, rows)
+
+    divided = await Reports(database).divided("user", Selection(DAY, DAY), "day", "calls")
+    of_some = await Reports(database).divided("user", of(users=("a", "b")), "day", "calls")
+
+    assert [(line.key, [point.calls for point in line.points]) for line in divided.lines] == [
+        ("a", [7]), ("b", [6]), ("c", [5]), ("d", [4]), ("e", [3]),
+    ]  # fmt: skip
+    assert divided.others is not None
+    assert (divided.count, divided.others.whole.calls, divided.others.whole.known_cost) == (2, 3, Decimal(2))
+    assert [line.key for line in of_some.lines] == ["a", "b"]
+    assert of_some.others is None
+
+
+async def test_call_with_two_tags_is_in_the_series_of_each(database: Database) -> None:
+    tags = ["a,b", "a,b", "a,c", "a", "d,e", "d,e", "f,g", "b,c", "", "", "ab"]
+    await insert_calls(database, [make_row(str(n), received_at=NOON, tags=each) for n, each in enumerate(tags)])
+
+    divided = await Reports(database).divided("tag", Selection(DAY, DAY), "day", "calls")
+
+    # None is a tag here, as in other reports; "e" comes sixth by its name.
+    assert [(line.key, line.whole.calls) for line in divided.lines] == [
+        ("a", 4), ("b", 3), ("", 2), ("c", 2), ("d", 2),
+    ]  # fmt: skip
+    assert divided.others is not None
+    assert (divided.count, divided.others.whole.calls) == (4, 5)
+
+
+async def test_divided_series_of_no_calls_has_no_groups(database: Database) -> None:
+    divided = await Reports(database).divided("model", TODAY, "hour", "tokens")
+
+    assert (len(divided.starts), divided.lines, divided.others) == (24, [], None)
 
 
 async def test_what_there_is_to_filter_by_is_of_the_period(reports: Reports) -> None:

@@ -191,7 +191,7 @@ def usage_router(authorise: Authorise, reports: Reports) -> APIRouter:
     @router.get("/summary", summary="What was used, all together")
     async def summary(query: Annotated[UsageQuery, Query()]) -> Summary:
         selection = query.selection()
-        return Summary(period=_period(selection), totals=_sums(await reports.summary(selection)))
+        return Summary(period=period_of(selection), totals=_sums(await reports.summary(selection)))
 
     for group in GROUPS:
         path = f"/by-{group}"
@@ -210,12 +210,12 @@ def usage_router(authorise: Authorise, reports: Reports) -> APIRouter:
                 unpriced=point.unpriced,
                 prompt_tokens=point.prompt_tokens,
                 completion_tokens=point.completion_tokens,
-                total_tokens=point.prompt_tokens + point.completion_tokens,
-                cost=_usd(point.known_cost),
+                total_tokens=point.total_tokens,
+                cost=shown_cost(point.known_cost),
             )
             for point in points
         ]
-        return Series(period=_period(selection), interval=query.interval, points=shown)
+        return Series(period=period_of(selection), interval=query.interval, points=shown)
 
     @router.get("/filters", summary="What there is to filter by")
     async def filters(query: Annotated[UsageQuery, Query()]) -> FilterValues:
@@ -224,12 +224,23 @@ def usage_router(authorise: Authorise, reports: Reports) -> APIRouter:
     return router
 
 
+def period_of(selection: Selection) -> Period:
+    """As the answers tell it."""
+    days = selection.last_day - selection.first_day + 1
+    return Period(start=day_of(selection.first_day), end=day_of(selection.last_day), days=days)
+
+
+def shown_cost(cost: Decimal | None) -> str | None:
+    """In USD, exact; None where it is not known."""
+    return None if cost is None else write_usd(cost)
+
+
 def _by(reports: Reports, group: str) -> Callable[..., Any]:
     async def by(query: Annotated[UsageQuery, Query()]) -> Division:
         selection = query.selection()
         groups, totals = await reports.by(group, selection)
         shown = [GroupSums(key=each.key, **each.labels, **_fields(each.totals)) for each in groups]
-        return Division(period=_period(selection), by=group, groups=shown, totals=_sums(totals))
+        return Division(period=period_of(selection), by=group, groups=shown, totals=_sums(totals))
 
     return by
 
@@ -239,19 +250,10 @@ def _split(values: list[str]) -> list[str]:
     return [part.strip().replace("\0", "?") for value in values for part in value.split(",") if part.strip()]
 
 
-def _period(selection: Selection) -> Period:
-    days = selection.last_day - selection.first_day + 1
-    return Period(start=day_of(selection.first_day), end=day_of(selection.last_day), days=days)
-
-
 def _sums(totals: Totals) -> Sums:
     return Sums(**_fields(totals))
 
 
 def _fields(totals: Totals) -> dict[str, Any]:
     fields = {name: getattr(totals, name) for name in Sums.model_fields}
-    return fields | {"usage": dict(totals.usage), "cost": _usd(totals.known_cost)}
-
-
-def _usd(cost: Decimal | None) -> str | None:
-    return None if cost is None else write_usd(cost)
+    return fields | {"usage": dict(totals.usage), "cost": shown_cost(totals.known_cost)}

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.api.admin.usage import usage_router
+from app.api.admin.usage_series import series_router
 from app.metering.reports import Reports
 from app.store.db import Database
 from app.store.requests import insert_calls
@@ -23,6 +24,7 @@ async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """Two calls of `bob` without a price, and one of `ann` on the next day that has one."""
     app = FastAPI()
     app.include_router(usage_router(authorise_by_name(), Reports(database)))
+    app.include_router(series_router(authorise_by_name(), Reports(database)))
     rows = [make_row(each, received_at=NOON, username="bob", cost=None) for each in "ab"]
     await insert_calls(database, [*rows, make_row("c", received_at=NOON + 86_400)])
     headers = {"authorization": "Bearer root"}
@@ -44,3 +46,20 @@ async def test_cost_is_null_where_no_price_of_any_call_is_known(client: httpx.As
     assert {each["key"]: each["cost"] for each in division["groups"]} == {"ann": "0.0123", "bob": None}
     assert division["totals"]["cost"] == "0.0123"
     assert [point["cost"] for point in series["points"]] == ["0", None, "0.0123"]
+
+
+async def test_series_is_divided_into_those_with_the_most(client: httpx.AsyncClient) -> None:
+    period = {"start": "2024-10-03", "end": "2024-10-05"}
+    series = await get(client, "series", by="user", measure="calls", **period)
+    dearest = await get(client, "series", by="user", **period)
+    of_ann = await get(client, "series", by="model", users="ann", **period)
+
+    assert [each[:10] for each in series["starts"]] == ["2024-10-03", "2024-10-04", "2024-10-05"]
+    assert [(each["key"], each["calls"], each["cost"]) for each in series["groups"]] == [
+        ("bob", [0, 2, 0], ["0", None, "0"]),
+        ("ann", [0, 0, 1], ["0", "0", "0.0123"]),
+    ]
+    assert series["groups"][0]["sums"]["cost"] is None
+    assert series["others"] is None
+    assert [each["key"] for each in dearest["groups"]] == ["ann", "bob"]
+    assert [(each["model"], each["calls"]) for each in of_ann["groups"]] == [("gpt-5", [0, 0, 1])]
