@@ -11,18 +11,21 @@ from decimal import Decimal
 from app.core.money import from_pico_usd
 from app.metering.groups import COLUMNS, groups_of, labelled
 from app.metering.groups import GROUPS as GROUPS
-from app.metering.series import Divided, Measure, Point, known_cost, read_divided, read_points
+from app.metering.series import Divided, Point, known_cost, read_divided, read_points
 from app.store.calls import COMPLETION, PROMPT
 from app.store.db import Database
 from app.store.rollups import CLASSES, SUMS
 from app.store.selection import FILTERS
 from app.store.selection import Selection as Selection
 from app.store.times import MS_PER_DAY, now_ms
-from app.store.usage import SumsByName, Unit, read_hosts, read_sums, read_values
+from app.store.usage import Measure, SumsByName, Unit, read_hosts, read_sums, read_values
 
 DEFAULT_DAYS = 30
 MAX_HOURLY_DAYS = 31
 """Of a series by hours. A longer one is nothing to look at, and takes long to read."""
+
+MAX_DIVIDED_HOURLY_DAYS = 14
+"""Of one that is divided into groups, which takes three times as long."""
 
 MAX_VALUES = 200
 """Of one filter."""
@@ -123,7 +126,7 @@ class Reports:
         Raises:
             InvalidReport: so many hours are too many.
         """
-        _check_length(selection, unit)
+        _check_length(selection, unit, MAX_HOURLY_DAYS)
         return await read_points(self._db, selection, unit)
 
     async def divided(self, group: str, selection: Selection, unit: Unit, measure: Measure) -> Divided:
@@ -132,7 +135,7 @@ class Reports:
         Raises:
             InvalidReport: so many hours are too many.
         """
-        _check_length(selection, unit)
+        _check_length(selection, unit, MAX_DIVIDED_HOURLY_DAYS)
         return await read_divided(self._db, group, selection, unit, measure)
 
     async def by_day(self, selection: Selection) -> list[tuple[date, Totals]]:
@@ -206,9 +209,9 @@ def totals_of(*several: SumsByName) -> Totals:
     )
 
 
-def _check_length(selection: Selection, unit: Unit) -> None:
-    if unit == "hour" and selection.last_day - selection.first_day >= MAX_HOURLY_DAYS:
-        raise InvalidReport(f"A series by hours may be {MAX_HOURLY_DAYS} days long at most.", "interval")
+def _check_length(selection: Selection, unit: Unit, most: int) -> None:
+    if unit == "hour" and selection.last_day - selection.first_day >= most:
+        raise InvalidReport(f"This series by hours may be {most} days long at most.", "interval")
 
 
 def _average(whole: int, count: int) -> float | None:

@@ -1,11 +1,11 @@
 """What was used over time: all together, and divided into the groups with the most of something and all others."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from app.core.money import from_pico_usd
 from app.metering.groups import COLUMNS, groups_of, labelled
@@ -13,18 +13,22 @@ from app.store.db import Database
 from app.store.rollups import HOURS_PER_DAY
 from app.store.selection import Selection
 from app.store.times import MS_PER_DAY, now_ms
-from app.store.usage import BRIEF, SumsByName, Unit, read_hosts, read_shares, read_sums
+from app.store.usage import (
+    BRIEF,
+    MEASURES,
+    Measure,
+    SumsByName,
+    Unit,
+    read_hosts,
+    read_shares,
+    read_sums,
+)
 
 MOST_GROUPS = 5
 """That are told one by one: as many colours as can be told apart."""
 
-Measure = Literal["calls", "tokens", "cost"]
-
-_READ: Mapping[Measure, Callable[[SumsByName], int]] = {
-    "calls": lambda sums: sums["calls"],
-    "tokens": lambda sums: sums["prompt_tokens"] + sums["completion_tokens"],
-    "cost": lambda sums: sums["cost"],
-}
+Value = int | Decimal | None
+"""Of a measure: costs are in USD, and None where no price of any of the calls is known."""
 
 
 class _Priced(Protocol):
@@ -69,12 +73,13 @@ class Line:
     Attributes:
         key, labels: as of `Group`.
         whole: of the whole period.
+        values: of each of its days or hours.
     """
 
     key: str
     labels: Mapping[str, str]
-    whole: Point
-    points: Sequence[Point]
+    whole: Value
+    values: Sequence[Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +107,25 @@ async def read_points(db: Database, selection: Selection, unit: Unit) -> list[Po
 
 async def read_divided(db: Database, group: str, selection: Selection, unit: Unit, measure: Measure) -> Divided:
     """Those of the groups with the most, and of all others together, in the same days or hours."""
-    found = groups_of(group, await read_sums(db, selection, COLUMNS[group], sums=BRIEF))
-    found.sort(key=lambda each: (-sum(map(_READ[measure], each.sums)), -sum(map(_READ["calls"], each.sums)), each.key))
+    sums = MEASURES[measure]
+    found = groups_of(group, await read_sums(db, selection, COLUMNS[group], sums={"calls": "u.calls", **sums}))
+    found.sort(key=lambda each: (-_sum(each.sums, measure), -_sum(each.sums, "calls"), each.key))
     first, count = found[:MOST_GROUPS], max(0, len(found) - MOST_GROUPS)
-    lines: list[defaultdict[int, SumsByName]] = [defaultdict(_nothing) for _ in range(len(first) + 1)]
-    shares = await read_shares(db, selection, [each.values for each in first], unit) if first else []
-    for share in shares:
-        for place, times in [*((place, 1) for place in share.groups), (len(first), share.others)]:
-            sums = lines[place][share.period]
-            for name, value in share.sums.items():
-                sums[name] += times * value
+    shares = await read_shares(db, selection, [each.values for each in first], unit, sums) if first else []
     hosts = await read_hosts(db) if group == "client" else {}
     periods = _periods(selection, unit, {share.period for share in shares})
 
-    def line(key: str, labels: Mapping[str, str], sums: Mapping[int, SumsByName]) -> Line:
-        whole = {name: sum(each[name] for each in sums.values()) for name in BRIEF}
-        points = [_point(period, unit, sums.get(period)) for period in periods]
-        return Line(key, labels, _point(periods[0], unit, whole), points)
+    def line(key: str, labels: Mapping[str, str], place: int | None) -> Line:
+        parts: defaultdict[int, list[tuple[int, SumsByName]]] = defaultdict(list)
+        for share in shares:
+            if often := share.others if place is None else place in share.groups:
+                parts[share.period].append((often, share.sums))
+        values = [_value(measure, parts.get(period, ())) for period in periods]
+        return Line(key, labels, _value(measure, [each for part in parts.values() for each in part]), values)
 
-    told = [line(each.key, labelled(each, hosts), sums) for each, sums in zip(first, lines[:-1], strict=True)]
-    starts = [_start(period, unit) for period in periods]
-    return Divided(starts, told, count, line("", {}, lines[-1]) if count else None)
+    lines = [line(each.key, labelled(each, hosts), place) for place, each in enumerate(first)]
+    others = line("", {}, None) if count else None
+    return Divided([_start(period, unit) for period in periods], lines, count, others)
 
 
 def known_cost(sums: _Priced) -> Decimal | None:
@@ -153,5 +156,13 @@ def _length_ms(unit: Unit) -> int:
     return MS_PER_DAY if unit == "day" else MS_PER_DAY // HOURS_PER_DAY
 
 
-def _nothing() -> SumsByName:
-    return dict.fromkeys(BRIEF, 0)
+def _sum(several: Iterable[SumsByName], name: str) -> int:
+    return sum(sums[name] for sums in several)
+
+
+def _value(measure: Measure, parts: Sequence[tuple[int, SumsByName]]) -> Value:
+    """Of sums, each so many times."""
+    value = sum(times * sums[measure] for times, sums in parts)
+    if measure != "cost":
+        return value
+    return None if parts and not any(sums["priced"] for _, sums in parts) else from_pico_usd(value)

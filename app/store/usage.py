@@ -31,8 +31,16 @@ BRIEF = {
 FULL = {name: f"u.{name}" for name in SUMS}
 """All of them."""
 
-_COST_PARTS = f"sum(u.cost / {MILL}), sum(u.cost % {MILL})"
-_TOTAL_COST_PARTS = "sum(u.cost_mills), sum(u.cost)"
+Measure = Literal["calls", "tokens", "cost"]
+MEASURES: Mapping[Measure, Mapping[str, str]] = {
+    "calls": {"calls": "u.calls"},
+    "tokens": {"tokens": f"{_PROMPT} + {_COMPLETION}"},
+    "cost": {"priced": "u.calls + u.helper_calls - u.unpriced", "cost": "u.cost"},
+}
+"""What it takes to tell one thing alone; `priced` counts the calls whose price is known."""
+
+_COST_PARTS = f"u.cost / {MILL}", f"u.cost % {MILL}"
+_TOTAL_COST_PARTS = "u.cost_mills", "u.cost"
 
 
 async def read_sums(
@@ -58,10 +66,18 @@ async def read_sums(
     else:
         source, unit, cost = "usage_totals u", "hour", _TOTAL_COST_PARTS
     columns = ", ".join(f"k.{name}" if name in KEY else _period(name, unit) for name in by)
-    summed = ", ".join([*(f"sum({column})" for name, column in sums.items() if name != "cost"), cost])
+    parts = _parts(sums, cost)
+    if by and {*by} <= {*KEY}:  # each key once, instead of once for each of its days
+        numbers = ", ".join(f"sum({part}) AS s{number}" for number, part in enumerate(parts))
+        period = f"u.{unit} BETWEEN :first AND :last"
+        source = f"(SELECT u.key_id, {numbers} FROM usage_{unit}s u WHERE {period} GROUP BY u.key_id) u JOIN usage_keys k ON k.id = u.key_id"  # noqa: S608 - our names
+        parts, where = [f"u.s{number}" for number in range(len(parts))], "1 = 1"
+    else:
+        where = f"u.{unit} BETWEEN :first AND :last"
+    summed = ", ".join(f"sum({part})" for part in parts)
     sql = (
         f"SELECT {f'{columns}, ' if by else ''}{summed} FROM {source}"  # noqa: S608 - our names
-        f" WHERE u.{unit} BETWEEN :first AND :last{filters}{f' GROUP BY {columns}' if by else ''}"
+        f" WHERE {where}{filters}{f' GROUP BY {columns}' if by else ''}"
     )
     async with db.read() as connection:
         rows = (await connection.execute(text(sql), values | _bounds(selection, unit))).all()
@@ -84,7 +100,7 @@ class Share(NamedTuple):
 
 
 async def read_shares(
-    db: Database, selection: Selection, groups: Sequence[Mapping[str, str]], unit: Unit
+    db: Database, selection: Selection, groups: Sequence[Mapping[str, str]], unit: Unit, sums: Mapping[str, str]
 ) -> list[Share]:
     """What each of some groups has of the calls that are meant, and what is left for others, over time.
 
@@ -92,6 +108,7 @@ async def read_shares(
 
     Args:
         groups: what tells each from all others: values by columns of `usage_keys`; `tags` is one tag, or empty for none.
+        sums: such as one of `MEASURES`.
 
     Raises:
         DatabaseUnavailable: the database cannot be read.
@@ -104,7 +121,7 @@ async def read_shares(
     )
     several = "1 + length(k.tags) - length(replace(k.tags, ',', ''))" if "tags" in groups[0] else "1"
     keys = f"SELECT k.id, {bits} AS bits, {several} AS several FROM usage_keys k WHERE 1 = 1{filters}"  # noqa: S608 - our conditions
-    summed = ", ".join([*(f"sum({column})" for name, column in BRIEF.items() if name != "cost"), _COST_PARTS])
+    summed = ", ".join(f"sum({part})" for part in _parts(sums))
     sql = (
         f"WITH k AS MATERIALIZED ({keys}) SELECT k.bits, k.several, u.{unit}, {summed}"  # noqa: S608 - our names
         f" FROM usage_{unit}s u JOIN k ON k.id = u.key_id WHERE u.{unit} BETWEEN :first AND :last GROUP BY 1, 2, 3"
@@ -112,9 +129,9 @@ async def read_shares(
     async with db.read() as connection:
         rows = (await connection.execute(text(sql), values | marks | _bounds(selection, unit))).all()
     found = []
-    for bits, several, period, *sums in rows:
+    for bits, several, period, *amounts in rows:
         among = tuple(place for place in range(len(groups)) if bits >> place & 1)
-        found.append(Share(among, several - len(among), int(period), _sums(BRIEF, sums)))
+        found.append(Share(among, several - len(among), int(period), _sums(sums, amounts)))
     return found
 
 
@@ -169,8 +186,13 @@ def _bounds(selection: Selection, unit: Unit) -> dict[str, object]:
     }
 
 
+def _parts(sums: Mapping[str, str], cost: tuple[str, str] = _COST_PARTS) -> list[str]:
+    """What is to be summed: costs last, in two parts, since all together they may be more than a column holds."""
+    return [*(column for name, column in sums.items() if name != "cost"), *(cost if "cost" in sums else ())]
+
+
 def _sums(names: Iterable[str], values: Sequence[Any]) -> SumsByName:
     """A server gives decimals for sums, and both give nothing for the sum of nothing."""
-    *whole, mills, rest = (int(value or 0) for value in values)
-    sums = dict(zip((name for name in names if name != "cost"), whole, strict=True))
-    return sums | {"cost": mills * MILL + rest}
+    whole = [int(value or 0) for value in values]
+    sums = dict(zip((name for name in names if name != "cost"), whole, strict=False))
+    return sums | {"cost": whole[-2] * MILL + whole[-1]} if "cost" in names else sums

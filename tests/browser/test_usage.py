@@ -35,8 +35,27 @@ def test_usage_is_filtered_and_a_link_keeps_the_filters(viewer: Viewer, calls: C
     expect(card).to_contain_text("4")
     expect(page.get_by_role("tab", name="Surface")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("button", name="Tokens", exact=True)).to_have_attribute("aria-pressed", "true")
-    assert page.locator(".chart canvas").is_visible()
+    assert page.get_by_role("region", name="Over time", exact=True).locator(".chart canvas").is_visible()
     assert viewer.violations() == []
+
+
+def test_chosen_tab_is_stacked_over_time(viewer: Viewer, calls: Calls) -> None:
+    page = viewer.goto(f"/admin/usage?users={calls.user}&by=surface&measure=calls")
+    division = page.get_by_role("tabpanel")
+    small, large = "openai/gpt-test-small", "openai/gpt-test-large"
+
+    page.get_by_role("tab", name="Model").click()
+    expect(division.locator(".legend li")).to_have_text([f"{large}3 calls", f"{small}1 call"])
+    division.get_by_text("The same as a table").click()
+    table = division.get_by_role("region", name="Model over time")
+    expect(table.get_by_role("columnheader", name=small)).to_be_visible()
+    expect(table.get_by_role("columnheader", name=large)).to_be_visible()
+    expect(division.locator(".chart canvas")).to_be_visible()
+    assert viewer.violations() == []
+
+    page.get_by_role("group", name="What the chart shows").get_by_role("button", name="Cost").click()
+
+    expect(division.get_by_text("No price of these calls is known.")).to_be_visible()
 
 
 def test_sums_are_sorted_narrowed_and_exported(viewer: Viewer, calls: Calls, tmp_path: Path) -> None:

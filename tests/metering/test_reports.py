@@ -11,12 +11,15 @@ from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.selection import FILTERS, Selection
 from app.store.times import MS_PER_DAY
-from app.store.usage import Unit
+from app.store.usage import Measure, Unit
 from tests.store.test_requests import make_row
 
 DAY = 20_000
 NOON = DAY * 86_400 + 43_200.0
 TODAY = Selection(DAY, DAY)
+
+
+MEASURED: dict[Measure, str] = {"calls": "calls", "tokens": "total_tokens", "cost": "cost"}
 
 
 def of(**filters: tuple[str, ...]) -> Selection:
@@ -214,12 +217,11 @@ async def test_divided_series_adds_up_to_the_series(reports: Reports, group: str
 
     assert divided.starts == [point.start for point in points]
     assert [each.key for each in divided.lines] == [each.key for each in groups]
-    for name in ("calls", "helper_calls", "total_tokens", "cost"):
-        sums = [
-            sum(getattr(each, name) for each in at) for at in zip(*(line.points for line in divided.lines), strict=True)
-        ]
+    assert [line.whole for line in divided.lines] == [each.totals.known_cost for each in groups]
+    for measure, name in MEASURED.items():
+        lines = (await reports.divided(group, period, unit, measure)).lines
+        sums = [sum(each or 0 for each in at) for at in zip(*(line.values for line in lines), strict=True)]
         assert sums == [getattr(point, name) for point in points]
-    assert [line.whole.cost for line in divided.lines] == [each.totals.cost for each in groups]
 
 
 async def test_divided_series_has_five_groups_and_all_others_together(database: Database) -> None:
@@ -231,13 +233,17 @@ async def test_divided_series_has_five_groups_and_all_others_together(database: 
     await insert_calls(database, rows)
 
     divided = await Reports(database).divided("user", Selection(DAY, DAY), "day", "calls")
+    dearest = await Reports(database).divided("user", Selection(DAY, DAY), "day", "cost")
     of_some = await Reports(database).divided("user", of(users=("a", "b")), "day", "calls")
 
-    assert [(line.key, [point.calls for point in line.points]) for line in divided.lines] == [
+    assert [(line.key, [*line.values]) for line in divided.lines] == [
         ("a", [7]), ("b", [6]), ("c", [5]), ("d", [4]), ("e", [3]),
     ]  # fmt: skip
     assert divided.others is not None
-    assert (divided.count, divided.others.whole.calls, divided.others.whole.known_cost) == (2, 3, Decimal(2))
+    assert (divided.count, divided.others.whole) == (2, 3)
+    assert [line.whole for line in dearest.lines] == [7, 6, 5, 4, 3]
+    assert dearest.others is not None
+    assert dearest.others.values == [Decimal(2)]
     assert [line.key for line in of_some.lines] == ["a", "b"]
     assert of_some.others is None
 
@@ -249,11 +255,11 @@ async def test_call_with_two_tags_is_in_the_series_of_each(database: Database) -
     divided = await Reports(database).divided("tag", Selection(DAY, DAY), "day", "calls")
 
     # None is a tag here, as in other reports; "e" comes sixth by its name.
-    assert [(line.key, line.whole.calls) for line in divided.lines] == [
+    assert [(line.key, line.whole) for line in divided.lines] == [
         ("a", 4), ("b", 3), ("", 2), ("c", 2), ("d", 2),
     ]  # fmt: skip
     assert divided.others is not None
-    assert (divided.count, divided.others.whole.calls) == (4, 5)
+    assert (divided.count, divided.others.whole) == (4, 5)
 
 
 async def test_divided_series_of_no_calls_has_no_groups(database: Database) -> None:

@@ -1,5 +1,6 @@
 """What was used over time by what calls have in common, over HTTP."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -7,35 +8,32 @@ from pydantic import BaseModel, Field
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.moments import ShownMoment
-from app.api.admin.usage import PREFIX, KnownCost, Period, SeriesQuery, period_of, shown_cost
+from app.api.admin.usage import PREFIX, Period, SeriesQuery, period_of
+from app.core.money import write_usd
 from app.metering.reports import Reports
-from app.metering.series import Line
+from app.metering.series import Line, Value
 
 By = Literal["tag", "provider", "model", "token", "user", "client", "name", "alias", "router", "cache", "surface"]
+
+Number = Annotated[
+    int | str | None,
+    Field(description="Of cost: in USD, exact, as a text; null where all calls are unpriced.", examples=["0.0123"]),
+]
 
 
 class DividedQuery(SeriesQuery):
     """The same, divided."""
 
+    interval: Literal["day", "hour"] = Field("day", description="14 days at most by hours.")
     by: By = "model"
     measure: Literal["calls", "tokens", "cost"] = Field("cost", description="Of what the groups have the most.")
 
 
-class LineSums(BaseModel):
-    """Of the whole period."""
-
-    calls: int
-    total_tokens: int
-    cost: KnownCost
-
-
 class ShownLine(BaseModel):
-    """The numbers of each of `starts`, in their order."""
+    """The numbers of each of `starts`, in their order, and of the whole period."""
 
-    sums: LineSums
-    calls: list[int]
-    total_tokens: list[int]
-    cost: list[KnownCost]
+    values: list[Number]
+    sum: Number
 
 
 class GroupLine(ShownLine):
@@ -91,12 +89,8 @@ def series_router(authorise: Authorise, reports: Reports) -> APIRouter:
 
 
 def _fields(line: Line) -> dict[str, Any]:
-    sums = LineSums(
-        calls=line.whole.calls, total_tokens=line.whole.total_tokens, cost=shown_cost(line.whole.known_cost)
-    )
-    return {
-        "sums": sums,
-        "calls": [point.calls for point in line.points],
-        "total_tokens": [point.total_tokens for point in line.points],
-        "cost": [shown_cost(point.known_cost) for point in line.points],
-    }
+    return {"values": [_shown(value) for value in line.values], "sum": _shown(line.whole)}
+
+
+def _shown(value: Value) -> int | str | None:
+    return write_usd(value) if isinstance(value, Decimal) else value

@@ -1,13 +1,20 @@
 // The overview: what was used in a period. What happens now stands in overview/live.js.
 
 import "./overview/live.js";
-import { timeChart } from "../charts.js";
+import { momentOf, timeChart } from "../charts.js";
 import { compact, count, counted, usd } from "../format.js";
-import { api, component, keepInAddress, readAddress, telling } from "../relay.js";
+import { api, component, keepInAddress, queryOf, readAddress, telling } from "../relay.js";
+import { stackOf, startText } from "../stacked.js";
 import { cardsOf } from "./overview/cards.js";
-import { GROUPS, listOf } from "./overview/lists.js";
 
 const PERIODS = [1, 7, 30, 90];
+/** What the charts are divided by, and by which filter the usage page knows it. */
+const GROUPS = [
+  { by: "provider", filter: "providers", title: "Providers", none: "no provider" },
+  { by: "model", filter: "models", title: "Models", none: "no model" },
+  { by: "user", filter: "users", title: "Users", none: "nobody" },
+  { by: "tag", filter: "tags", title: "Tags", none: "no tag" },
+];
 
 component("overview", () => ({
   loading: true,
@@ -16,13 +23,14 @@ component("overview", () => ({
   isFresh: false,
   cards: cardsOf(null, null),
   points: [],
-  groups: [],
+  interval: "day",
+  stacks: Object.fromEntries(GROUPS.map((group) => [group.by, null])),
   alerts: { count: 0, kind: "", text: "" },
   providers: { kind: "", text: "" },
   charts: [],
   asked: 0,
 
-  get lists() { return this.groups.map(([group, found]) => listOf(group, found, this.measure, this.days)); },
+  startText(point) { return startText(point.start, this.interval); },
 
   async init() {
     const said = Number(readAddress().days?.[0]);
@@ -42,23 +50,29 @@ component("overview", () => ({
   async load() {
     this.loading = true;
     this.asked += 1;
-    const [query, asked] = [{ days: this.days }, this.asked];
+    const [query, interval, asked] = [{ days: this.days }, this.days === 1 ? "hour" : "day", this.asked];
     const found = await telling(() => Promise.all([
       api("usage/summary", { query }),
       api("overview", { query }),
-      api("usage/timeseries", { query: { ...query, interval: this.days === 1 ? "hour" : "day" } }),
-      ...GROUPS.map((group) => api(`usage/by-${group.by}`, { query })),
+      api("usage/timeseries", { query: { ...query, interval } }),
+      ...GROUPS.map(({ by }) => api("usage/series", { query: { ...query, by, measure: this.measure, interval } })),
     ]));
-    if (asked !== this.asked) return; // another period was chosen meanwhile
+    if (asked !== this.asked) return; // something else was chosen meanwhile
     if (found) {
       const [summary, overview, series, ...divisions] = found;
       await this.lookWhetherFresh(summary.totals);
       this.cards = cardsOf(summary.totals, overview);
+      this.interval = interval;
       this.points = series.points;
-      this.groups = GROUPS.map((group, number) => [group, divisions[number].groups]);
+      this.stacks = Object.fromEntries(GROUPS.map((group, number) => [group.by, this.stackOf(group, divisions[number])]));
       this.draw();
     }
     this.loading = false;
+  },
+
+  stackOf(group, series) {
+    const hrefOf = (key) => `/admin/usage${queryOf({ days: this.days, [group.filter]: key })}`;
+    return stackOf(series, group.title, { none: group.none, hrefOf });
   },
 
   /** Whether nothing was ever asked: then the page says how to begin. */
@@ -73,7 +87,7 @@ component("overview", () => ({
 
   draw() {
     this.charts.forEach((remove) => remove());
-    const times = this.points.map((point) => point.start);
+    const times = this.points.map((point) => momentOf(point.start, this.interval));
     const series = (label, read, format) => ({ label, values: this.points.map(read), format });
     this.charts = [
       [this.$refs.calls, [series("Calls", (each) => each.calls, compact), series("Errors", (each) => each.errors, compact)]],

@@ -1,7 +1,8 @@
 import { api, component, keepInAddress, queryOf, readAddress, telling } from "../relay.js";
-import { timeChart } from "../charts.js";
+import { momentOf, timeChart } from "../charts.js";
 import { Filters } from "../filters.js";
 import * as format from "../format.js";
+import { stackOf, startText } from "../stacked.js";
 import { classesOf } from "./usage/classes.js";
 
 const GROUPS = [
@@ -25,6 +26,7 @@ const SORTED_BY = {
   average_first_byte_ms: (group) => group.average_first_byte_ms ?? -1,
 };
 const HOURLY_DAYS = 31;
+const DIVIDED_HOURLY_DAYS = 14;
 const FIRST_SHOWN = 100;
 
 component("usage", () => ({
@@ -39,6 +41,7 @@ component("usage", () => ({
   rows: [],
   totals: null,
   points: [],
+  stack: null,
   tableOpen: false,
   showsAll: false,
   dropChart: null,
@@ -88,15 +91,18 @@ component("usage", () => ({
     this.loading = true;
     if (!this.mayBeHourly) this.interval = "day";
     this.keep();
-    const query = this.filters.query;
+    const [query, interval] = [this.filters.query, this.interval];
+    const divided = this.filters.length <= DIVIDED_HOURLY_DAYS ? interval : "day";
     const found = await telling(() => Promise.all([
-      api(`usage/by-${this.by}`, { query }), api("usage/timeseries", { query: { ...query, interval: this.interval } }), this.filters.load(),
+      api(`usage/by-${this.by}`, { query }), api("usage/timeseries", { query: { ...query, interval } }),
+      api("usage/series", { query: { ...query, interval: divided, by: this.by, measure: this.measure } }), this.filters.load(),
     ]));
     if (asked !== this.asked) return;
     if (found) {
       this.rows = found[0].groups;
       this.totals = found[0].totals;
       this.points = found[1].points;
+      this.stack = stackOf(found[2], this.group.label);
     }
     this.loading = false;
     this.$nextTick(() => this.draw());
@@ -107,18 +113,12 @@ component("usage", () => ({
     this.dropChart = null;
     if (!this.hasAny || !this.$refs.chart) return;
     const series = SERIES[this.measure].map(([label, read, write]) => ({ label, values: this.points.map(read), format: write }));
-    this.dropChart = timeChart(this.$refs.chart, this.points.map((point) => this.momentOf(point)), series);
+    this.dropChart = timeChart(this.$refs.chart, this.points.map((point) => momentOf(point.start, this.interval)), series);
   },
 
-  /** A day is drawn as that day wherever the viewer is; an hour in the viewer's zone. */
-  momentOf(point) {
-    const start = new Date(point.start);
-    return this.interval === "hour" ? start : new Date(start.getUTCFullYear(), start.getUTCMonth(), start.getUTCDate());
-  },
+  written(point) { return startText(point.start, this.interval); },
 
-  written(point) { return this.interval === "hour" ? format.time(point.start) : point.start.slice(0, 10); },
-
-  setMeasure(measure) { this.measure = measure; this.keep(); this.draw(); },
+  setMeasure(measure) { this.measure = measure; this.load(); },
   isMeasure(measure) { return this.measure === measure; },
   toggleTable(event) { this.tableOpen = event.target.open; },
 
