@@ -2,6 +2,8 @@
 
 const COLOURS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"];
 
+const FEW = 31; // bars: so many have room for lines and gaps between them, also in a narrow window
+
 /**
  * Draw lines over time into `element`, and give the function that takes them away.
  *
@@ -32,6 +34,7 @@ export function timeChart(element, times, series, { height = 240 } = {}) {
 export function stackedChart(element, times, layers, { height = 220, format, onPoint }) {
   const seconds = times.map((each) => each / 1000);
   const length = seconds.length > 1 ? seconds[1] - seconds[0] : 3600;
+  const few = seconds.length <= FEW;
   const sums = [];
   for (const layer of layers) sums.push(layer.values.map((value, at) => value + (sums.at(-1)?.[at] ?? 0)));
   const placeOf = (plot) => {
@@ -48,9 +51,9 @@ export function stackedChart(element, times, layers, { height = 220, format, onP
     series: [{}, ...layers.map((layer) => ({
       fill: colour(layer.colour),
       stroke: colour("--panel"),
-      width: seconds.length > 200 ? 0 : 1,
+      width: few ? 1 : 0,
       points: { show: false },
-      paths: uPlot.paths.bars({ size: [seconds.length > 200 ? 1 : 0.86, 80], align: 1 }),
+      paths: uPlot.paths.bars({ size: [few ? 0.86 : 1, 80], align: 1 }),
     })).reverse()],
   }), [seconds, ...sums.reverse()]);
 }
