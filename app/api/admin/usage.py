@@ -1,5 +1,6 @@
 """What was used, over HTTP: sums and series."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -14,8 +15,14 @@ from app.core.money import write_usd
 from app.metering.reports import GROUPS, Reports, Selection, Totals, day_of, select
 
 PREFIX = "/admin/api/usage"
+_COMMA = re.compile(r"(?<!\\),")
 
-Values = Annotated[list[str], Field(default_factory=list, description="With commas between them, or repeated.")]
+Values = Annotated[
+    list[str],
+    Field(
+        default_factory=list, description="With commas between them, or repeated; a comma of a value is written \\,."
+    ),
+]
 Day = Annotated[date | None, Field(default=None, description="A UTC day, YYYY-MM-DD; it is part of the period.")]
 Cost = Annotated[str, Field(description="In USD, exact.", examples=["0.0123"])]
 KnownCost = Annotated[
@@ -247,7 +254,8 @@ def _by(reports: Reports, group: str) -> Callable[..., Any]:
 
 def _split(values: list[str]) -> list[str]:
     # No database takes a NUL; one in a row has become a question mark.
-    return [part.strip().replace("\0", "?") for value in values for part in value.split(",") if part.strip()]
+    parts = (part.strip() for value in values for part in _COMMA.split(value))
+    return [part.replace("\\,", ",").replace("\0", "?") for part in parts if part]
 
 
 def _sums(totals: Totals) -> Sums:

@@ -14,14 +14,14 @@ export class Filters {
     this.days = address.days?.[0] ?? (address.start || address.end ? "" : "30");
     this.start = address.start?.[0] ?? "";
     this.end = address.end?.[0] ?? "";
-    this.kinds = KINDS.map(([key, label]) => ({ key, label, chosen: address[key] ?? [], values: [], search: "" }));
+    this.kinds = KINDS.map(([key, label]) => ({ key, label, chosen: (address[key] ?? []).map((value) => value.replaceAll("\\,", ",")), values: [], search: "" }));
     this.loadedFor = null;
     this.onChange = () => {};
   }
 
-  /** As parameters of the API and of the address. */
+  /** As parameters of the API and of the address: commas of values are marked, as the API takes others for ends of values. */
   get query() {
-    return { ...this.period, ...Object.fromEntries(this.kinds.map((kind) => [kind.key, kind.chosen])) };
+    return { ...this.period, ...Object.fromEntries(this.kinds.map((kind) => [kind.key, kind.chosen.map((value) => value.replaceAll(",", "\\,"))])) };
   }
 
   get period() {

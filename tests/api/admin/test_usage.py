@@ -65,3 +65,15 @@ async def test_series_is_divided_into_those_with_the_most(client: httpx.AsyncCli
         ("bob", ["0", None, "0"], None),
     ]
     assert [(each["model"], each["values"]) for each in of_ann["groups"]] == [("gpt-5", ["0", "0", "0.0123"])]
+
+
+async def test_comma_of_a_value_is_told_from_those_between_values(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await insert_calls(database, [make_row("d", received_at=NOON, username="bob, of sales")])
+
+    one = await get(client, "by-user", start=DAY, end=DAY, users="bob\\, of sales")
+    both = await get(client, "by-user", start=DAY, end=DAY, users="bob\\, of sales,bob")
+
+    assert [each["key"] for each in one["groups"]] == ["bob, of sales"]
+    assert {each["key"] for each in both["groups"]} == {"bob, of sales", "bob"}
