@@ -26,7 +26,7 @@ OPENROUTER = {"data": [{"id": "openai/gpt-test-small", "description": "A small m
 def test_model_is_found_changed_reset_switched_off_and_priced(viewer: Viewer) -> None:
     page = viewer.goto("/admin/models?provider=openai")
     page.get_by_role("searchbox", name="Search").fill("TEST-LARGE")
-    page.get_by_role("button", name="Find").click()
+    page.get_by_role("button", name="Filter").click()
     page.wait_for_url("**/admin/models?q=TEST-LARGE&provider=openai")
     row = page.locator("tr[data-id='openai/gpt-test-large']")
 

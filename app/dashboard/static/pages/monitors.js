@@ -1,7 +1,7 @@
 import { api, component, confirm, copy, keepInAddress, part, readAddress, role, telling, toast } from "../relay.js";
 import { detail } from "./monitors/detail.js";
 import { form } from "./monitors/form.js";
-import { kindOf, short, stateOf } from "./monitors/words.js";
+import { kindOf, short, whyOf } from "./monitors/words.js";
 
 const list = () => ({
   loading: true,
@@ -16,7 +16,7 @@ const list = () => ({
   status: "",
   kindOf,
   short,
-  stateOf,
+  whyOf,
 
   get isFiltered() { return Boolean(this.q || this.username || this.status); },
   get isEmpty() { return !this.loading && this.monitors.length === 0; },

@@ -70,7 +70,7 @@ component("request", () => ({
 
   yes(value) { return value ? "yes" : "no"; },
   costOf(each) { return this.costs[each.key] === undefined ? format.NONE : format.usd(this.costs[each.key]); },
-  countOf(each) { return `${format.count(each.count)} ${each.unit}`; },
+  countOf({ count, label, unit }) { return unit === label.toLowerCase() ? format.count(count) : `${format.count(count)} ${unit}`; },
   linkOf(helper) { return `/admin/requests/${part(helper.id)}`; },
   modelOf(helper) { return modelOf(helper); },
   badgeOf(helper) { return badgeOf(helper); },

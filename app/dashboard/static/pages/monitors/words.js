@@ -13,10 +13,9 @@ const SHORT = 160;
 /** Which colour a state's badge has. */
 export const kindOf = (state) => KINDS[state] ?? "";
 
-/** The state of a monitor, with why. */
-export function stateOf(monitor) {
-  const why = REASONS[monitor.reason];
-  return why && monitor.status !== "active" ? `${monitor.status}: ${why}` : monitor.status ?? "";
+/** Why a monitor is in its state, where it is not active. */
+export function whyOf({ status, reason }) {
+  return status === "active" ? "" : REASONS[reason] ?? "";
 }
 
 /** A text that may be of any length, as a row of a table has room for. */
