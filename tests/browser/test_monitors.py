@@ -74,7 +74,7 @@ def test_monitor_is_made_looked_at_run_and_ended(browser: Browser, watching: Gat
         page.get_by_role("button", name="Cancel", exact=True).first.click()
         page.get_by_role("button", name="Cancel monitor").last.click()
 
-        page.get_by_text("cancelled: cancelled").wait_for()
+        page.get_by_text("on request").wait_for()
         assert parallel.active == []
 
 

@@ -1,9 +1,11 @@
 """The playground: conversations with a scripted provider, what is told of each call, and how one is stopped."""
 
-import pytest
-from playwright.sync_api import Page, expect
+from base64 import b64decode, b64encode
 
-from tests.browser.viewer import Viewer
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.viewer import PASSWORD, Viewer, log_in, viewing
 from tests.e2e.conftest import MODEL
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import Answer, StandIn
@@ -122,3 +124,91 @@ def test_way_of_a_call_is_explained_without_sending_it(viewer: Viewer, provider:
     page.get_by_text(f"It would lead to openai/{MODEL}").wait_for()
     assert provider.posts == []
     assert viewer.violations() == []
+
+
+PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+WHOLE = {
+    "id": "c2",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-4o",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "A red dot"}, "finish_reason": "stop"}],
+    "usage": USAGE,
+}
+WHOLE_RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "gpt-4o",
+    "output": [
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "A red dot", "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 11, "output_tokens": 3, "total_tokens": 14},
+}
+
+
+@pytest.mark.parametrize("dialect", ["openai", "responses", "anthropic", "gemini", "ollama"])
+def test_whole_reply_about_a_picture_comes_in_each_dialect(viewer: Viewer, provider: StandIn, dialect: str) -> None:
+    provider.forget()
+    provider.answer = Answer.json(WHOLE_RESPONSE if dialect == "responses" else WHOLE)
+    page = viewer.goto(f"/admin/playground?model=gpt-4o&dialect={dialect}")
+
+    page.get_by_label("Stream the reply").uncheck()
+    page.get_by_label("Picture").set_input_files({"name": "a 'dot'.png", "mimeType": "image/png", "buffer": PNG})
+    page.get_by_role("textbox", name="Message").fill("What costs $5 here?")
+    page.get_by_role("button", name="Remove the picture").wait_for()
+    page.get_by_role("tab", name="Code").click()
+    code = page.locator("#panel-code pre")
+    written = code.inner_text()
+    assert "tr -d '\\n')" in written
+    assert r"What costs \$5 here?" in written
+    for language in ("OpenAI", "Anthropic", "Ollama"):
+        page.get_by_label("Client").select_option(f"{language} (Python)")
+        assert "picture_0 = b64encode(" in code.inner_text()
+        compile(code.inner_text(), language, "exec")
+    page.get_by_role("button", name="Send", exact=True).click()
+
+    turns = page.get_by_label("Turns")
+    turns.get_by_text("A red dot").wait_for()
+    assert turns.get_by_role("img", name="Attached: a 'dot'.png").is_visible()
+    page.get_by_role("tab", name="Receipt").click()
+    assert "input=11, output=3" in fact(page, "Tokens")
+    sent = provider.posts[-1].json
+    assert not sent.get("stream")
+    assert f"data:image/png;base64,{b64encode(PNG).decode()}" in str(sent)
+    assert viewer.violations() == []
+
+
+def test_viewer_calls_with_a_token_and_is_told_so(
+    viewer: Viewer, browser: Browser, gateway: Gateway, provider: StandIn
+) -> None:
+    provider.answer = Answer.json(WHOLE)
+    csrf = viewer.goto("/admin/playground").locator("meta[name=csrf-token]").get_attribute("content") or ""
+    made = viewer.page.request.post(
+        f"{gateway.base_url}/admin/api/administrators",
+        data={"name": "playing-eve", "role": "viewer", "password": PASSWORD},
+        headers={"x-csrf-token": csrf},
+    )
+    assert made.status == 201
+
+    with viewing(browser, gateway, log_in(gateway, "playing-eve")) as other:
+        page = other.goto("/admin/playground?model=gpt-4o")
+        page.get_by_text("As a viewer you call with a token").wait_for()
+        expect(page.get_by_label("Call as")).to_be_hidden()
+        expect(page.get_by_role("button", name="Explain the way")).to_be_hidden()
+        page.get_by_label("Stream the reply").uncheck()
+        page.get_by_role("textbox", name="Message").fill("Hello")
+        expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+        page.get_by_label("Token", exact=True).fill(gateway.add_token(username="playing-viewer"))
+        page.get_by_role("button", name="Send", exact=True).click()
+
+        page.get_by_label("Turns").get_by_text("A red dot").wait_for()
+        assert gateway.row_of(fact(page, "Request"))["username"] == "playing-viewer"
+        assert other.violations() == []

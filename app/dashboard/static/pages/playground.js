@@ -1,14 +1,15 @@
 import { api, component, copy, keepInAddress, readAddress, role, telling } from "../relay.js";
-import { duration, NONE, usd } from "../format.js";
+import { duration, usd } from "../format.js";
 import { readAnswer, requestOf, send } from "./playground/call.js";
 import { codeFor, LANGUAGES } from "./playground/code.js";
 import { DIALECTS } from "./playground/dialects.js";
+import { dataUrl, KINDS, readPicture } from "./playground/picture.js";
+import { headOf, receiptOf, written } from "./playground/shown.js";
 import { rowsOf } from "./playground/way.js";
 
 const OFFERED = 50; // a list of suggestions, of which browsers show a few
 const SHOWN_EVERY_MS = 100; // a stream may have hundreds of pieces a second
 const TABS = { receipt: "Receipt", request: "Request", reply: "Reply", code: "Code", way: "Way" };
-const YOU = "You";
 
 component("playground", () => ({
   loading: true,
@@ -20,7 +21,10 @@ component("playground", () => ({
   system: "",
   temperature: "",
   maxTokens: "",
+  isStreamed: true,
   prompt: "",
+  picture: null,
+  kinds: KINDS.join(","),
   turns: [],
   running: false,
   stopping: null,
@@ -48,10 +52,10 @@ component("playground", () => ({
   },
   get isByToken() { return this.caller === "token"; },
   get hasTurns() { return this.turns.length > 0; },
-  get canSend() { return !this.running && this.name.trim() !== "" && this.prompt.trim() !== "" && (!this.isByToken || this.token.trim() !== ""); },
+  get canSend() { return !this.running && this.name.trim() !== "" && (this.prompt.trim() !== "" || this.picture !== null) && (!this.isByToken || this.token.trim() !== ""); },
   get cannotSend() { return !this.canSend; },
   get hasNone() { return !this.loading && this.names.length === 0; },
-  get code() { return codeFor(this.language, this.dialect, this.asked(this.prompt)); },
+  get code() { return codeFor(this.language, this.dialect, this.asked(this.prompt, this.picture)); },
   get requestLink() { return this.receipt?.id ? `/admin/requests/${encodeURIComponent(this.receipt.id)}` : null; },
 
   async init() {
@@ -66,21 +70,36 @@ component("playground", () => ({
   show(tab) { this.tab = tab; },
   copyCode() { copy(this.code); },
 
-  /** What is asked: the conversation so far, and `prompt` where it is not empty. */
-  asked(prompt) {
+  async attach(event) {
+    const [file] = event.target.files;
+    event.target.value = ""; // so that the same can be chosen again
+    if (!file) return;
+    this.error = "";
+    try {
+      this.picture = await readPicture(file);
+    } catch (error) {
+      this.error = error.message;
+    }
+  },
+  detach() { this.picture = null; },
+
+  /** What is asked: the conversation so far, and `prompt` and `picture` where there are any. */
+  asked(prompt, picture = null) {
     const number = (text) => (String(text ?? "").trim() === "" ? undefined : Number(text));
-    const turns = this.turns.filter((turn) => !turn.pending).map(({ role: who, text }) => ({ role: who, text }));
+    const turns = this.turns.filter((turn) => !turn.pending).map(({ role: who, text, picture: shown }) => ({ role: who, text, picture: shown }));
     return {
       model: this.name.trim(),
       system: this.system.trim() || undefined,
       temperature: number(this.temperature),
       maxTokens: number(this.maxTokens),
-      turns: prompt.trim() ? [...turns, { role: "user", text: prompt.trim() }] : turns,
+      streamed: this.isStreamed,
+      turns: prompt.trim() || picture ? [...turns, { role: "user", text: prompt.trim(), picture }] : turns,
     };
   },
 
   restart() {
     this.turns = [];
+    this.picture = null;
     this.error = this.notice = "";
     this.receipt = null;
     this.sent = this.raw = "";
@@ -93,10 +112,11 @@ component("playground", () => ({
   async send() {
     if (!this.canSend) return;
     this.keep();
-    const prompt = this.prompt.trim();
-    const request = requestOf(this.dialect, this.asked(prompt));
-    this.turns.push(turn("user", prompt), { ...turn("assistant", ""), pending: true });
+    const [prompt, picture] = [this.prompt.trim(), this.picture];
+    const request = requestOf(this.dialect, this.asked(prompt, picture));
+    this.turns.push(turn("user", prompt, picture), { ...turn("assistant", ""), pending: true });
     this.prompt = "";
+    this.picture = null;
     this.error = this.notice = "";
     this.running = true;
     this.stopping = new AbortController();
@@ -113,7 +133,7 @@ component("playground", () => ({
       else call.failure = error instanceof TypeError ? "The gateway cannot be reached, or the connection broke off." : String(error);
     } finally {
       clearInterval(showing);
-      this.finish(call, prompt);
+      this.finish(call, prompt, picture);
     }
   },
 
@@ -147,14 +167,14 @@ component("playground", () => ({
     this.$nextTick(() => { this.$refs.chat.scrollTop = this.$refs.chat.scrollHeight; });
   },
 
-  finish(call, prompt) {
+  finish(call, prompt, picture) {
     this.showCall(call);
     if (this.receipt) this.receipt.total = duration(performance.now() - call.began);
     this.error = call.failure;
     call.answer.pending = false;
     if (!call.text) { // nothing that the conversation could go on from
       this.turns.splice(-2);
-      this.prompt = prompt;
+      Object.assign(this, { prompt, picture });
       if (!this.error && !this.notice) this.notice = "The answer holds no text: the tab Reply has what came.";
     }
     this.running = false;
@@ -174,37 +194,7 @@ component("playground", () => ({
 
 let made = 0;
 
-function turn(who, text) {
+function turn(who, text, picture = null) {
   made += 1;
-  return { id: made, role: who, who: who === "user" ? YOU : "Model", text, reasoning: "", pending: false };
-}
-
-/** The request as it goes out; a token is not written. */
-function written({ path, headers, body }, isByToken) {
-  const credential = isByToken ? { authorization: "Bearer YOUR_TOKEN" } : {};
-  const lines = Object.entries({ ...headers, ...credential }).map(([name, value]) => `${name}: ${value}`);
-  return [`POST ${path}`, ...lines, "", body].join("\n");
-}
-
-function headOf(response) {
-  const lines = [...response.headers].map(([name, value]) => `${name}: ${value}`);
-  return `${[`HTTP ${response.status}`, ...lines].join("\n")}\n\n`;
-}
-
-function receiptOf({ status, ok, headers }) {
-  const said = (name) => headers.get(name) ?? NONE;
-  return {
-    status,
-    kind: ok ? "good" : "critical",
-    id: headers.get("x-request-id"),
-    resolved: headers.get("x-relay-resolved") ?? (ok ? "as it is named" : NONE),
-    provider: said("x-relay-provider"),
-    attempts: said("x-relay-attempts"),
-    cache: said("x-relay-cache"),
-    warnings: headers.get("x-relay-warnings") ?? "",
-    tokens: said("x-relay-usage"),
-    cost: usd(headers.get("x-relay-cost")),
-    firstByte: "",
-    total: "",
-  };
+  return { id: made, role: who, who: who === "user" ? "You" : "Model", text, picture, url: picture && dataUrl(picture), reasoning: "", pending: false };
 }

@@ -5,7 +5,7 @@ const KINDS = {
   failed: "critical", given_up: "critical",
 };
 const REASONS = {
-  user: "cancelled", replaced: "replaced by another", expired: "its time was over", user_gone: "its user has no token",
+  user: "on request", replaced: "replaced by another", expired: "its time was over", user_gone: "its user has no token",
   gone: "gone at Parallel", failed: "could not be created",
 };
 const SHORT = 160;

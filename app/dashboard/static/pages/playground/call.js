@@ -30,7 +30,7 @@ export function send(request, { token, csrf, signal }) {
 /** Read the answer: `told` is called with what each piece of it tells, and `raw` with its text as it came. */
 export async function readAnswer(response, dialect, { told, raw }) {
   const isStream = /event-stream|ndjson/.test(response.headers.get("content-type") ?? "");
-  const { read, lines } = DIALECTS[dialect];
+  const { read, readWhole, lines } = DIALECTS[dialect];
   const document = (text) => {
     try {
       told(read(JSON.parse(text)));
@@ -41,7 +41,7 @@ export async function readAnswer(response, dialect, { told, raw }) {
   if (!isStream) {
     const text = await response.text();
     raw(text);
-    told({ error: errorIn(text) ?? `The gateway answered ${response.status}, and not with a stream.` });
+    told(response.ok ? readWhole(JSON.parse(text)) : { error: errorIn(text) ?? `The gateway answered ${response.status}.` });
     return;
   }
   const split = lines ? splitLines(document) : splitEvents(document, (comment) => told(receiptIn(comment)));

@@ -1,6 +1,7 @@
-// The code that makes the same call elsewhere. A token stands in none of it.
+// The code that makes the same call elsewhere. A token stands in none of it, and pictures are read from their files.
 
 import { requestOf } from "./call.js";
+import { anthropicMessages, ollamaMessages, openaiMessages } from "./dialects.js";
 
 const TOKEN = "YOUR_TOKEN";
 
@@ -11,26 +12,41 @@ const WRITERS = { curl: writeCurl, openai: writeOpenAI, anthropic: writeAnthropi
 
 /** The code for `asked`; `curl` is in `dialect`, all others in their own. */
 export function codeFor(language, dialect, asked) {
-  return WRITERS[language](location.origin, asked, dialect);
+  const files = asked.turns.flatMap(({ picture }) => picture ?? []).map(({ name }) => name);
+  let number = 0;
+  const turns = asked.turns.map((turn) => (turn.picture ? { ...turn, picture: { ...turn.picture, data: placeOf(number++) } } : turn));
+  return WRITERS[language](location.origin, { ...asked, turns }, files, dialect);
 }
 
-function writeCurl(base, asked, dialect) {
+/** What stands for the bytes of a picture until the language reads its file: of characters for private use. */
+const placeOf = (number) => `\uE000${number}\uE001`;
+
+function writeCurl(base, asked, files, dialect) {
   const { path, headers, body } = requestOf(dialect, asked);
-  const all = { authorization: `Bearer ${TOKEN}`, ...headers };
-  return [
+  const lines = [
     `curl -N ${shell(base + path)} \\`,
-    ...Object.entries(all).map(([name, value]) => `  -H ${shell(`${name}: ${value}`)} \\`),
-    `  -d ${shell(body)}`,
-  ].join("\n");
+    ...Object.entries({ authorization: `Bearer ${TOKEN}`, ...headers }).map(([name, value]) => `  -H ${shell(`${name}: ${value}`)} \\`),
+  ];
+  if (files.length === 0) return [...lines, `  -d ${shell(body)}`].join("\n");
+  const read = body.replace(/[\\$`]/g, "\\$&").replace(/\uE000(\d+)\uE001/g, (_, number) => `$(base64 < ${shell(files[number])} | tr -d '\\n')`);
+  return [...lines, "  -d @- <<END", read, "END"].join("\n"); // a picture is longer than an argument may be
 }
 
-function writeOpenAI(base, asked) {
-  const messages = [...(asked.system ? [{ role: "system", content: asked.system }] : []), ...messagesOf(asked)];
-  return `from openai import OpenAI
+function writeOpenAI(base, asked, files) {
+  const said = { model: asked.model, messages: openaiMessages(asked), temperature: asked.temperature, max_tokens: asked.maxTokens };
+  const client = `from openai import OpenAI
 
-client = OpenAI(base_url=${text(`${base}/v1`)}, api_key="${TOKEN}")
+${picturesOf(files)}client = OpenAI(base_url=${text(`${base}/v1`)}, api_key="${TOKEN}")`;
+  if (!asked.streamed) {
+    return `${client}
+reply = client.chat.completions.create(
+${args(said)}
+)
+print(reply.choices[0].message.content)`;
+  }
+  return `${client}
 stream = client.chat.completions.create(
-${args({ model: asked.model, messages, temperature: asked.temperature, max_tokens: asked.maxTokens })}
+${args(said)}
     stream=True,
 )
 for chunk in stream:
@@ -38,39 +54,67 @@ for chunk in stream:
         print(chunk.choices[0].delta.content or "", end="", flush=True)`;
 }
 
-function writeAnthropic(base, asked) {
-  const said = { model: asked.model, max_tokens: asked.maxTokens ?? 1024, system: asked.system, temperature: asked.temperature };
-  return `from anthropic import Anthropic
+function writeAnthropic(base, asked, files) {
+  const said = args({
+    model: asked.model,
+    max_tokens: asked.maxTokens ?? 1024,
+    system: asked.system,
+    temperature: asked.temperature,
+    messages: anthropicMessages(asked),
+  });
+  const client = `from anthropic import Anthropic
 
-client = Anthropic(base_url=${text(base)}, api_key="${TOKEN}")
+${picturesOf(files)}client = Anthropic(base_url=${text(base)}, api_key="${TOKEN}")`;
+  if (!asked.streamed) {
+    return `${client}
+message = client.messages.create(
+${said}
+)
+print("".join(block.text for block in message.content if block.type == "text"))`;
+  }
+  return `${client}
 with client.messages.stream(
-${args({ ...said, messages: messagesOf(asked) })}
+${said}
 ) as stream:
     for text in stream.text_stream:
         print(text, end="", flush=True)`;
 }
 
-function writeOllama(base, asked) {
-  const messages = [...(asked.system ? [{ role: "system", content: asked.system }] : []), ...messagesOf(asked)];
+function writeOllama(base, asked, files) {
   const options = JSON.parse(JSON.stringify({ temperature: asked.temperature, num_predict: asked.maxTokens }));
-  return `from ollama import Client
+  const said = args({ model: asked.model, messages: ollamaMessages(asked), options: Object.keys(options).length ? options : undefined });
+  const client = `from ollama import Client
 
-client = Client(host=${text(base)}, headers={"Authorization": "Bearer ${TOKEN}"})
+${picturesOf(files)}client = Client(host=${text(base)}, headers={"Authorization": "Bearer ${TOKEN}"})`;
+  if (!asked.streamed) {
+    return `${client}
+reply = client.chat(
+${said}
+)
+print(reply.message.content)`;
+  }
+  return `${client}
 for part in client.chat(
-${args({ model: asked.model, messages, options: Object.keys(options).length ? options : undefined })}
+${said}
     stream=True,
 ):
     print(part.message.content, end="", flush=True)`;
 }
 
-const messagesOf = ({ turns }) => turns.map(({ role, text: content }) => ({ role, content }));
+/** The lines of Python that read the pictures. */
+function picturesOf(files) {
+  if (files.length === 0) return "";
+  const reads = files.map((name, number) => `picture_${number} = b64encode(Path(${text(name)}).read_bytes()).decode()`);
+  return ["from base64 import b64encode", "from pathlib import Path", "", ...reads, "", ""].join("\n");
+}
 
 /** Arguments of a call in Python, a line each; texts, numbers, lists and objects are written as in JSON. */
 function args(values) {
   return Object.entries(values)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `    ${name}=${JSON.stringify(value, null, 4).replaceAll("\n", "\n    ")},`)
-    .join("\n");
+    .join("\n")
+    .replace(/"([^"]*)\uE000(\d+)\uE001"/g, (_, before, number) => `${before ? `"${before}" + ` : ""}picture_${number}`);
 }
 
 const text = (value) => JSON.stringify(value);
