@@ -1,6 +1,6 @@
 """Tokens for those who manage them from afar: what may be shown of one, and what may be changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from app.auth.issue import (
     rotate_token,
     state_of,
 )
-from app.auth.limits import limit_columns, read_token_use, read_user_use
+from app.auth.limits import limit_columns, read_token_use, read_user_use, read_uses
 from app.auth.tokens import principal_of
 from app.core.audit import changing
 from app.core.limits import LIMITS, Standing
@@ -50,6 +50,10 @@ class TokenDesk:
         """All of them, the oldest first."""
         used = await self._used_today()
         return [view_of(token, used) for token in await list_tokens(self._db)]
+
+    async def read_uses(self, views: Iterable[TokenView]) -> Mapping[str, list[Standing]]:
+        """How the limits of these tokens stand beside calls a day, by the ids of those that have any; not those of their users."""
+        return await read_uses(self._db, (view.token for view in views))
 
     async def show(self, token_id: str) -> TokenView:
         """One of them.

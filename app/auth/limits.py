@@ -1,7 +1,7 @@
 """Limits beside calls a day as those who set them see them: set, lifted, and how much of them is used."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from app.auth.issue import InvalidToken, checked_username
@@ -32,6 +32,15 @@ async def set_user_limits(db: Database, username: str, changes: Changes) -> None
 async def read_token_use(db: Database, token: StoredToken, now: float | None = None) -> list[Standing]:
     """How the limits of a token stand in this minute, day and month; not those of its user."""
     return await _read_use(db, f"token:{token.id}", limits_of(token.limits), now)
+
+
+async def read_uses(db: Database, tokens: Iterable[StoredToken], now: float | None = None) -> dict[str, list[Standing]]:
+    """The same of many tokens, by the ids of those that have limits."""
+    caps = [cap for token in tokens for cap in caps_of(f"token:{token.id}", limits_of(token.limits))]
+    uses: dict[str, list[Standing]] = {}
+    for standing in await read_standings(db, caps, time.time() if now is None else now) if caps else ():
+        uses.setdefault(standing.ask.cap.subject.removeprefix("token:"), []).append(standing)
+    return uses
 
 
 async def read_user_use(db: Database, username: str, now: float | None = None) -> list[Standing]:

@@ -56,7 +56,7 @@ def test_token_is_made_used_changed_turned_disabled_and_deleted(viewer: Viewer) 
     viewer.goto("/admin/tokens?state=active&search=by-clicking")
     row = page.get_by_role("row").filter(has_text=_ODD)
     expect(row).to_contain_text(re.compile(r"[01] of 20"))  # a call is counted some moments later
-    expect(row).to_contain_text("Budget a day $1.50, Calls at the same time 4")
+    expect(row).to_contain_text("$0.00 of $1.50")
     row.get_by_role("button", name=_ODD).click()
     detail = page.get_by_role("dialog", name=f"Token of {_ODD}")
     expect(detail).to_contain_text("$0.00 of $1.50")

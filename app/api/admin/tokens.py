@@ -113,10 +113,16 @@ class TokenDetail(TokenShown):
     use: list[LimitUse]
 
 
+class TokenListed(TokenShown):
+    """The same, and how much of its own limits is used."""
+
+    use: list[LimitUse]
+
+
 class TokenList(BaseModel):
     """All of them, the oldest first."""
 
-    tokens: list[TokenShown]
+    tokens: list[TokenListed]
 
 
 class TokenIssued(BaseModel):
@@ -132,7 +138,14 @@ def tokens_router(authorise: Authorise, desk: TokenDesk) -> APIRouter:
 
     @router.get("", summary="All tokens")
     async def list_all() -> TokenList:
-        return TokenList(tokens=[_shown(view) for view in await desk.list_all()])
+        views = await desk.list_all()
+        uses = await desk.read_uses(views)
+        return TokenList(
+            tokens=[
+                TokenListed(**_shown(view).model_dump(), use=[show_use(each) for each in uses.get(view.token.id, ())])
+                for view in views
+            ]
+        )
 
     @router.post("", status_code=201, summary="Make a token")
     async def create(new: NewToken) -> TokenIssued:

@@ -1,7 +1,7 @@
 // The page itself: its tabs, and the list of tokens.
 
 import { api, component, keepInAddress, readAddress, telling } from "../../relay.js";
-import { barOfToday, inWords } from "./limits.js";
+import { bar, barOfToday } from "./limits.js";
 
 const STATES = { active: "good", disabled: "warning", expired: "critical" };
 
@@ -60,8 +60,7 @@ component("tokens", () => ({
   },
 
   stateKind(token) { return STATES[token.state]; },
-  today(token) { return barOfToday(token); },
-  limits(token) { return inWords(token); },
+  bars(token) { return [barOfToday(token), ...token.use.map(bar)]; },
   models(token) { return token.models.join(", ") || "all"; },
   expiry(token) { return token.expires === null ? "never" : this.$format.time(token.expires); },
 }));
