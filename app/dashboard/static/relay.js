@@ -3,6 +3,8 @@
 import * as format from "./format.js";
 import "./tabs.js";
 
+export { closeDialog, confirm, showDialog } from "./dialogs.js";
+
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 /** "admin" or "viewer"; the API refuses what a viewer may not do, a page need not offer it. */
@@ -90,23 +92,6 @@ export async function telling(work) {
     toast(error.message, "bad");
     return undefined;
   }
-}
-
-/** Ask for a yes before something that cannot be taken back. Gives true or false. */
-export function confirm(title, text, yes = "Delete") {
-  const dialog = document.getElementById("confirm");
-  dialog.querySelector("#confirm-title").textContent = title;
-  dialog.querySelector("#confirm-text").textContent = text;
-  const button = dialog.querySelector("button[value=yes]");
-  button.textContent = yes;
-  return new Promise((resolve) => {
-    const close = (said) => { dialog.close(); resolve(said); };
-    dialog.querySelector("button[value=no]").onclick = () => close(false);
-    button.onclick = () => close(true);
-    dialog.oncancel = () => resolve(false);
-    dialog.showModal();
-    dialog.querySelector("button[value=no]").focus();
-  });
 }
 
 /** Put a text into the clipboard, and say so. Without a secure context browsers have none: then it is selected by hand. */

@@ -1,6 +1,6 @@
 // Descriptions by the providers and by OpenRouter: they are asked, and what is picked of their answers is taken over.
 
-import { ApiError, send, toast } from "../../relay.js";
+import { ApiError, closeDialog, send, showDialog, toast } from "../../relay.js";
 import { counted } from "../../format.js";
 import { linesOf } from "../lines.js";
 import { picking } from "./picking.js";
@@ -25,10 +25,10 @@ export function descriptionSync(applied) {
     open() {
       Object.assign(this, { fault: "", isLooked: false, attempted: [], done: 0, all: 0, asking: "" });
       this.picking.set([]);
-      document.getElementById("description-sync").showModal();
+      showDialog("description-sync");
     },
 
-    close() { document.getElementById("description-sync").close(); },
+    close() { closeDialog("description-sync"); },
 
     async look() {
       const result = await this.ask({ dry_run: true });

@@ -1,6 +1,7 @@
 // What an administrator says of a model: it counts before all that others say.
 
-import { ApiError, api, confirm, part, toast } from "../../relay.js";
+import { api, confirm, part, showDialog, toast } from "../../relay.js";
+import { saying } from "./saying.js";
 
 const EMPTY = { family: "", context_length: "", max_output_tokens: "", capabilities: [], description: "", offered: "" };
 const WORDS = {
@@ -14,14 +15,13 @@ const WHO = {
 /** For a page with the dialog `model-editor`; `saved` is called when something has changed. */
 export function modelEditor(saved) {
   return {
+    ...saying("model-editor", Object.keys(EMPTY), saved),
     ...EMPTY,
     provider: "",
     model: "",
     isNew: true,
     isSaid: false,
     facts: [],
-    errors: {},
-    fault: "",
 
     get title() { return this.isNew ? "Add a model" : `${this.provider}/${this.model}`; },
 
@@ -46,11 +46,8 @@ export function modelEditor(saved) {
 
     open(fields) {
       Object.assign(this, fields, { errors: {}, fault: "" });
-      document.getElementById("model-editor").showModal();
+      showDialog("model-editor");
     },
-
-    close() { document.getElementById("model-editor").close(); },
-    isWrong(field) { return this.errors[field] ? "true" : null; },
 
     async save() {
       const body = {
@@ -74,21 +71,6 @@ export function modelEditor(saved) {
         await api(`models/${part(this.provider)}/${part(this.model)}`, { method: "DELETE" });
         toast(`${this.provider}/${this.model} is as others know it again.`);
       });
-    },
-
-    async doing(work) {
-      this.errors = {};
-      this.fault = "";
-      try {
-        await work();
-        this.close();
-        await saved();
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        const field = /^[a-z_]*/.exec(error.message)[0];
-        if (field in EMPTY) this.errors[field] = error.message;
-        else this.fault = error.message;
-      }
     },
   };
 }

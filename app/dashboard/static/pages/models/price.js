@@ -1,12 +1,14 @@
 // An administrator's own price of a model, which counts before all lists.
 
-import { ApiError, api, confirm, part, toast } from "../../relay.js";
+import { api, confirm, part, showDialog, toast } from "../../relay.js";
+import { saying } from "./saying.js";
 
 const RATES = ["input", "output", "cache_read", "cache_write"];
 
 /** For a page with the dialog `price-editor`; `saved` is called when something has changed. */
 export function priceEditor(saved) {
   return {
+    ...saying("price-editor", RATES, saved),
     provider: "",
     model: "",
     input: "",
@@ -16,8 +18,6 @@ export function priceEditor(saved) {
     rest: "",
     isOwn: false,
     source: "",
-    errors: {},
-    fault: "",
 
     get title() { return `Price of ${this.provider}/${this.model}`; },
 
@@ -34,11 +34,8 @@ export function priceEditor(saved) {
         ...Object.fromEntries(RATES.map((rate) => [rate, plain.includes(rate) ? (rates[rate] ?? "") : ""])),
         rest: Object.keys(rest).length ? JSON.stringify(rest, null, 2) : "",
       });
-      document.getElementById("price-editor").showModal();
+      showDialog("price-editor");
     },
-
-    close() { document.getElementById("price-editor").close(); },
-    isWrong(field) { return this.errors[field] ? "true" : null; },
 
     async save() {
       let rates;
@@ -63,21 +60,6 @@ export function priceEditor(saved) {
         await api(`models/prices/${part(this.provider)}/${part(this.model)}`, { method: "DELETE" });
         toast("Your price is removed.");
       });
-    },
-
-    async doing(work) {
-      this.errors = {};
-      this.fault = "";
-      try {
-        await work();
-        this.close();
-        await saved();
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        const field = /^[a-z_0-9]*/.exec(error.message)[0];
-        if (RATES.includes(field)) this.errors[field] = error.message;
-        else this.fault = error.message;
-      }
     },
   };
 }

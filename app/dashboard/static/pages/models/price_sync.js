@@ -1,6 +1,6 @@
 // LiteLLM's price file: what it would change, and what of it is taken over.
 
-import { ApiError, api, toast } from "../../relay.js";
+import { ApiError, api, closeDialog, showDialog, toast } from "../../relay.js";
 import { counted, list, count } from "../../format.js";
 import { picking } from "./picking.js";
 
@@ -21,10 +21,10 @@ export function priceSync(applied) {
     open() {
       Object.assign(this, { fault: "", version: "", faults: [] });
       this.picking.set([]);
-      document.getElementById("price-sync").showModal();
+      showDialog("price-sync");
     },
 
-    close() { document.getElementById("price-sync").close(); },
+    close() { closeDialog("price-sync"); },
 
     async look() {
       await this.doing(async () => {

@@ -1,6 +1,6 @@
 // The form by which a smart model is made or changed: its fields come from the API, and are validated while one types.
 
-import { api, component, part, role, telling, toast } from "../../relay.js";
+import { api, closeDialog, component, part, role, showDialog, telling, toast } from "../../relay.js";
 import { definitionOf, fieldOf, placeFaults, rowOf } from "./fields.js";
 import { PLURALS, tell } from "./kinds.js";
 
@@ -35,7 +35,7 @@ component("nameForm", () => ({
     this.rest = [];
     this.warnings = [];
     this.isComplete = false;
-    this.$refs.dialog.showModal();
+    showDialog("name-form");
     if (this.model && !this.isViewer) await this.validate();
   },
 
@@ -49,7 +49,7 @@ component("nameForm", () => ({
     return this.forms;
   },
 
-  close() { this.$refs.dialog.close(); },
+  close() { closeDialog("name-form"); },
 
   isShown(field) {
     return Object.entries(field.only_where).every(([name, values]) =>

@@ -1,6 +1,6 @@
 // Bringing in names from a document: what that changes is shown first.
 
-import { ApiError, api, component, toast } from "../../relay.js";
+import { ApiError, api, closeDialog, component, showDialog, toast } from "../../relay.js";
 import { tell } from "./kinds.js";
 
 component("importer", () => ({
@@ -18,10 +18,10 @@ component("importer", () => ({
   open() {
     Object.assign(this, { text: "", replace: false, fault: "" });
     this.forget();
-    this.$refs.dialog.showModal();
+    showDialog("name-import");
   },
 
-  close() { this.$refs.dialog.close(); },
+  close() { closeDialog("name-import"); },
 
   /** What was planned is no longer what would be done. */
   forget() {

@@ -1,6 +1,6 @@
 // Who may use the dashboard.
 
-import { ApiError, api, component, confirm, part, telling, toast } from "../../relay.js";
+import { ApiError, api, closeDialog, component, confirm, part, showDialog, telling, toast } from "../../relay.js";
 
 const NOTHING = { isNew: true, name: "", role: "viewer", password: "", error: "", title: "", verb: "" };
 
@@ -26,15 +26,15 @@ component("settingsAdministrators", () => ({
 
   openNew() {
     this.form = { ...NOTHING, title: "Add an administrator", verb: "Add" };
-    this.$refs.dialog.showModal();
+    showDialog("administrator");
   },
 
   openPassword(each) {
     this.form = { ...NOTHING, isNew: false, name: each.name, title: `Another password for ${each.name}`, verb: "Set the password" };
-    this.$refs.dialog.showModal();
+    showDialog("administrator");
   },
 
-  close() { this.$refs.dialog.close(); },
+  close() { closeDialog("administrator"); },
 
   async send() {
     const { isNew, name, role, password } = this.form;

@@ -2,7 +2,7 @@
 
 import { timeChart } from "../../charts.js";
 import * as format from "../../format.js";
-import { api, component, confirm, part, queryOf, telling, toast } from "../../relay.js";
+import { api, closeDialog, component, confirm, part, queryOf, showDialog, telling, toast } from "../../relay.js";
 import { bar, barOfToday } from "./limits.js";
 
 const DAYS = 30;
@@ -37,7 +37,7 @@ component("tokenDetail", () => ({
 
   async open(id) {
     if (!(await this.load(id))) return;
-    if (!this.$root.open) this.$root.showModal();
+    showDialog("token");
     await this.loadUsage();
   },
 
@@ -64,7 +64,7 @@ component("tokenDetail", () => ({
     if (this.token?.id === id && this.$root.open) this.load(id);
   },
 
-  close() { this.$root.close(); },
+  close() { closeDialog("token"); },
 
   closed() {
     this.drop?.();

@@ -1,6 +1,6 @@
 // The dialog in which a token is made, or changed.
 
-import { api, component, part, telling, toast, ApiError } from "../../relay.js";
+import { ApiError, api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
 import { fromFields, toFields } from "./limits.js";
 
 const CALLS_A_DAY = 15;
@@ -21,10 +21,10 @@ component("tokenForm", () => ({
     this.draft = draftOf(token);
     this.before = bodyOf(this.draft);
     this.fault = "";
-    this.$root.showModal();
+    showDialog("token-form");
   },
 
-  close() { this.$root.close(); },
+  close() { closeDialog("token-form"); },
 
   async save() {
     this.saving = true;
@@ -66,10 +66,10 @@ component("rotation", () => ({
   open(token) {
     this.token = token;
     this.hours = 24;
-    this.$root.showModal();
+    showDialog("rotation");
   },
 
-  close() { this.$root.close(); },
+  close() { closeDialog("rotation"); },
 
   async rotate() {
     this.turning = true;

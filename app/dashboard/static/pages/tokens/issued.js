@@ -1,6 +1,6 @@
 // A token's text, which is shown this once, with the code that uses it.
 
-import { component, copy } from "../../relay.js";
+import { closeDialog, component, copy, showDialog } from "../../relay.js";
 
 const SAMPLES = {
   curl: (base, token, model) => `curl ${base}/v1/chat/completions \\
@@ -45,12 +45,12 @@ component("issued", () => ({
     this.text = issued.text;
     this.model = issued.token.models.find((name) => !/[*?]/.test(name)) ?? "demo";
     this.sample = "curl";
-    this.$root.showModal();
+    showDialog("issued-token");
   },
 
   /** The text is gone with the dialog. */
   close() {
-    this.$root.close();
+    closeDialog("issued-token");
     this.text = "";
   },
 

@@ -1,6 +1,6 @@
 // Users, and what each may use over all of their tokens.
 
-import { api, component, part, telling, toast, ApiError } from "../../relay.js";
+import { ApiError, api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
 import { bar, fromFields, inWords, toFields } from "./limits.js";
 
 component("users", () => ({
@@ -44,13 +44,13 @@ component("userForm", () => ({
     this.draft = toFields(user);
     this.bars = [];
     this.fault = "";
-    this.$root.showModal();
+    showDialog("user-form");
     if (!this.known) return;
     const found = await telling(() => api(`users/${part(this.username)}`));
     this.bars = (found?.use ?? []).map(bar);
   },
 
-  close() { this.$root.close(); },
+  close() { closeDialog("user-form"); },
 
   async save() {
     this.saving = true;
