@@ -67,6 +67,8 @@ def test_monitor_is_made_looked_at_run_and_ended(browser: Browser, watching: Gat
         shown.get_by_role("cell", name="monitor.event.detected").wait_for()
         assert viewer.violations() == []
         page.keyboard.press("Escape")
+        page.get_by_text("Webhooks received of late").click()
+        page.get_by_label("Webhooks of all monitors").get_by_text("a new report").wait_for()
         page.get_by_role("button", name="Run now").click()
         page.get_by_text("It runs now").wait_for()
         page.get_by_role("button", name="Reconcile").click()

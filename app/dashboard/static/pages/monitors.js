@@ -1,7 +1,7 @@
-import { api, component, confirm, copy, keepInAddress, part, readAddress, role, telling, toast } from "../relay.js";
+import { api, component, confirm, keepInAddress, part, readAddress, telling, toast } from "../relay.js";
 import { detail } from "./monitors/detail.js";
 import { form } from "./monitors/form.js";
-import { kindOf, short, whyOf } from "./monitors/words.js";
+import { kindOf, resultOf, short, whyOf } from "./monitors/words.js";
 
 const list = () => ({
   loading: true,
@@ -9,12 +9,15 @@ const list = () => ({
   monitors: [],
   users: [],
   missing: [],
+  lately: [],
+  isSilent: false,
   outcome: { kind: "", lines: [] },
   next: null,
   q: "",
   username: "",
   status: "",
   kindOf,
+  resultOf,
   short,
   whyOf,
 
@@ -47,6 +50,13 @@ const list = () => ({
     this.monitors = this.monitors.concat(page?.monitors ?? []);
     this.next = page?.next_cursor ?? null;
     this.loading = false;
+  },
+
+  /** What Parallel told of all monitors, as often as it is opened. */
+  async showLately(event) {
+    if (!event.target.open) return;
+    this.lately = (await telling(() => api("monitors/webhooks")))?.webhooks ?? [];
+    this.isSilent = this.lately.length === 0;
   },
 
   /** Show what became of one, in the list and where it is open. */
@@ -94,6 +104,6 @@ function outcomeOf(done) {
 }
 
 component("monitors", () => {
-  const parts = [list(), detail({ api, part, role, telling, toast }), form({ api, copy, telling, toast })];
+  const parts = [list(), detail(), form()];
   return Object.defineProperties({}, Object.assign({}, ...parts.map(Object.getOwnPropertyDescriptors)));
 });

@@ -1,8 +1,9 @@
 // One monitor in a dialog: what is known of it, and what can be done again.
 
+import { api, closeDialog, part, role, showDialog, telling, toast } from "../../relay.js";
 import { short } from "./words.js";
 
-export const detail = ({ api, part, role, telling, toast }) => ({
+export const detail = () => ({
   shown: {},
   tab: "events",
   groups: [],
@@ -34,7 +35,7 @@ export const detail = ({ api, part, role, telling, toast }) => ({
     if (!monitor) { this.closed(); return; }
     this.shown = monitor;
     await this.read();
-    document.getElementById("monitor").showModal();
+    showDialog("monitor");
     this.keep();
   },
 
@@ -46,7 +47,7 @@ export const detail = ({ api, part, role, telling, toast }) => ({
     this.deliveries = deliveries?.deliveries ?? [];
   },
 
-  close() { document.getElementById("monitor").close(); },
+  close() { closeDialog("monitor"); },
 
   closed() {
     this.shown = {};

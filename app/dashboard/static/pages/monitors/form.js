@@ -1,8 +1,10 @@
 // The form for a new monitor.
 
+import { api, closeDialog, copy, showDialog, telling, toast } from "../../relay.js";
+
 const EMPTY = { username: "", query: "", frequency: "1d", processor: "lite", forward_url: "" };
 
-export const form = ({ api, copy, telling, toast }) => ({
+export const form = () => ({
   draft: { ...EMPTY },
   made: {},
   fault: "",
@@ -12,10 +14,10 @@ export const form = ({ api, copy, telling, toast }) => ({
     this.draft = { ...EMPTY, username: this.username };
     this.made = {};
     this.fault = "";
-    document.getElementById("new-monitor").showModal();
+    showDialog("new-monitor");
   },
 
-  closeForm() { document.getElementById("new-monitor").close(); },
+  closeForm() { closeDialog("new-monitor"); },
 
   copySecret() { copy(this.made.forward_secret); },
 
