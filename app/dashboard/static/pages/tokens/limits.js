@@ -14,7 +14,7 @@ const TITLES = {
 };
 
 /** All beside calls a day, by the API's names. */
-export const LIMITS = Object.keys(TITLES).slice(1);
+const LIMITS = Object.keys(TITLES).slice(1);
 
 const written = (name, value) => (BUDGETS.includes(name) ? format.usd(value) : format.count(value));
 
