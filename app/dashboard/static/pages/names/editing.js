@@ -117,7 +117,7 @@ component("nameForm", () => ({
 
   /** Open the folds that hold a fault, and go to the first. */
   showFaults() {
-    const { dialog } = this.$refs;
+    const dialog = this.$root;
     for (const fault of dialog.querySelectorAll("details .fault")) if (fault.textContent) fault.closest("details").open = true;
     dialog.querySelector("[aria-invalid=true]")?.focus();
   },
