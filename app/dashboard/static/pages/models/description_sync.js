@@ -1,6 +1,7 @@
 // Descriptions by the providers and by OpenRouter: they are asked, and what is picked of their answers is taken over.
 
-import { ApiError, closeDialog, send, showDialog, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { closeDialog, send, showDialog, toast } from "../../relay.js";
 import { counted } from "../../format.js";
 import { linesOf } from "../lines.js";
 import { picking } from "./picking.js";
@@ -47,23 +48,18 @@ export function descriptionSync(applied) {
     },
 
     /** The result, or undefined where it came to none. */
-    async ask(body) {
-      Object.assign(this, { busy: true, fault: "", done: 0, all: 0 });
+    ask(body) {
+      Object.assign(this, { done: 0, all: 0 });
       const asked = { ...body, update_existing: this.updateExisting, ...(this.url.trim() && { url: this.url.trim() }) };
-      try {
+      return inPlace(this, "busy", async () => {
         const response = await send("models/sync/descriptions", { method: "POST", body: asked });
         for await (const line of linesOf(response)) {
           if (line.error) this.fault = line.error.message;
           if (line.result) return line.result;
           if (line.asked) Object.assign(this, { done: line.done, all: line.all, asking: line.asked });
         }
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        this.fault = error.message;
-      } finally {
-        this.busy = false;
-      }
-      return undefined;
+        return undefined;
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 // LiteLLM's price file: what it would change, and what of it is taken over.
 
-import { ApiError, api, closeDialog, showDialog, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, closeDialog, showDialog, toast } from "../../relay.js";
 import { counted, list, count } from "../../format.js";
 import { picking } from "./picking.js";
 
@@ -49,18 +50,7 @@ export function priceSync(applied) {
       return api("models/sync", { method: "POST", body: { ...body, ...(this.url.trim() && { url: this.url.trim() }) } });
     },
 
-    async doing(work) {
-      this.busy = true;
-      this.fault = "";
-      try {
-        await work();
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        this.fault = error.message;
-      } finally {
-        this.busy = false;
-      }
-    },
+    doing(work) { return inPlace(this, "busy", work); },
   };
 }
 

@@ -1,6 +1,7 @@
 // The form for a new monitor.
 
-import { api, closeDialog, copy, showDialog, telling, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, closeDialog, copy, showDialog, toast } from "../../relay.js";
 
 const EMPTY = { username: "", query: "", frequency: "1d", processor: "lite", forward_url: "" };
 
@@ -22,19 +23,10 @@ export const form = () => ({
   copySecret() { copy(this.made.forward_secret); },
 
   async create() {
-    this.creating = true;
-    this.fault = "";
     const body = Object.fromEntries(Object.entries(this.draft).filter(([, value]) => value !== ""));
-    await telling(async () => {
-      try {
-        this.made = await api("monitors", { method: "POST", body });
-      } catch (error) {
-        if (error.name !== "Error" || !error.status) throw error;
-        this.fault = error.message;
-      }
-    });
-    this.creating = false;
-    if (!this.made.monitor_id) return;
+    const made = await inPlace(this, "creating", () => api("monitors", { method: "POST", body }));
+    if (!made) return;
+    this.made = made;
     toast("The monitor is active.");
     await this.load();
   },

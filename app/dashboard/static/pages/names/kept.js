@@ -1,7 +1,8 @@
 // What a cache keeps: its answers, questions that are close to each other, and what was wrong of it.
 
+import { inPlace } from "../../inplace.js";
 import { compact, count, counted, percent, usd } from "../../format.js";
-import { ApiError, api, component, confirm, part, telling, toast } from "../../relay.js";
+import { api, component, confirm, part, telling, toast } from "../../relay.js";
 
 component("kept", () => ({
   model: null,
@@ -38,17 +39,7 @@ component("kept", () => ({
   path(rest) { return `caches/${part(this.model.id)}/${rest}`; },
 
   /** Do it; where the store is away, that is said in the place of what it keeps. */
-  async reaching(work) {
-    this.loading = true;
-    this.fault = "";
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.fault = error.message;
-    }
-    this.loading = false;
-  },
+  reaching(work) { return inPlace(this, "loading", work); },
 
   async load() {
     await this.reaching(async () => {

@@ -1,6 +1,7 @@
 // The dialog in which a token is made, or changed.
 
-import { ApiError, api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
 import { fromFields, toFields } from "./limits.js";
 
 const CALLS_A_DAY = 15;
@@ -26,18 +27,7 @@ component("tokenForm", () => ({
 
   close() { closeDialog("token-form"); },
 
-  async save() {
-    this.saving = true;
-    this.fault = "";
-    try {
-      await (this.id ? this.change() : this.create());
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.fault = error.message;
-    } finally {
-      this.saving = false;
-    }
-  },
+  save() { return inPlace(this, "saving", () => (this.id ? this.change() : this.create())); },
 
   async create() {
     const issued = await api("tokens", { method: "POST", body: bodyOf(this.draft) });

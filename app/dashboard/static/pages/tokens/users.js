@@ -1,6 +1,7 @@
 // Users, and what each may use over all of their tokens.
 
-import { ApiError, api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
 import { bar, fromFields, inWords, toFields } from "./limits.js";
 
 component("users", () => ({
@@ -52,19 +53,12 @@ component("userForm", () => ({
 
   close() { closeDialog("user-form"); },
 
-  async save() {
-    this.saving = true;
-    this.fault = "";
-    try {
+  save() {
+    return inPlace(this, "saving", async () => {
       const user = await api(`users/${part(this.username.trim())}`, { method: "PUT", body: fromFields(this.draft) });
       toast(`The limits of ${user.username} are set.`);
       this.close();
       this.$dispatch("user-changed");
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.fault = error.message;
-    } finally {
-      this.saving = false;
-    }
+    });
   },
 }));
