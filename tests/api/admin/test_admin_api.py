@@ -254,7 +254,12 @@ def test_token_that_is_made_works_until_it_is_withdrawn(admin: httpx.Client, gat
     assert (token["username"], token["rate_limit"], token["tags"], token["admin"]) == ("new", 7, ["x"], False)
     assert (token["budget_per_month"], token["tokens_per_day"], token["max_concurrent"]) == ("1.25", 9, None)
     assert token["id"] == id_of(made.json()["text"])
-    assert token in listed.json()["tokens"]
+    [shown] = [each for each in listed.json()["tokens"] if each["id"] == token["id"]]
+    assert shown == token | {"use": shown["use"]}
+    assert {each["limit"]: (each["of"], each["used"], each["most"]) for each in shown["use"]} == {
+        "tokens_per_day": ("token", 0, 9),
+        "budget_per_month": ("token", "0", "1.25"),
+    }
     assert made.json()["text"] not in listed.text
     path = f"/admin/api/tokens/{token['id']}"
     changed = admin.patch(
