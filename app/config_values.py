@@ -44,7 +44,18 @@ def _base_url(url: str) -> str:
     parts.port  # noqa: B018 - raises where it is none
     if parts.query or parts.fragment or parts.username:
         raise ValueError("give scheme, host and path only")
+    if not _can_be_asked(url):
+        raise ValueError("has a host that cannot be (RFC 5891)")
     return url.rstrip("/")
+
+
+def _can_be_asked(url: str) -> bool:
+    import httpx  # not for commands that ask nobody
+
+    try:
+        return bool(httpx.URL(url).host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def _path(path: str, info: ValidationInfo) -> str:

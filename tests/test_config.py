@@ -119,6 +119,8 @@ def test_unknown_timeout_is_told_with_the_nearest_one() -> None:
         ({"base_url": "https://acme.test/v1\n"}, "acme.base_url"),
         ({"base_url": "https://[::1"}, "acme.base_url"),
         ({"base_url": "http://256.0.0.1/v1"}, "acme.base_url"),
+        ({"base_url": "https://．acme.test/v1"}, "acme.base_url"),
+        ({"base_url": "https://xn--.test/v1"}, "acme.base_url"),
         ({"base_url": "127.0.0.1:11434"}, "acme.base_url"),
         ({"base_url": "localhost:11434"}, "acme.base_url"),
         ({"path": ""}, "acme.path"),

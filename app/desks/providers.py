@@ -132,8 +132,9 @@ class ProviderDesk:
             await self.show(key)
             return
         file = self._read_file().providers.get(key)
-        after = None if file is None else shown(definition_of(file))
-        with changing("provider.reset", key, before=shown(before), after=after):
+        after = {} if file is None else shown(definition_of(file))
+        # Also where the two are the same by now.
+        with changing("provider.reset", key, before=shown(before), after=after | {"changed_here": False}):
             await delete_changed_provider(self._db, key)
         await self._refresh()
 

@@ -161,6 +161,15 @@ async def test_what_makes_no_difference_is_no_change(worker: Worker, database: D
     assert "retries" not in entry.after
 
 
+async def test_change_that_the_file_has_by_now_too_is_taken_back(worker: Worker, database: Database) -> None:
+    await worker.desk.put("acme", ELSEWHERE)
+    worker.write(ELSEWHERE)
+
+    await worker.desk.reset("acme")
+
+    assert not (await read_providers(database)).changed
+
+
 async def test_change_of_what_the_file_has_no_more_brings_nothing_back(worker: Worker) -> None:
     await worker.desk.put("acme", ELSEWHERE)
 
