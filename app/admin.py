@@ -4,7 +4,6 @@ Imported with the first request for it: its models take longer than all else tha
 """
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -39,6 +38,7 @@ from app.api.surfaces import dialects_of_surfaces
 from app.auth.audit import AuditDesk
 from app.auth.desk import TokenDesk
 from app.auth.users import UserDesk
+from app.core.jsonio import Json
 from app.core.smart import KINDS
 from app.desks.descriptions import DescriptionSync
 from app.desks.models import ModelDesk
@@ -177,13 +177,17 @@ def _of_gateway(parts: Parts, authorise: Authorise, desks: _Desks) -> list[APIRo
         await desks.refresh()
         await parts.smart.live.refresh()
 
-    environment = partial(getattr, parts.live_settings.environment)
+    def environment(name: str) -> Json:
+        return getattr(parts.live_settings.environment, name, None)  # a setting of a later version is none
+
     changeable = SettingsDesk(
         parts.database, parts.live_settings.environment, parts.catalog.refresh, desks.names.why_unknown
     )
     return [
         settings_router(authorise, changeable),
-        config_router(authorise, ExchangeDesk(parts.database, desks.names, refresh_all, environment)),
+        config_router(
+            authorise, ExchangeDesk(parts.database, desks.names, refresh_all, environment, parts.read_config)
+        ),
         audit_router(authorise, AuditDesk(parts.database)),
         logs_router(authorise, parts.recent_lines),
         system_router(authorise, SystemDesk(parts)),

@@ -87,7 +87,10 @@ def restored(definition: Mapping[str, Any], before: Mapping[str, Any]) -> dict[s
 
 def is_same_host(definition: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether what is sent by both goes to the same place."""
-    one, two = (urlsplit(str(each.get("base_url", ""))) for each in (definition, other))
+    try:
+        one, two = (urlsplit(str(each.get("base_url", ""))) for each in (definition, other))
+    except ValueError:
+        return False
     return (one.scheme, one.netloc) == (two.scheme, two.netloc)
 
 

@@ -1,6 +1,5 @@
 """`llm-relay config`: everything that administrators have made, carried out of one gateway and into another."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,7 +77,10 @@ def _desk(directory: Directory) -> "ExchangeDesk":
     async def nothing() -> None:
         """No server here to be told."""
 
-    return ExchangeDesk(directory.db, desk_of(directory), nothing, partial(getattr, directory.settings))
+    def environment(name: str) -> Any:
+        return getattr(directory.environment, name, None)
+
+    return ExchangeDesk(directory.db, desk_of(directory), nothing, environment, lambda: directory.file)
 
 
 def _confirms(file: str) -> bool:

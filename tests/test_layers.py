@@ -123,6 +123,7 @@ ALLOWED = {
 DOORS = {
     # In the store only the errors that Chroma's client lets through.
     "httpx": [
+        "app.config_values",
         "app.providers",
         "app.smart",
         "app.web",

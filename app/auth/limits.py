@@ -9,7 +9,7 @@ from app.core.limits import BUDGETS, LIMITS, Standing
 from app.core.money import ceil_pico_usd
 from app.core.principal import Limits, caps_of, limits_of
 from app.store.db import Database
-from app.store.limits import read_standings
+from app.store.limits import read_all_standings, read_standings
 from app.store.tokens import StoredToken
 from app.store.users import change_user_limits, read_user_limits
 
@@ -38,7 +38,7 @@ async def read_uses(db: Database, tokens: Iterable[StoredToken], now: float | No
     """The same of many tokens, by the ids of those that have limits."""
     caps = [cap for token in tokens for cap in caps_of(f"token:{token.id}", limits_of(token.limits))]
     uses: dict[str, list[Standing]] = {}
-    for standing in await read_standings(db, caps, time.time() if now is None else now) if caps else ():
+    for standing in await read_all_standings(db, caps, time.time() if now is None else now) if caps else ():
         uses.setdefault(standing.ask.cap.subject.removeprefix("token:"), []).append(standing)
     return uses
 

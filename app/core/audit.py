@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.core.jsonio import Json
+from app.core.jsonio import Json, is_same
 from app.core.moments import write_moment
 from app.core.money import write_usd
 from app.core.redaction import MARK, redact_json
@@ -64,7 +64,7 @@ class Change:
         """All is afterwards as it was before. What tells of no fields is an act, and no such thing."""
         if self.before is None and self.after is None:
             return False
-        return bool(_plain(dict(self.before or {})) == _plain(dict(self.after or {})))
+        return is_same(_plain(dict(self.before or {})), _plain(dict(self.after or {})))
 
 
 _PENDING: ContextVar[Change | None] = ContextVar("pending_change", default=None)

@@ -68,6 +68,12 @@ def dumps(value: Json, default: Callable[[Any], Json] | None = None) -> bytes:
         return _dumps_leniently(value, default)
 
 
+def is_same(one: Json, other: Json) -> bool:
+    """Whether both are written alike, whatever the order of their members; for Python, `true` and `1` and `1.0` are equal."""
+    written = (json.dumps(each, sort_keys=True, default=str) for each in (one, other))
+    return next(written) == next(written)
+
+
 def _dumps_leniently(value: Json, default: Callable[[Any], Json] | None) -> bytes:
     try:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)

@@ -101,9 +101,9 @@ class OllamaDesk:
                         yield line
                     else:
                         raise PullRefused(f"{key!r} broke off before it had all of {model!r}.")
-                await self._lists_changed(key)
             except RelayError as exc:
                 raise PullRefused(exc.message) from exc
+        await self._lists_changed(key)
         yield line
 
     async def delete(self, key: str, model: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from app.config import Config, ProviderConfig
 from app.config import InvalidConfig as InvalidConfig
 from app.core.audit import changing
+from app.core.jsonio import is_same
 from app.definitions import changed_entry, check_definition, definition_of, restored, shown
 from app.desks.provider_list import SWITCHED_OFF as SWITCHED_OFF
 from app.desks.provider_list import ProviderView as ProviderView
@@ -190,11 +191,11 @@ class ProviderDesk:
         """Have one of the configuration be another, or as it is there where nothing differs."""
         definition = dict(definition) if before is None else restored(definition, before)
         entry = changed_entry(key, definition, file)
-        if entry == file:
+        there = definition_of(file)
+        if is_same(entry.model_dump(mode="json"), file.model_dump(mode="json")):
             await self.reset(key)
             return entry
-        there = definition_of(file) if before is None else before
-        with changing("provider.modify", key, before=shown(there), after=shown(definition)):
+        with changing("provider.modify", key, before=_whole(before, there), after=restored(definition, there)):
             await put_changed_provider(self._db, key, definition)
         await self._refresh()
         return entry
@@ -205,6 +206,14 @@ class ProviderDesk:
             return not file.enabled
         definition = stored.changed[key] if file is not None else stored.providers.get(key, {})
         return definition.get("enabled") is False
+
+
+def _whole(changed: Mapping[str, Any] | None, file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What counted in the place of the file's entry, with what is hidden in it."""
+    try:
+        return file if changed is None else restored(changed, file)
+    except InvalidConfig:  # the file has moved on, and it did not count
+        return changed or file
 
 
 def _none_of(key: str) -> NoSuchProvider:

@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.config import InvalidConfig, ProviderConfig
 from app.core.jsonio import Json
-from app.definitions import check_definition, check_entry, is_same_host, shown
+from app.definitions import changed_entry, check_definition, check_entry, is_same_host, shown
 from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
@@ -124,6 +125,26 @@ class Prices:
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
         """In the place of those before."""
         return of_prices({split_model(key): each for key, each in put.items()}, [split_model(key) for key in gone])
+
+
+async def faults_of_changes(db: Database, put: Mapping[str, Any], file: Mapping[str, ProviderConfig]) -> list[str]:
+    """Why what is put in the place of entries of the configuration, `file`, will not be used; a sentence each."""
+    there = (await read_providers(db)).changed
+    return [
+        f"{ChangedProviders.name} {key}: {fault}"
+        for key, entry in put.items()
+        if (fault := _fault_of_change(key, _whole(entry, there.get(key)), file)) is not None
+    ]
+
+
+def _fault_of_change(key: str, entry: Mapping[str, Any], file: Mapping[str, ProviderConfig]) -> str | None:
+    if key not in file:
+        return "the configuration has none of that name, so that nothing comes of it"
+    try:
+        changed_entry(key, entry, file[key])
+    except InvalidConfig as exc:
+        return f"{exc}; the provider is out of use until that is mended"
+    return None
 
 
 def _whole(entry: Mapping[str, Any], there: Mapping[str, Any] | None) -> Any:

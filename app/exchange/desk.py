@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from app.config import Config
 from app.core.audit import abridged, changing
 from app.core.jsonio import Json
 from app.core.redaction import redact_json
 from app.core.web import SEARCH_TARGETS
 from app.exchange.blanks import names_settled, settled
+from app.exchange.catalog import ChangedProviders, faults_of_changes
 from app.exchange.document import FORMAT, MARKED, NAMES, SECTIONS, VERSION, read_document
 from app.exchange.document import InvalidDocument as InvalidDocument
 from app.exchange.plan import Line as Line
@@ -40,6 +42,7 @@ class ExchangeDesk:
     Args:
         refresh: has what was written take effect here; other workers look by themselves.
         environment: gives what a setting is, by its name, where nothing is set here.
+        read_file: gives what the configuration says by itself.
     """
 
     def __init__(
@@ -48,11 +51,13 @@ class ExchangeDesk:
         names: SmartDesk,
         refresh: Callable[[], Awaitable[None]],
         environment: Callable[[str], Json],
+        read_file: Callable[[], Config],
     ) -> None:
         self._db = db
         self._names = names
         self._refresh = refresh
         self._environment = environment
+        self._read_file = read_file
 
     async def export(self) -> dict[str, Any]:
         """The document, which changes only where something in it does. The audit log is told."""
@@ -83,9 +88,11 @@ class ExchangeDesk:
                 lines += (with_environment(line, self._environment) for line in lines_of(part, here))
                 missing += lacking
                 unchanged += len(wanted[section.name]) - len(part.put)
-        definitions, lacking = names_settled(document.get(NAMES), export_names(await self._names.list_all()))
+        definitions, lacking = names_settled(document.get(NAMES, {}), export_names(await self._names.list_all()))
         names = await self._plan_names(definitions, wanted, replace=replace and NAMES in document)
-        told = (*self._warnings(there, parts), *missing, *lacking, *names.warnings, *names.lacking)
+        changed = next((part.put for part in parts if part.section.name == ChangedProviders.name), {})
+        faults = await faults_of_changes(self._db, changed, self._read_file().providers)
+        told = (*self._warnings(there, parts), *faults, *missing, *lacking, *names.warnings, *names.lacking)
         lines += lines_of_names(names)
         warnings = tuple(dict.fromkeys(told))
         return Plan(replace, tuple(lines), unchanged + names.unchanged, warnings, tuple(parts), names, revisions)
@@ -137,9 +144,7 @@ class ExchangeDesk:
             default_model=default if isinstance(default, str) else None,
         )
         try:
-            return await plan_import(
-                self._names.expecting(coming), {} if definitions is None else definitions, replace=replace
-            )
+            return await plan_import(self._names.expecting(coming), definitions, replace=replace)
         except (InvalidName, NameTaken) as exc:
             raise InvalidDocument("\n".join(f"{NAMES}: {line}" for line in str(exc).splitlines())) from exc
 
@@ -151,9 +156,6 @@ class ExchangeDesk:
             for key in providers.put:
                 if key in entries and key not in there["providers"]:
                     yield f"providers {key}: the configuration has one of that name, which counts"
-        for key in by_name["changed_providers"].put if "changed_providers" in by_name else ():
-            if key not in entries:
-                yield f"changed_providers {key}: the configuration has none of that name, so that nothing comes of it"
         for name in ("models", "prices"):
             for key in by_name[name].put if name in by_name else ():
                 if split_model(key)[0] not in known and split_model(key) not in SEARCH_TARGETS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.core.audit import sides
-from app.core.jsonio import Json
+from app.core.jsonio import Json, is_same
 from app.core.smart import definition_of
 from app.exchange.document import NAMES
 from app.exchange.people import Settings
@@ -87,7 +87,7 @@ class Plan:
 
 def compare(section: Section, there: Entries, wanted: Entries, *, replace: bool) -> Part:
     """What is to be written so that `wanted` is there, and with `replace` nothing else."""
-    put = {key: entry for key, entry in wanted.items() if key not in there or there[key] != entry}
+    put = {key: entry for key, entry in wanted.items() if key not in there or not is_same(there[key], entry)}
     return Part(section, put, tuple(key for key in there if replace and key not in wanted))
 
 

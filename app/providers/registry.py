@@ -222,7 +222,9 @@ class Registry:
             why = next((each.state for each in self._now.states if each.key == key), "there is no such provider")
             raise NotReady(f"{key!r} cannot be used: {why}.")
         base_url, needs_list = ("", False) if entry is None else (entry.base_url, not entry.supported_models)
-        trial = self._trials[key] = await try_provider(providers, base_url=base_url, needs_list=needs_list)
+        trial = await try_provider(providers, base_url=base_url, needs_list=needs_list)
+        if self._is_there(key, providers[0]):
+            self._trials[key] = trial
         if trial.told is not None and needs_list:
             await self._take(key, providers[0], trial.told)
         return trial

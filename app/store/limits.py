@@ -46,6 +46,7 @@ _HOLD = (
     " VALUES (:call_id, :subject, :limit, :period, :worker_id, :amount)"
 )
 _STATE = f"SELECT used, reserved FROM limit_uses WHERE {_KEY}"  # noqa: S608 - our words
+_ALL_STATES = 'SELECT subject, "limit", period, used, reserved FROM limit_uses WHERE period IN ({})'
 _SETTLE = (
     'INSERT INTO limit_uses (subject, "limit", period, used, reserved) VALUES (:subject, :limit, :period, :used, 0)'
     ' ON CONFLICT (subject, "limit", period) DO UPDATE'
@@ -220,6 +221,20 @@ async def read_standings(db: Database, caps: Sequence[Cap], at: float) -> list[S
     """
     asks = [Ask(cap, period_of(cap.limit, at), 0) for cap in caps]
     return await db.transact(lambda statements: [_stand(statements, ask) for ask in asks], writes=False)
+
+
+async def read_all_standings(db: Database, caps: Sequence[Cap], at: float) -> list[Standing]:
+    """The same of so many that all of the periods are read at once.
+
+    Raises:
+        DatabaseUnavailable: they cannot be read.
+    """
+    asks = [Ask(cap, period_of(cap.limit, at), 0) for cap in caps]
+    periods = {f"period{number}": period for number, period in enumerate(sorted({ask.period for ask in asks}))}
+    sql = _ALL_STATES.format(", ".join(f":{name}" for name in periods))
+    rows = await db.transact(lambda statements: statements.rows(sql, periods), writes=False)
+    stands = {tuple(key): (used, reserved) for *key, used, reserved in rows}
+    return [Standing(ask, *stands.get(_key_of(ask), (0, 0))) for ask in asks]
 
 
 async def tidy(db: Database, now: float) -> None:

@@ -32,7 +32,7 @@ def test_first_visit_sets_a_password_by_the_code_of_the_terminal_and_leads_to_a_
 
         page.wait_for_url("**/admin")
         page.get_by_role("link", name="Playground").click()
-        page.get_by_role("textbox", name="Message").fill("Hello")
+        page.get_by_role("textbox", name="Message").fill("Hello")  # at once: what is typed early must not get lost
         page.get_by_role("button", name="Send", exact=True).click()
         page.get_by_label("Turns").get_by_text("your request arrived").wait_for()
         page.get_by_role("button", name="Log out").click()

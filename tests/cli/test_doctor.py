@@ -169,7 +169,7 @@ async def test_providers_that_were_changed_over_the_file_are_told_and_what_canno
     tmp_path: Path, database: Database, database_url: str
 ) -> None:
     write_config(tmp_path, one={"base_url": "http://127.0.0.1:9/v1"}, two={"base_url": "http://127.0.0.1:9/v1"})
-    await put_changed_provider(database, "one", {"base_url": "http://127.0.0.1:10/v1", "api_key_env": "ONE_KEY"})
+    await put_changed_provider(database, "one", {"base_url": "http://127.0.0.1:10/v1", "api_key_env": "ONE_API_KEY"})
     await put_changed_provider(database, "two", {"base_url": "http://127.0.0.1:9/v1", "headers": {"x": "[redacted]"}})
     await put_changed_provider(database, "gone", {"base_url": "http://127.0.0.1:9/v1"})
 
@@ -177,7 +177,7 @@ async def test_providers_that_were_changed_over_the_file_are_told_and_what_canno
 
     found = [one for one in json.loads(report.text) if one["subject"] == "provider two"]
     assert report.of("config")[1].endswith("; changed while the gateway ran: one, two")
-    assert report.of("provider one") == ("note", "no key: set ONE_KEY")
+    assert report.of("provider one") == ("note", "no key: set ONE_API_KEY")
     assert [one["verdict"] for one in found] == ["error", "note"]
     assert "was changed but cannot be used: headers.x: stands for a value that was hidden" in found[0]["words"]
     assert found[0]["words"].endswith("have config.json count: llm-relay providers reset two")

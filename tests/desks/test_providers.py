@@ -107,6 +107,38 @@ async def test_secrets_of_the_file_stay_there_and_in_force(worker: Worker, datab
     assert [(after["retries"], before.get("retries")) for before, after in written][-1] == (5, None)
 
 
+async def test_secret_that_is_another_now_is_kept_and_only_that_it_is_is_told(
+    worker: Worker, database: Database
+) -> None:
+    for secret in ("new-secret-1", "new-secret-2"):
+        definition = await worker.desk.definition("acme")
+        name = next(iter(definition["headers"]))
+        await worker.desk.put("acme", definition | {"headers": definition["headers"] | {name: secret}})
+        assert worker.entry.headers[name] == secret
+
+    last = (await read_entries(database, action="provider.modify"))[0]
+    assert last.after["headers"][name] == "[redacted] (changed)"
+    assert "new-secret" not in repr(last)
+
+
+@pytest.mark.parametrize("base_url", ["http://[", "https://[redacted]/v1"])
+async def test_address_that_is_none_is_told_also_beside_what_is_hidden(worker: Worker, base_url: str) -> None:
+    definition = await worker.desk.definition("acme")
+
+    with pytest.raises(InvalidConfig, match="base_url"):
+        await worker.desk.put("acme", definition | {"base_url": base_url})
+
+
+async def test_true_is_another_value_than_one(worker: Worker) -> None:
+    base = {"base_url": "https://own.test/v1", "payload_extra_parameters": {"logprobs": 1}}
+    await worker.desk.put("own", base)
+
+    await worker.desk.put("own", base | {"payload_extra_parameters": {"logprobs": True}})
+
+    assert worker.registry.entries["own"].payload_extra_parameters == {"logprobs": True}
+    assert worker.registry.entries["own"].payload_extra_parameters["logprobs"] is True
+
+
 @pytest.mark.parametrize(
     "definition",
     [

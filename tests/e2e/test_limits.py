@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -141,11 +140,13 @@ async def test_requests_a_minute_are_admitted_exactly(gateway: Gateway) -> None:
     token = gateway.add_token(requests_per_minute=20)
 
     async with client() as own:
-        statuses = Counter(
-            [reply.status_code for reply in await asyncio.gather(*(ask(own, gateway, token) for _ in range(50)))]
-        )
+        begun = time.time() // 60
+        replies = await asyncio.gather(*(ask(own, gateway, token) for _ in range(50)))
+        minutes = time.time() // 60 - begun + 1
 
-    assert statuses in ({200: 20, 429: 30}, {200: 40, 429: 10})  # when a minute ended within
+    admitted = sum(reply.status_code == 200 for reply in replies)
+    assert {reply.status_code for reply in replies} == {200, 429}
+    assert 20 <= admitted <= 20 * minutes
 
 
 async def test_no_more_calls_at_the_same_time_than_allowed_and_those_that_wait_are_served(

@@ -12,6 +12,7 @@ import pytest
 from app.auth.desk import TokenDesk
 from app.auth.limits import set_user_limits
 from app.auth.tokens import Tokens, UnknownToken
+from app.config import Config
 from app.core.jsonio import dumps
 from app.exchange.desk import ExchangeDesk, InvalidDocument, PlanOutdated
 from app.smart.desk import SmartDesk
@@ -44,7 +45,10 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 def desk_of(database: Database) -> ExchangeDesk:
-    return ExchangeDesk(database, names_of(database), at_once, {"retention_days": 90}.get)
+    names = names_of(database)
+    return ExchangeDesk(
+        database, names, at_once, {"retention_days": 90}.get, lambda: Config(dict(names.registry.entries))
+    )
 
 
 def names_of(database: Database) -> SmartDesk:
@@ -284,7 +288,9 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
     }
     plan = await desk.plan(changed)
     await desk.apply(plan)
-    nothing, *lacking = plan.warnings
+    lost, nothing, *lacking = plan.warnings
+    assert lost.startswith("changed_providers acme: ")
+    assert lost.endswith("; the provider is out of use until that is mended")
     assert nothing == "changed_providers gone: the configuration has none of that name, so that nothing comes of it"
     assert [line.split(" is in no export")[0] for line in lacking] == [
         "providers own: headers.X-Secret",

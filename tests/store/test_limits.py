@@ -29,6 +29,7 @@ from app.store.db import Database
 from app.store.limits import (
     LIVE_MS,
     beat,
+    read_all_standings,
     read_standings,
     release_calls,
     release_places,
@@ -274,6 +275,11 @@ async def test_standings_are_those_of_the_period(database: Database) -> None:
     (later,) = await read_standings(database, [ask.cap], NOW + 60)
 
     assert (now.used, now.reserved, later.used, later.reserved) == (0, 5, 0, 0)
+    other = make_ask(TOKENS_PER_DAY, most=100, amount=5)
+    assert await read_all_standings(database, [other.cap, ask.cap], NOW) == [
+        *await read_standings(database, [other.cap], NOW),
+        now,
+    ]
 
 
 async def test_calls_reserve_together_all_that_they_ask_for_or_nothing(database: Database) -> None:

@@ -133,7 +133,7 @@ async def _told(steps: Steps, *, applied: bool) -> AsyncGenerator[dict[str, Json
             async for step in steps:
                 yield asdict(step) if isinstance(step, Progress) else {"result": _found(step, applied=applied)}
         except (ValueError, RelayError) as exc:
-            yield {"error": {"message": str(exc)}}
+            yield {"error": {"message": exc.message if isinstance(exc, RelayError) else str(exc)}}
 
 
 def _found(lookup: Lookup, *, applied: bool) -> Json:

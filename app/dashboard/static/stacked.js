@@ -59,8 +59,8 @@ component("stacked", () => ({
   get layers() { return this.shown === null ? [] : this.shown.layers; },
   get moment() { return this.at === null || this.shown === null ? "The whole period" : this.shown.times[this.at]; },
   get rows() {
-    return this.shown === null ? [] : this.shown.times.map((text, place) => (
-      { text, cells: this.layers.map((each) => ({ id: each.id, text: each.texts[place] })) }
+    return this.shown === null ? [] : this.shown.times.map((text, place) => ( // an hour comes twice where summer time ends
+      { id: place, text, cells: this.layers.map((each) => ({ id: each.id, text: each.texts[place] })) }
     ));
   },
 

@@ -61,6 +61,7 @@ component("overview", () => ({
     if (found) {
       const [summary, overview, series, ...divisions] = found;
       await this.lookWhetherFresh(summary.totals);
+      if (asked !== this.asked) return;
       this.cards = cardsOf(summary.totals, overview);
       this.interval = interval;
       this.points = series.points;

@@ -1,5 +1,6 @@
 // The form by which a provider is added or changed: what it has no field for is written as JSON.
 
+import { closeDialog, showDialog } from "../../dialogs.js";
 import { ApiError, api, part, toast } from "../../relay.js";
 
 const FIELDS = ["name", "base_url", "api_key_env", "api_format", "supported_models", "headers"];
@@ -45,10 +46,10 @@ export function providerForm(saved) {
       const opened = { host: hostOf(fields.base_url), keys: fields.api_key_env };
       Object.assign(this, fields, kind, { opened, isElsewhere: false, errors: {}, fault: "" });
       this.headers = Object.entries(headers).map(([name, value], id) => ({ id, name, value }));
-      document.getElementById("provider-form").showModal();
+      showDialog("provider-form");
     },
 
-    close() { document.getElementById("provider-form").close(); },
+    close() { closeDialog("provider-form"); },
     addHeader() { this.headers.push({ id: Date.now(), name: "", value: "" }); },
     dropHeader(header) { this.headers = this.headers.filter((each) => each.id !== header.id); },
 
