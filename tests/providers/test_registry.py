@@ -463,8 +463,10 @@ def test_reload_with_a_key_that_cannot_be_read_changes_nothing() -> None:
 def test_reload_with_an_address_that_is_none_changes_nothing() -> None:
     registry = open_registry(acme=provider("acme", "gpt"))
 
+    beta = provider("beta", "new").model_copy(update={"base_url": "http://☃.net/v1"})
+
     with pytest.raises(InvalidConfig, match=r"beta\.base_url: .*☃"):
-        registry.reload(Config({"beta": provider("☃.net", "new")}), finder({}))
+        registry.reload(Config({"beta": beta}), finder({}))
 
     assert target_of(registry, "gpt") == Target("acme", "gpt")
 
