@@ -20,11 +20,11 @@ CUSTOM = "custom"
 """The source of what administrators say."""
 
 # No start makes this table, which few use: so it is spelled out here.
-_SWITCHED_OFF = text("SELECT provider FROM provider_switches ORDER BY provider")
-_SWITCH_OFF = text(
+SWITCHED_OFF = "SELECT provider FROM provider_switches ORDER BY provider"
+SWITCH_OFF = (
     "INSERT INTO provider_switches (provider, switched_at) VALUES (:provider, :now) ON CONFLICT (provider) DO NOTHING"
 )
-_SWITCH_ON = text("DELETE FROM provider_switches WHERE provider = :provider")
+SWITCH_ON = "DELETE FROM provider_switches WHERE provider = :provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ async def delete_provider(db: Database, key: str, *, and_switch: bool = True) ->
         await bump_revision(connection, SUBJECT)
         found = bool((await connection.execute(delete(CUSTOM_PROVIDERS).filter_by(key=key))).rowcount)
         if found and and_switch:
-            await connection.execute(_SWITCH_ON, {"provider": key})
+            await connection.execute(text(SWITCH_ON), {"provider": key})
         return found
 
 
@@ -154,9 +154,9 @@ async def switch_provider(db: Database, key: str, *, on: bool) -> None:
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         if on:
-            await connection.execute(_SWITCH_ON, {"provider": key})
+            await connection.execute(text(SWITCH_ON), {"provider": key})
         else:
-            await connection.execute(_SWITCH_OFF, {"provider": key, "now": now_ms()})
+            await connection.execute(text(SWITCH_OFF), {"provider": key, "now": now_ms()})
 
 
 async def have_lists_read(db: Database) -> None:
@@ -169,7 +169,7 @@ async def _providers(
     connection: AsyncConnection,
 ) -> tuple[dict[str, Mapping[str, Any]], dict[str, Mapping[str, Any]], frozenset[str]]:
     added, changed = await _definitions(connection, CUSTOM_PROVIDERS), await _definitions(connection, CHANGED_PROVIDERS)
-    return added, changed, frozenset((await connection.execute(_SWITCHED_OFF)).scalars())
+    return added, changed, frozenset((await connection.execute(text(SWITCHED_OFF))).scalars())
 
 
 async def _definitions(connection: AsyncConnection, table: Table) -> dict[str, Mapping[str, Any]]:

@@ -34,11 +34,6 @@ Write = Callable[[AsyncConnection], Awaitable[None]]
 
 # In one order for all imports, so that none waits for one that waits for it.
 _SUBJECTS = (catalog.SUBJECT, prices.SUBJECT, smart_models.SUBJECT, tokens.SUBJECT)
-_SWITCHES = "SELECT provider FROM provider_switches ORDER BY provider"
-_SWITCH_OFF = (
-    "INSERT INTO provider_switches (provider, switched_at) VALUES (:provider, :now) ON CONFLICT (provider) DO NOTHING"
-)
-_SWITCH_ON = "DELETE FROM provider_switches WHERE provider = :provider"
 
 
 class ChangedMeanwhile(Exception):
@@ -71,7 +66,7 @@ async def write_all(db: Database, writes: Iterable[Write], revisions: Mapping[st
 
 async def read_switches(db: Database) -> list[str]:
     """The providers that are switched off."""
-    rows = await db.transact(lambda statements: statements.rows(_SWITCHES, {}), writes=False)
+    rows = await db.transact(lambda statements: statements.rows(catalog.SWITCHED_OFF, {}), writes=False)
     return [str(row[0]) for row in rows]
 
 
@@ -106,9 +101,9 @@ def of_switches(off: Sequence[str], on: Sequence[str]) -> Write:
 
     def write(statements: ServerStatements) -> None:
         if off:
-            statements.many(_SWITCH_OFF, [{"provider": key, "now": now_ms()} for key in off])
+            statements.many(catalog.SWITCH_OFF, [{"provider": key, "now": now_ms()} for key in off])
         if on:
-            statements.many(_SWITCH_ON, [{"provider": key} for key in on])
+            statements.many(catalog.SWITCH_ON, [{"provider": key} for key in on])
 
     return lambda connection: connection.run_sync(lambda sync: write(ServerStatements(sync)))
 

@@ -1,27 +1,19 @@
 """All that administrators have made, over HTTP: carried out and in as one document."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, Field
 
 from app.api.admin.authorise import FOR_ADMINS, Authorise
-from app.api.admin.refused import InvalidParameters, Refusals, refusing
-from app.core.errors import RelayError
+from app.api.admin.refused import Conflicting, InvalidParameters, Refusals, refusing
 from app.exchange.desk import ExchangeDesk, InvalidDocument, Line, Plan, PlanOutdated
 
 Document = Annotated[dict[str, Any], Body(description="As `GET /admin/api/config/export` gives it, or parts of it.")]
 
 
-class OtherPlan(RelayError):
-    """The import would not do what was looked at."""
-
-    status = 409
-    type = "invalid_request_error"
-    code = "plan_outdated"
-
-
-_REFUSALS: Refusals = {InvalidDocument: InvalidParameters, PlanOutdated: OtherPlan}
+_REFUSALS: Refusals = {InvalidDocument: InvalidParameters, PlanOutdated: partial(Conflicting, code="plan_outdated")}
 
 
 class LineShown(BaseModel):
