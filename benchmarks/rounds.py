@@ -49,8 +49,7 @@ class _Run:
             if START in self._scenarios and launches:
                 self._measure_starts(launches)
             direct = load.Address(port)
-            targets = [Target(DIRECT, pid, direct, direct), *self._started(launches, direct, stack)]
-            self._measure_loads(targets)
+            self._measure_loads(Target(DIRECT, pid, direct, direct), launches)
         others_s = measure.machine_busy_s() - busy_s - (measure.cpu_ns(os.getpid()) - own_ns) / 1e9
         self._results.others_share = max(0.0, others_s / (time.perf_counter() - began) / (os.cpu_count() or 1))
         return self._results
@@ -97,14 +96,17 @@ class _Run:
                 server = stack.enter_context(servers.running(launch, self._gateway_core))
                 yield Target(name, server.pid, load.Address(launch.port, launch.authorization), direct)
 
-    def _measure_loads(self, targets: list[Target]) -> None:
+    def _measure_loads(self, direct: Target, launches: dict[str, Launch]) -> None:
+        """Each round in processes of its own: how a process lies in memory alone makes it some percent faster or slower."""
         chosen = [name for name in LOADS if name in self._scenarios]
         for index in range(self._plan.rounds if chosen else 0):
             self._say(f"loads, round {index + 1} of {self._plan.rounds}")
-            for scenario in chosen:
-                for target in _in_turn(targets, index):
-                    with self._noting_failure(f"{target.name}, {scenario}, round {index + 1}"):
-                        self._results.add(target.name, index, LOADS[scenario](self._plan, target))
+            with contextlib.ExitStack() as stack:
+                targets = [direct, *self._started(launches, direct.address, stack)]
+                for scenario in chosen:
+                    for target in _in_turn(targets, index):
+                        with self._noting_failure(f"{target.name}, {scenario}, round {index + 1}"):
+                            self._results.add(target.name, index, LOADS[scenario](self._plan, target))
 
     @contextlib.contextmanager
     def _noting_failure(self, what: str) -> Iterator[None]:
