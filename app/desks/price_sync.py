@@ -11,7 +11,7 @@ from app.core.audit import Became, abridged, changing
 from app.metering import litellm_facts, price_sync
 from app.metering.litellm import URL, litellm_names, read_price_file
 from app.metering.litellm import InvalidPriceFile as InvalidPriceFile
-from app.metering.litellm_facts import FACTS, FactChange
+from app.metering.litellm_facts import FactChange
 from app.metering.price_sync import Difference
 from app.metering.prices import Prices
 from app.metering.rates_form import write_rates
@@ -111,7 +111,7 @@ class PriceSync:
             with changing("price.sync", "litellm", before=before, after=after | _told(diff.version, diff.prices)):
                 await apply_prices(self._db, *rows)
         if diff.facts:
-            before, after = abridged(map(_facts_told, diff.facts))
+            before, after = abridged((f"{each.provider}/{each.model}", *each.sides) for each in diff.facts)
             with changing("model.sync", "litellm", before=before, after=after | _told(diff.version, diff.facts)):
                 await apply_models(self._db, *litellm_facts.rows_of(diff.facts))
         await self._refresh()
@@ -138,11 +138,4 @@ def _told(version: str, changes: Sized) -> dict[str, object]:
 def _price_told(each: Difference) -> Became:
     """As the audit log tells it: what is in force before and after, but for a price of the operator's own."""
     old, new = (None if rates is None else write_rates(rates) for rates in (each.old, each.new))
-    return f"{each.provider}/{each.model}", old, new
-
-
-def _facts_told(each: FactChange) -> Became:
-    old, new = (
-        None if model is None else {name: getattr(model, name) for name in FACTS} for model in (each.old, each.new)
-    )
     return f"{each.provider}/{each.model}", old, new

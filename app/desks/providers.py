@@ -14,7 +14,9 @@ from app.desks.provider_list import list_providers
 from app.providers.registry import BUILT_IN_KEYS, Registry
 from app.providers.trial import Trial
 from app.store.catalog import (
+    KeyTaken,
     StoredCatalog,
+    add_provider,
     delete_changed_provider,
     delete_provider,
     put_changed_provider,
@@ -96,10 +98,17 @@ class ProviderDesk:
             ProviderExists: there is.
             InvalidConfig: as `put`.
         """
-        stored = await read_providers(self._db)
-        if key in stored.providers or key in self._read_file().providers or key in BUILT_IN_KEYS:
-            raise ProviderExists(f"There is a provider {key!r} already.")
-        return await self.put(key, definition)
+        if key in self._read_file().providers or key in BUILT_IN_KEYS:
+            raise _one_already(key)
+        definition = restored(definition, {})
+        entry = check_definition(key, definition)
+        with changing("provider.add", key, after=definition):
+            try:
+                await add_provider(self._db, key, definition)
+            except KeyTaken as exc:
+                raise _one_already(key) from exc
+        await self._refresh()
+        return entry
 
     async def put(self, key: str, definition: Mapping[str, Any]) -> ProviderConfig:
         """Add a provider, or change one, by an entry as the configuration has it.
@@ -214,6 +223,10 @@ def _whole(changed: Mapping[str, Any] | None, file: Mapping[str, Any]) -> Mappin
         return file if changed is None else restored(changed, file)
     except InvalidConfig:  # the file has moved on, and it did not count
         return changed or file
+
+
+def _one_already(key: str) -> ProviderExists:
+    return ProviderExists(f"There is a provider {key!r} already.")
 
 
 def _none_of(key: str) -> NoSuchProvider:

@@ -21,19 +21,12 @@ from app.smart.conflict import NameTaken
 from app.smart.definition import InvalidName
 from app.smart.desk import SmartDesk
 from app.smart.exchange import Plan as NamesPlan
+from app.smart.exchange import PlanOutdated as PlanOutdated
 from app.smart.exchange import export_names, plan_import
 from app.store.audit import note
 from app.store.db import Database
-from app.store.exchange import ChangedMeanwhile, of_names, read_revisions, write_all
-
-
-class PlanOutdated(ValueError):
-    """What is there is not what it was when somebody looked at what the import does; the message is a sentence."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "What is there has changed since you looked at what the import does: look at it again. Nothing was imported."
-        )
+from app.store.exchange import of_names, read_revisions, write_all
+from app.store.revisions import ChangedMeanwhile
 
 
 class ExchangeDesk:

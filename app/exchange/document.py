@@ -22,6 +22,8 @@ SECTIONS: tuple[Section, ...] = (
 )
 MARKED = (ChangedProviders.name,)
 """Those in which the mark of a hidden value is what is kept of it: the value is elsewhere."""
+SPELLED_ANYHOW = (Models.name, Prices.name)
+"""Those whose keys are the same in upper and in lower case."""
 _HEAD = ("format", "version")
 
 
@@ -59,7 +61,11 @@ def _check_all(section: Section, entries: Any, faults: list[str]) -> Entries:
         faults.append(f"{section.name}: must be an object")
         return {}
     checked: Entries = {}
+    first: dict[str, str] = {}
     for key, entry in entries.items():
+        if section.name in SPELLED_ANYHOW and (other := first.setdefault(key.lower(), key)) != key:
+            faults.append(f"{section.name}.{key}: stands there already, as {other}")
+            continue
         try:
             checked[key] = section.check(key, entry)
         except ValueError as exc:

@@ -35,11 +35,6 @@ class Line:
     after: Fields | None = None
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """Of one that changes, those that become another."""
-        return tuple(sorted({*(self.before or {}), *(self.after or {})})) if self.action == "changed" else ()
-
-    @property
     def shown(self) -> tuple[Any, Any]:
         """Both sides as they may be shown."""
         return sides(self.before, self.after)

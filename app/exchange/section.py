@@ -47,6 +47,8 @@ def split_model(key: str) -> tuple[str, str]:
         ValueError: it is none.
     """
     provider, slash, model = key.partition("/")
+    if provider != provider.lower():
+        raise ValueError(f"the provider's key is written in lower case: {provider.lower()}/{model}")
     if not slash or not provider or not model.strip() or not model.isprintable() or set(model) & {"*", "?"}:
         raise ValueError("the key must be PROVIDER/MODEL")
-    return provider.lower(), model
+    return provider, model

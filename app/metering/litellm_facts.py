@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from app.core.abilities import Capability
 from app.core.jsonio import Json
@@ -40,6 +41,14 @@ class FactChange:
     def kind(self) -> str:
         """In the words of prices."""
         return "new" if self.old is None else "no longer listed" if self.new is None else "changed"
+
+    @property
+    def sides(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """What was known, and what would be, by the names of `FACTS`."""
+        old, new = (
+            None if model is None else {name: getattr(model, name) for name in FACTS} for model in (self.old, self.new)
+        )
+        return old, new
 
 
 def read_facts(provider: str, model: str, entry: Mapping[str, Json]) -> StoredModel | None:

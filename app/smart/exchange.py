@@ -11,9 +11,19 @@ from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
 from app.smart.definition import PLURALS, InvalidName, read_definition, written
 from app.smart.desk import SmartDesk, Stored, Unreadable, title_of
-from app.store.smart_models import NameExists, put_smart_models
+from app.store.revisions import ChangedMeanwhile, revision_of
+from app.store.smart_models import SUBJECT, put_smart_models
 
 Key = tuple[Kind, str]
+
+
+class PlanOutdated(ValueError):
+    """What is there is not what it was when somebody looked at what the import does; the message is a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What is there has changed since you looked at what the import does: look at it again. Nothing was imported."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,7 @@ class Plan:
     """What an import will do.
 
     Attributes:
+        revision: of what was there when it was made.
         unchanged: how many are there already just so.
         warnings: what is wrong with those that come, and may come right elsewhere: a line each.
         lacking: what those that come lack and can do without, if not well: a line each.
@@ -42,6 +53,7 @@ class Plan:
     added: tuple[SmartModel, ...]
     changed: tuple[Change, ...]
     deleted: tuple[Stored, ...]
+    revision: int
     unchanged: int
     warnings: tuple[str, ...]
     lacking: tuple[str, ...] = ()
@@ -67,6 +79,7 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
         NameTaken: something else is called as one that would be added.
     """
     wanted = _read(document)
+    revision = await revision_of(desk.db, SUBJECT)  # before all that it is of
     stored = await desk.list_all()
     there: dict[Key, Stored] = {(each.kind, each.model.name): each for each in stored}
     await desk.settled()
@@ -85,7 +98,8 @@ async def plan_import(desk: SmartDesk, document: Any, *, replace: bool = False) 
     new = [*added, *(change.model for change in changed)]
     warnings = await _check(desk, new, everything)
     lacking = [f"{each.kind} {each.name}: {fault}" for each in new for fault in await desk.warnings_of(each)]
-    return Plan(tuple(added), tuple(changed), deleted, len(wanted) - len(new), tuple(warnings), tuple(lacking))
+    unchanged = len(wanted) - len(new)
+    return Plan(tuple(added), tuple(changed), deleted, revision, unchanged, tuple(warnings), tuple(lacking))
 
 
 def _refuse_unreadable(wanted: Mapping[Key, SmartModel], unreadable: Sequence[Unreadable]) -> None:
@@ -103,7 +117,7 @@ async def apply_import(desk: SmartDesk, plan: Plan) -> None:
     """Do it, all or nothing.
 
     Raises:
-        NameTaken: somebody else has added one of that name meanwhile.
+        PlanOutdated: somebody has changed some of them since it was made.
     """
     if plan.is_empty:
         return
@@ -111,11 +125,9 @@ async def apply_import(desk: SmartDesk, plan: Plan) -> None:
     before, after = abridged(_became(plan))
     try:
         with changing("name.import", "names", before=before, after=after):
-            await put_smart_models(desk.db, plan.added, changed, plan.deleted)
-    except NameExists as exc:
-        for model in plan.added:
-            desk.check_name(model, [each.model for each in await desk.list_all()])
-        raise exc
+            await put_smart_models(desk.db, plan.added, changed, plan.deleted, known=plan.revision)
+    except ChangedMeanwhile as exc:
+        raise PlanOutdated from exc
     await desk.refresh()
 
 

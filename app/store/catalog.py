@@ -63,6 +63,10 @@ class StoredCatalog:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+class KeyTaken(ValueError):
+    """There is a provider of that key."""
+
+
 _FIELDS = tuple(StoredModel.__dataclass_fields__)
 
 
@@ -114,8 +118,22 @@ async def delete_model(db: Database, provider: str, model: str, source: str = CU
     return await _delete(db, MODELS, {"provider": provider, "model": model, "source": source})
 
 
+async def add_provider(db: Database, key: str, definition: Mapping[str, Any]) -> None:
+    """Add a provider.
+
+    Raises:
+        KeyTaken: one of that key was added already.
+    """
+    async with db.begin() as connection:
+        await bump_revision(connection, SUBJECT)
+        if key in await _definitions(connection, CUSTOM_PROVIDERS):
+            raise KeyTaken
+        row = {"key": key, "definition": dict(definition), "updated_at": now_ms()}
+        await connection.execute(insert(CUSTOM_PROVIDERS).values(row))
+
+
 async def put_provider(db: Database, key: str, definition: Mapping[str, Any]) -> None:
-    """Add a provider, or change one that was added."""
+    """Change a provider that was added, or add it."""
     async with db.begin() as connection:
         await bump_revision(connection, SUBJECT)
         await _put(connection, CUSTOM_PROVIDERS, {"key": key}, {"definition": dict(definition), "updated_at": now_ms()})

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.jsonio import Json
@@ -36,10 +36,6 @@ Write = Callable[[AsyncConnection], Awaitable[None]]
 _SUBJECTS = (catalog.SUBJECT, prices.SUBJECT, smart_models.SUBJECT, tokens.SUBJECT)
 
 
-class ChangedMeanwhile(Exception):
-    """What is there is not what was looked at; nothing was written."""
-
-
 async def read_revisions(db: Database) -> dict[str, int]:
     """Of all that an import is about: what is read from now on has changed since where one of them is another."""
     return {subject: await revision_of(db, subject) for subject in _SUBJECTS}
@@ -56,10 +52,7 @@ async def write_all(db: Database, writes: Iterable[Write], revisions: Mapping[st
     """
     async with db.begin(patient=True) as connection:
         for subject in _SUBJECTS:
-            await bump_revision(connection, subject)  # from here on others wait for this transaction
-            number = await connection.scalar(select(REVISIONS.c.number).where(REVISIONS.c.subject == subject))
-            if revisions is not None and number != revisions[subject] + 1:
-                raise ChangedMeanwhile
+            await bump_revision(connection, subject, None if revisions is None else revisions[subject])
         for write in writes:
             await write(connection)
 
@@ -113,8 +106,10 @@ def of_models(said: Sequence[catalog.StoredModel], gone: Sequence[tuple[str, str
 
     async def write(connection: AsyncConnection) -> None:
         for provider, model in (*gone, *((each.provider, each.model) for each in said)):
-            keys = {"provider": provider, "model": model, "source": catalog.CUSTOM}
-            await connection.execute(delete(MODELS).filter_by(**keys))
+            spelled_so = func.lower(MODELS.c.model) == model.lower()
+            await connection.execute(
+                delete(MODELS).filter_by(provider=provider, source=catalog.CUSTOM).where(spelled_so)
+            )
         if said:
             await connection.execute(insert(MODELS), [catalog.values_of(each) for each in said])
 

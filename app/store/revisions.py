@@ -7,17 +7,29 @@ from app.store.db import Database
 
 _BUMP = text(
     "INSERT INTO revisions (subject, number) VALUES (:subject, 1)"
-    " ON CONFLICT (subject) DO UPDATE SET number = revisions.number + 1"
+    " ON CONFLICT (subject) DO UPDATE SET number = revisions.number + 1 RETURNING number"
 )
 _READ = "SELECT number FROM revisions WHERE subject = :subject"
 
 
-async def bump_revision(connection: AsyncConnection, subject: str) -> None:
+class ChangedMeanwhile(Exception):
+    """What is there is not what was looked at; nothing was written."""
+
+
+async def bump_revision(connection: AsyncConnection, subject: str, known: int | None = None) -> None:
     """Tell the snapshots of `subject` that it changes with this transaction.
 
     Two transactions that bump the same subject run one after the other.
+
+    Args:
+        known: the number from before that was read of which the change is made up.
+
+    Raises:
+        ChangedMeanwhile: it is another now.
     """
-    await connection.execute(_BUMP, {"subject": subject})
+    number = await connection.scalar(_BUMP, {"subject": subject})
+    if known is not None and number != known + 1:
+        raise ChangedMeanwhile
 
 
 async def revision_of(db: Database, subject: str) -> int:

@@ -127,14 +127,19 @@ async def put_smart_models(
     added: Sequence[SmartModel],
     changed: Mapping[str, SmartModel] | None = None,
     deleted: Iterable[StoredSmartModel] = (),
+    known: int | None = None,
 ) -> None:
     """Remove some, add some, and give others, by their ids, another definition: all or nothing.
 
+    Args:
+        known: the revision of what the change is made up from; None where that does not matter.
+
     Raises:
         NameExists: a name is taken within its kind.
+        ChangedMeanwhile: they have another revision by now.
     """
     async with db.begin() as connection:
-        await bump_revision(connection, SUBJECT)
+        await bump_revision(connection, SUBJECT, known)
         await write_smart_models(connection, added, changed, deleted)
 
 

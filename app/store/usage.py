@@ -50,7 +50,7 @@ async def read_sums(
 
     Args:
         by: columns of `usage_keys`, or the name of the unit; none for all together, which are one group.
-        unit: of the sums by key; days are much faster. Where no key is asked for, the totals are read, of either unit.
+        unit: of the sums by key; days are much faster. Of calls of all keys together the totals are read, of either unit.
         sums: `FULL` or `BRIEF`.
 
     Raises:

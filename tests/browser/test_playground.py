@@ -1,6 +1,11 @@
 """The playground: conversations with a scripted provider, what is told of each call, and how one is stopped."""
 
+import json
+import re
+import subprocess
+import sys
 from base64 import b64decode, b64encode
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -184,6 +189,43 @@ def test_whole_reply_about_a_picture_comes_in_each_dialect(viewer: Viewer, provi
     assert not sent.get("stream")
     assert f"data:image/png;base64,{b64encode(PNG).decode()}" in str(sent)
     assert viewer.violations() == []
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_code_is_run_as_it_stands(
+    viewer: Viewer, gateway: Gateway, provider: StandIn, tmp_path: Path, *, streamed: bool
+) -> None:
+    picture = "a 'red' dot.png"
+    (tmp_path / picture).write_bytes(PNG)
+    token = gateway.add_token()
+    provider.answer = Answer.events(chunk("A red"), chunk(" dot"), LAST) if streamed else Answer.json(WHOLE)
+    page = viewer.goto("/admin/playground?model=gpt-4o")
+    page.get_by_label("System prompt").fill('Say "it\'s", \\ and `$HOME`.')
+    if not streamed:
+        page.get_by_label("Stream the reply").uncheck()
+        page.get_by_label("Picture").set_input_files(
+            {"name": picture, "mimeType": "image/png", "buffer": (tmp_path / picture).read_bytes()}
+        )
+    page.get_by_role("textbox", name="Message").fill("What costs $5 here?\nIt's a riddle.")
+    page.get_by_role("tab", name="Code").click()
+
+    for language, command in (
+        ("curl", ["bash", "-e"]),
+        ("OpenAI (Python)", [sys.executable]),
+        ("Anthropic (Python)", [sys.executable]),
+        ("Ollama (Python)", [sys.executable]),
+    ):
+        provider.forget()
+        page.get_by_label("Client").select_option(language)
+        code = (page.locator("#panel-code pre").text_content() or "").replace("YOUR_TOKEN", token)
+        done = subprocess.run(command, input=code, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+
+        said = "".join(re.findall(r'"content":"([^"]*)"', done.stdout)) if language == "curl" else done.stdout.strip()
+        assert said == "A red dot", language
+        sent = provider.posts[-1].json
+        assert sent["messages"][0]["content"] == 'Say "it\'s", \\ and `$HOME`.', language
+        assert "What costs $5 here?\\nIt's a riddle." in json.dumps(sent), language
+        assert (b64encode(PNG).decode() in json.dumps(sent)) is not streamed, language
 
 
 def test_viewer_calls_with_a_token_and_is_told_so(

@@ -1,5 +1,6 @@
 """Providers of the configuration that are changed over it: what counts, what is kept of it, and what never leaves the file."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from app.catalog import Catalog
 from app.config import Config, InvalidConfig, ProviderConfig, check_provider
 from app.core.jsonio import dumps
-from app.desks.providers import NoSuchProvider, ProviderDesk
+from app.desks.providers import NoSuchProvider, ProviderDesk, ProviderExists
 from app.providers.registry import Registry
 from app.store.audit import read_entries
 from app.store.catalog import read_providers
@@ -119,6 +120,15 @@ async def test_secret_that_is_another_now_is_kept_and_only_that_it_is_is_told(
     last = (await read_entries(database, action="provider.modify"))[0]
     assert last.after["headers"][name] == "[redacted] (changed)"
     assert "new-secret" not in repr(last)
+
+
+async def test_of_two_who_add_the_same_one_at_once_one_is_refused(worker: Worker) -> None:
+    adding = [worker.desk.add("own", ELSEWHERE | {"name": name}) for name in "abcd"]
+
+    results = await asyncio.gather(*adding, return_exceptions=True)
+
+    assert sum(isinstance(result, ProviderExists) for result in results) == 3
+    assert [entry.action for entry in await read_entries(worker.db)] == ["provider.add"]
 
 
 @pytest.mark.parametrize("base_url", ["http://[", "https://[redacted]/v1"])

@@ -257,11 +257,11 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
 
     merged = await desk.plan(changed)
     await desk.apply(merged)
-    assert {(line.section, line.key, line.action, line.fields) for line in merged.lines} == {
-        ("settings", "retention_days", "changed", ("value",)),
-        ("providers", "own", "changed", ("name",)),
-        ("changed_providers", "acme", "changed", ("name",)),
-        ("names", "cache a-cache", "changed", ("ttl_hours",)),
+    assert {(line.section, line.key, line.action, *(line.after or ())) for line in merged.lines} == {
+        ("settings", "retention_days", "changed", "value"),
+        ("providers", "own", "changed", "name"),
+        ("changed_providers", "acme", "changed", "name"),
+        ("names", "cache a-cache", "changed", "ttl_hours"),
     }
     assert (await desk.export())["prices"] == exported["prices"]
 
@@ -312,6 +312,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
         ("provider_switches", "own", "on", "provider_switches.own: must be 'off'"),
         ("models", "own/x", {"context_length": 0}, "models.own/x: context_length: must be more than 0"),
         ("models", "own", {}, "models.own: the key must be PROVIDER/MODEL"),
+        ("models", "Own/x", {}, "models.Own/x: the provider's key is written in lower case: own/x"),
         ("prices", "own/x", {"input": "-1"}, "prices.own/x: "),
         ("users", "bob", {"budget_per_day": "much"}, "users.bob: a budget is a text with an amount"),
         ("tokens", "abcd1234", {"username": "bob", "digest": "00"}, "tokens.abcd1234: "),
@@ -329,6 +330,20 @@ async def test_one_fault_keeps_all_of_it_out(
         await desk.plan(document)
 
     assert (await desk.export())["users"] == {}
+
+
+@pytest.mark.parametrize("section", ["models", "prices"])
+async def test_a_model_stands_in_it_once_however_it_is_spelled(database: Database, section: str) -> None:
+    desk = desk_of(database)
+    entry = {"input": "1"} if section == "prices" else {"description": "x"}
+    document = {"format": "llm-relay-export", "version": 1, section: {"own/Big": entry}}
+    await desk.bring_in(document)
+
+    with pytest.raises(InvalidDocument, match=f"{section}.own/big: stands there already, as own/Big"):
+        await desk.plan(document | {section: {"own/Big": entry, "own/big": entry}})
+
+    await desk.bring_in(document | {section: {"own/big": entry}})
+    assert list((await desk.export())[section]) == ["own/big"]
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"format": "llm-relay-export", "version": 2}])

@@ -1,6 +1,7 @@
 """All smart models together over HTTP: carried out and in as one document, and the way of a call told."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -8,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.authorise import FOR_VIEWERS, Authorise
 from app.api.admin.models import PriceInForce, price_in_force
-from app.api.admin.refused import InvalidParameters, refusing
-from app.api.admin.smart_models import TAKEN, refusing_names
+from app.api.admin.refused import Conflicting, InvalidParameters, refusing
+from app.api.admin.smart_models import refusing_names
 from app.auth.issue import NoSuchToken
 from app.core.call import Target
 from app.core.errors import InvalidRequest
@@ -17,7 +18,7 @@ from app.core.principal import Principal
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.metering.prices import Found
 from app.smart.desk import SmartDesk
-from app.smart.exchange import Plan, apply_import, export_names, plan_import
+from app.smart.exchange import Plan, PlanOutdated, apply_import, export_names, plan_import
 from app.smart.explain import Explainer, Way
 from app.smart.forms import Setting, fields_of
 
@@ -26,6 +27,9 @@ FindPrincipal = Callable[[str], Awaitable[Principal]]
 FindPrice = Callable[[Target], Awaitable[Found]]
 """What a target costs now."""
 
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "A name is taken, or somebody has changed smart models while the import was looked at."}
+}
 _EXAMPLE = {"aliases": [{"name": "fast", "target": "openai/gpt-4.1-mini"}]}
 _DEFINITIONS = "Lists of definitions by `redirects`, `routers`, `caches`, `augmentors` and `aliases`."
 
@@ -119,13 +123,13 @@ def names_router(
     async def export() -> dict[str, list[dict[str, Any]]]:
         return export_names(await desk.list_all())
 
-    @router.post("/import", summary="Bring in smart models, all or none", responses=TAKEN)
+    @router.post("/import", summary="Bring in smart models, all or none", responses=_REFUSED)
     async def bring_in(
         document: Annotated[dict[str, Any], Body(description=_DEFINITIONS, examples=[_EXAMPLE])],
         replace: Annotated[bool, Query(description="Remove those that are not in it.")] = False,
         dry_run: Annotated[bool, Query(description="Only tell what would be done.")] = False,
     ) -> Imported:
-        with refusing_names():
+        with refusing({PlanOutdated: partial(Conflicting, code="plan_outdated")}), refusing_names():
             plan = await plan_import(desk, document, replace=replace)
             if not dry_run:
                 await apply_import(desk, plan)

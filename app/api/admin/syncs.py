@@ -17,7 +17,7 @@ from app.core.errors import RelayError, Unavailable
 from app.core.jsonio import Json
 from app.desks.descriptions import DescriptionSync, Lookup, Progress, Steps
 from app.desks.price_sync import FileChanged, InvalidPriceFile, PriceDiff, PriceSync, Unfetchable
-from app.metering.litellm_facts import FACTS, FactChange
+from app.metering.litellm_facts import FactChange
 from app.metering.price_sync import Difference
 
 _MOST_PICKED = 100_000
@@ -165,7 +165,5 @@ def _price(each: Difference) -> PriceChange:
 
 
 def _fact(each: FactChange) -> FactChangeShown:
-    old, new = (
-        None if model is None else {name: getattr(model, name) for name in FACTS} for model in (each.old, each.new)
-    )
+    old, new = each.sides
     return FactChangeShown(id=f"{each.provider}/{each.model}", change=each.kind, old=old, new=new)

@@ -141,7 +141,6 @@ component("usage", () => ({
   sortedAs(column) { return this.sort !== column ? "none" : this.order === "asc" ? "ascending" : "descending"; },
   arrow(column) { return this.sort !== column ? "" : this.order === "asc" ? "▲" : "▼"; },
 
-  nameOf(row) { return row.key || "(none)"; },
   noteOf(row) { return row.username || row.hostname || ""; },
   narrow(row) { if (row.key) this.filters.only(this.group.filter, row.key); },
 
