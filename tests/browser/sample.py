@@ -8,6 +8,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import insert
+
 from app.core.audit import ACTOR, Actor
 from app.core.record import CallRecord, Failure
 from app.core.reply import Outcome
@@ -21,6 +23,8 @@ from app.store.monitors.deliveries import queue_deliveries
 from app.store.monitors.webhooks import Webhook, take_webhook
 from app.store.schema import upgrade
 from app.store.smart_models import add_to_stats, put_smart_models, read_smart_models
+from app.store.spent import count_spent
+from app.store.tables import QUOTA_DAYS
 from app.store.times import MS_PER_DAY, MS_PER_HOUR, now_ms
 from app.store.tokens import StoredToken, insert_tokens
 from tests.calls import make_record
@@ -32,14 +36,15 @@ Dress = Callable[[str], str]
 
 USERS = ("ana", "ben", "carla", "support-bot", "nightly-evals")
 TAGS = (("team-search",), ("team-search", "prod"), ("prod",), ("evals",), ())
-# Provider, model, USD per million tokens of the request and of the reply, usual first byte in ms, share of the calls.
+# Provider, model, USD per million tokens of the request, out of the provider's cache, and of the reply; usual first byte in ms, share of
+# the calls.
 MODELS = (
-    ("openai", "gpt-4.1-mini", 0.4, 1.6, 420, 34),
-    ("anthropic", "claude-sonnet-4-5", 3.0, 15.0, 780, 22),
-    ("google", "gemini-2.5-flash", 0.3, 2.5, 510, 18),
-    ("groq", "llama-3.3-70b-versatile", 0.59, 0.79, 140, 12),
-    ("ollama", "qwen3:8b", 0.0, 0.0, 260, 9),
-    ("perplexity", "sonar-pro", 3.0, 15.0, 1400, 5),
+    ("openai", "gpt-4.1-mini", "0.4", "0.1", "1.6", 420, 34),
+    ("anthropic", "claude-sonnet-4-5", "3", "0.3", "15", 780, 22),
+    ("google", "gemini-2.5-flash", "0.3", "0.03", "2.5", 510, 18),
+    ("groq", "llama-3.3-70b-versatile", "0.59", "0.59", "0.79", 140, 12),
+    ("ollama", "qwen3:8b", "0", "0", "0", 260, 9),
+    ("perplexity", "sonar-pro", "3", "3", "15", 1400, 5),
 )
 REFUSALS = (
     ("rate_limit", 429, "Rate limit reached for requests per minute. Please try again in 2s."),
@@ -109,6 +114,7 @@ async def fill(database: Database, *, calls: int, days: int, dress: Dress = str,
     records = list(make_calls(calls, days, now, lots, dress))
     for first in range(0, len(records), 2000):
         await insert_records(database, records[first : first + 2000])
+    await _use(database, now)
     await _watch(database, watched, now, dress)
     await _change(database, dress)
 
@@ -148,13 +154,14 @@ def make_calls(calls: int, days: int, now: int, lots: random.Random, dress: Dres
 def _call(
     number: int, at: float, user: int, model: Sequence[Any], lots: random.Random, dress: Dress
 ) -> Iterator[CallRecord]:
-    provider, name, cost_in, cost_out, first_byte, _ = model
+    provider, name, *prices, first_byte, _ = model
     usage = Usage(
         input=int(lots.lognormvariate(6.5, 1)),
         output=int(lots.lognormvariate(5.2, 0.9)),
         cache_read=lots.choice((0, 0, 1024)),
     )
-    cost = Decimal(str(cost_in)) * usage.prompt / 10**6 + Decimal(str(cost_out)) * usage.output / 10**6
+    used = (usage.input, usage.cache_read, usage.output)
+    cost = sum((Decimal(price) * count for price, count in zip(prices, used, strict=True)), Decimal(0)) / 10**6
     waited = int(first_byte * lots.lognormvariate(0, 0.35))
     record = make_record(
         id=f"req_{number:012}",
@@ -169,6 +176,7 @@ def _call(
         usage=usage.answered(),
         cost=cost.quantize(Decimal(10) ** -12),
         price_version="bundled",
+        asked_ms=3,
         first_byte_ms=waited,
         total_ms=waited + usage.output * lots.randint(6, 14),
         client=f"192.0.2.{10 + user}",
@@ -187,6 +195,7 @@ def _call(
             cache_hit=True,
             usage=Usage(input=usage.input),
             cost=Decimal(0),
+            asked_ms=None,
             first_byte_ms=9,
             total_ms=11,
         )
@@ -197,7 +206,10 @@ def _call(
             "helper": "designator",
             "parent_id": record.id,
         }
-        yield record._replace(name="auto", router="auto", warnings=("reasoning_effort",) if chance < 0.18 else ())
+        yield record._replace(
+            name="auto", router="auto", warnings=("reasoning_effort",) if chance < 0.18 else (), asked_ms=194,
+            first_byte_ms=waited + 191, total_ms=record.total_ms + 191,
+        )  # fmt: skip
         yield record._replace(
             id=f"{record.id}.1", usage=Usage(input=220, output=3), cost=Decimal("0.0001"), total_ms=190, **designator
         )
@@ -223,6 +235,15 @@ async def _count(database: Database, calls: int, days: int) -> None:
         "scrape_requests": calls // 12,
     }
     await add_to_stats(database, "augmentor", {(ids["with-news"], hour): augmentor})
+
+
+async def _use(database: Database, now: int) -> None:
+    """What the tokens have used of their limits today."""
+    async with database.begin() as connection:
+        for number, taken in enumerate((412, 0, 1310, 96, 0)):
+            day = {"token_id": f"tok{number:05}", "day": now // MS_PER_DAY, "taken": taken, "recalled": 0}
+            await connection.execute(insert(QUOTA_DAYS).values(day))
+        await count_spent(connection, "token", "tok00003", {"budget_per_day": True})
 
 
 async def _watch(database: Database, watched: str, now: int, dress: Dress) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from app.dashboard.pages import PAGES
 from tests.browser.chromium import running_chromium
 from tests.browser.png import shrink
 from tests.browser.sample import fill_gateway
 from tests.browser.viewer import COOKIE, NARROW, PASSWORD, WIDE, log_in, viewing
+from tests.e2e.chat import words
 from tests.e2e.conftest import PROVIDER_KEYS, providers_at
 from tests.e2e.gateway import Gateway
 from tests.e2e.standin import running_standin
@@ -33,6 +34,8 @@ LOOKS: Sequence[tuple[str, int, Literal["light", "dark"]]] = (
 )
 PUBLIC = {"landing": "/", "login": "/admin/login", "create-monitor": "/create-monitor"}
 """Pages that need no login, by the names of their pictures."""
+QUESTION = "What is the capital of Slovenia?"
+ANSWER = ("Ljubljana is", " the capital", " of Slovenia,", " and its largest city.")
 
 _DRAWN_MS = 400  # charts are drawn after the numbers are there
 _HIGHEST = 2600
@@ -47,6 +50,7 @@ def paths(call_id: str) -> dict[str, str]:
 def running_sample() -> Iterator[Gateway]:
     """A gateway with the sample's data, providers that answer, and a Parallel."""
     with tempfile.TemporaryDirectory() as folder, running_standin() as provider, running_parallel() as parallel:
+        provider.answer = words(*ANSWER)
         of_monitors = {
             "MONITOR_WEBHOOK_URL": "https://relay.example/webhooks/parallel-monitor",
             "PARALLELAI_API_KEY": parallel.key,
@@ -69,6 +73,8 @@ def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) 
     for suffix, width, theme in LOOKS:
         with viewing(browser, gateway, None if name in PUBLIC else cookie, width=width, theme=theme) as viewer:
             page = viewer.goto(path)
+            if name == "playground":
+                _talk(page)
             page.wait_for_timeout(_DRAWN_MS)
             height = min(_HIGHEST, max(900, int(page.evaluate("document.documentElement.scrollHeight"))))
             page.set_viewport_size({"width": width, "height": height})
@@ -77,6 +83,13 @@ def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) 
             (FOLDER / f"{name}{suffix}.png").write_bytes(picture)
             size += len(picture)
     return size
+
+
+def _talk(page: Page) -> None:
+    page.get_by_role("textbox", name="Message").fill(QUESTION)
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_label("Turns").get_by_text("".join(ANSWER)).wait_for()
+    page.get_by_role("button", name="Send", exact=True).wait_for()
 
 
 def _monitor(gateway: Gateway, cookie: str) -> str:
@@ -91,7 +104,8 @@ def main(wanted: Sequence[str]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with running_sample() as gateway, running_chromium() as browser:
         cookie = log_in(gateway)
-        call = next(row["id"] for row in reversed(gateway.rows()) if row["router"])
+        rows = reversed(gateway.rows())
+        call = next(row["id"] for row in rows if row["router"] and row["provider"] == "anthropic")
         details = {"monitor": f"/admin/monitors?monitor={_monitor(gateway, cookie)}"}
         total = 0
         for name, path in (PUBLIC | paths(call) | details).items():
