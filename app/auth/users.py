@@ -18,6 +18,10 @@ class NoSuchUser(InvalidToken):
     """Nobody of that name has a token or a limit; the message is a sentence."""
 
 
+class UserLimited(InvalidToken):
+    """There are limits of that user already; the message is a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserView:
     """One user.
@@ -64,6 +68,20 @@ class UserDesk:
     async def read_use(self, username: str) -> list[Standing]:
         """How the user's limits stand now."""
         return await read_user_use(self._db, username)
+
+    async def add(self, username: str, limits: Changes) -> UserView:
+        """Limit a user who has no limit yet.
+
+        Raises:
+            UserLimited: there are limits of that user.
+            InvalidToken: as `limit`, or none is given.
+        """
+        name = checked_username(username)
+        if any(most is not None for most in (await self._find(name)).limits_by_name.values()):
+            raise UserLimited(f"{name!r} has limits already: change those.")
+        if all(most is None for most in limits.values()):
+            raise InvalidToken("Give at least one limit.")
+        return await self.limit(name, limits)
 
     async def limit(self, username: str, changes: Changes) -> UserView:
         """Set or lift limits of a user, also of one who has no token yet; all others stay.

@@ -34,6 +34,10 @@ class InvalidModel(ValueError):
     """A name or what is said of it cannot be; the message is a sentence."""
 
 
+class ModelKnown(ValueError):
+    """An administrator says something of it already; the message is a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelView:
     """One model.
@@ -100,16 +104,26 @@ class ModelDesk:
     ) -> tuple[list[ModelView], int]:
         """Models of providers that can be used, in their order, and how many there are in all.
 
+        Those of which an administrator says something and that are not listed, as one that he added and switched off, come last.
+
         Args:
             words: only those whose `provider/model` holds them, whatever the capitals.
         """
+        said = await self._all_said()
+        listed = {(target.provider, target.model.lower()): (target, True) for target, _ in self._registry.catalog}
+        usable = {state.key for state in self._registry.states if state.ready}
+        unlisted = {
+            key: (Target(each.provider, each.model), False)
+            for key, each in said.items()
+            if each.provider in usable and key not in listed
+        }
         found = [
-            target
-            for target, _ in self._registry.catalog
+            (target, is_listed)
+            for target, is_listed in (listed | unlisted).values()
             if provider in (None, target.provider) and words.lower() in str(target).lower()
         ]
         page = found[offset : None if limit is None else offset + limit]
-        return await self._views([(target, True) for target in page]), len(found)
+        return await self._views(page, said), len(found)
 
     async def show(self, provider: str, model: str) -> ModelView:
         """One that is listed, or of which an administrator says something.
@@ -118,20 +132,31 @@ class ModelDesk:
             NoSuchModel: it is neither.
         """
         wanted = (provider.lower(), model.lower())
+        said = await self._all_said()
         targets = (target for target, _ in self._registry.catalog)
         target = next((each for each in targets if (each.provider, each.model.lower()) == wanted), None)
         if target is not None:
-            return (await self._views([(target, True)]))[0]
-        said = await self._said_of(*wanted)
-        if said is None:
+            return (await self._views([(target, True)], said))[0]
+        if wanted not in said:
             raise NoSuchModel(f"There is no model '{provider}/{model}'.")
-        return (await self._views([(Target(said.provider, said.model), False)]))[0]
+        return (await self._views([(Target(wanted[0], said[wanted].model), False)], said))[0]
 
     async def price_now(self, target: Target) -> Found:
         """What a target costs now."""
         await self._prices.settled()
         # Where it is looked for the first time, that may take some milliseconds.
         return await asyncio.to_thread(self._prices.find, target, time.time())
+
+    async def add(self, provider: str, model: str, said: Mapping[str, Any]) -> StoredModel:
+        """As `say`, of a model of which nothing was said.
+
+        Raises:
+            ModelKnown: something was.
+            InvalidModel: as `say`.
+        """
+        if await self._said_of(provider.lower(), model) is not None:
+            raise ModelKnown(f"Something is said of '{provider}/{model}' here already: change that.")
+        return await self.say(provider, model, said, anew=True)
 
     async def say(self, provider: str, model: str, said: Mapping[str, Any], *, anew: bool = False) -> StoredModel:
         """Say something of a model, by the names of `SAID`; None takes one back, and what is left out stays unless `anew`.
@@ -196,8 +221,9 @@ class ModelDesk:
         models = (await read_catalog(self._db)).models
         return {(each.provider, each.model.lower()): each for each in models if each.source == CUSTOM}
 
-    async def _views(self, targets: Sequence[tuple[Target, bool]]) -> list[ModelView]:
-        said = await self._all_said()
+    async def _views(
+        self, targets: Sequence[tuple[Target, bool]], said: Mapping[tuple[str, str], StoredModel]
+    ) -> list[ModelView]:
         await self._prices.settled()
         now = time.time()
 

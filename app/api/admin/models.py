@@ -9,9 +9,20 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise
-from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
+from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
 from app.core.abilities import Capability
-from app.desks.models import SAID, InvalidModel, ModelDesk, ModelView, NoSuchModel, Price, Said, source_of, usd_of
+from app.desks.models import (
+    SAID,
+    InvalidModel,
+    ModelDesk,
+    ModelKnown,
+    ModelView,
+    NoSuchModel,
+    Price,
+    Said,
+    source_of,
+    usd_of,
+)
 from app.metering.prices import Found
 from app.metering.rates_form import InvalidRates, write_rates
 
@@ -20,6 +31,7 @@ _MOST_TOKENS = 1_000_000_000
 
 _REFUSALS: Refusals = {
     NoSuchModel: partial(NotFound, code="model_not_found"),
+    ModelKnown: partial(Conflicting, code="model_exists"),
     InvalidModel: InvalidParameters,
     InvalidRates: InvalidParameters,
 }
@@ -65,6 +77,14 @@ class ModelSaid(BaseModel):
         if said.get("capabilities") is not None:
             said["capabilities"] = tuple(dict.fromkeys(said["capabilities"]))
         return said
+
+
+class NewModel(ModelSaid):
+    """A model of which nothing was said yet; it is offered unless `enabled` says something else."""
+
+    provider: str
+    model: str
+    enabled: bool | None = True
 
 
 class PriceInForce(BaseModel):
@@ -147,6 +167,17 @@ def catalog_router(authorise: Authorise, desk: ModelDesk) -> APIRouter:
     ) -> ModelPage:
         views, total = await desk.find(provider, q, offset=offset, limit=limit)
         return ModelPage(models=[_shown(view) for view in views], total=total)
+
+    @router.post(
+        "",
+        summary="Offer a model that its provider does not list, or say something of one for the first time",
+        status_code=201,
+        responses={409: {"description": "Something was said of it already."}},
+    )
+    async def add(new: NewModel) -> ModelSaid:
+        said = new.columns(given_only=False)
+        with refusing(_REFUSALS):
+            return _said(await desk.add(said.pop("provider"), said.pop("model"), said))
 
     @router.get(path, summary="One model")
     async def show(provider: str, model: str) -> ModelShown:

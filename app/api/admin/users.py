@@ -8,11 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin.authorise import Authorise
 from app.api.admin.limits import Budget, Limit, LimitUse, show_limits, show_use
-from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
+from app.api.admin.refused import Conflicting, InvalidParameters, NotFound, Refusals, refusing
 from app.auth.issue import InvalidToken
-from app.auth.users import NoSuchUser, UserDesk, UserView
+from app.auth.users import NoSuchUser, UserDesk, UserLimited, UserView
 
-_REFUSALS: Refusals = {NoSuchUser: partial(NotFound, code="user_not_found"), InvalidToken: InvalidParameters}
+_REFUSALS: Refusals = {
+    NoSuchUser: partial(NotFound, code="user_not_found"),
+    UserLimited: partial(Conflicting, code="user_exists"),
+    InvalidToken: InvalidParameters,
+}
 
 
 class UserLimits(BaseModel):
@@ -26,6 +30,12 @@ class UserLimits(BaseModel):
     budget_per_day: Budget = None
     budget_per_month: Budget = None
     max_concurrent: Limit = None
+
+
+class NewUser(UserLimits):
+    """A user who has no limit yet, also one who has no token yet."""
+
+    username: str
 
 
 class UserShown(BaseModel):
@@ -60,6 +70,17 @@ def users_router(authorise: Authorise, desk: UserDesk) -> APIRouter:
     @router.get("", summary="All users that have tokens or limits")
     async def list_all() -> UserList:
         return UserList(users=[UserShown(**_fields(view)) for view in await desk.list_all()])
+
+    @router.post(
+        "",
+        summary="Limit a user who has no limit yet",
+        status_code=201,
+        responses={409: {"description": "There are limits of that user already."}},
+    )
+    async def add(user: NewUser) -> UserDetail:
+        with refusing(_REFUSALS):
+            view = await desk.add(user.username, user.model_dump(exclude={"username"}))
+        return await detail(view)
 
     @router.get("/{username:path}", summary="One user, and how much of the limits is used")
     async def show(username: str) -> UserDetail:

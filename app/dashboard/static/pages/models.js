@@ -64,16 +64,19 @@ component("models", () => ({
   editPrice(model) { telling(() => this.price.edit(model)); },
 
   async turn(model) {
-    const body = { enabled: model.enabled ? false : model.added ? true : null };
+    // One that its provider does not list is offered only where somebody says so.
+    const body = { enabled: model.enabled && model.listed ? false : model.listed ? null : true };
+    const isOff = body.enabled === false;
     const done = await telling(() => api(`models/${part(model.provider)}/${part(model.model)}`, { method: "PATCH", body }));
     if (!done) return;
-    toast(model.enabled ? `${model.id} is offered no more.` : `${model.id} is offered again.`);
+    toast(isOff ? `${model.id} is offered no more.` : `${model.id} is offered again.`);
     await this.load();
   },
 }));
 
 /** A model with what the page says of it. */
 function shown(model) {
+  const isOffered = model.enabled && model.listed;
   return {
     ...model,
     context: count(model.context_length),
@@ -82,9 +85,9 @@ function shown(model) {
     input_usd: usdOf(model.price.input),
     output_usd: usdOf(model.price.output),
     by: model.price.source ?? "",
-    stateWord: model.enabled ? (model.added ? "added" : "offered") : "switched off",
-    stateKind: model.enabled ? "good" : "",
-    turnWord: model.enabled ? "Switch off" : "Switch on",
+    stateWord: !model.enabled ? "switched off" : !model.listed ? "not listed" : model.added ? "added" : "offered",
+    stateKind: isOffered ? "good" : "",
+    turnWord: isOffered ? "Switch off" : "Switch on",
     isChanged: model.said !== null,
     whoSays: whoSays(model.origins),
   };

@@ -59,7 +59,8 @@ export function modelEditor(saved) {
         enabled: { yes: true, no: false }[this.offered] ?? null,
       };
       await this.doing(async () => {
-        await api(`models/${part(this.provider)}/${part(this.model.trim())}`, { method: "PUT", body });
+        if (this.isNew) await api("models", { method: "POST", body: { provider: this.provider, model: this.model.trim(), ...body } });
+        else await api(`models/${part(this.provider)}/${part(this.model)}`, { method: "PUT", body });
         toast(`${this.provider}/${this.model} is saved.`);
       });
     },

@@ -55,7 +55,10 @@ component("userForm", () => ({
 
   save() {
     return inPlace(this, "saving", async () => {
-      const user = await api(`users/${part(this.username.trim())}`, { method: "PUT", body: fromFields(this.draft) });
+      const limits = fromFields(this.draft);
+      const user = this.known
+        ? await api(`users/${part(this.username)}`, { method: "PUT", body: limits })
+        : await api("users", { method: "POST", body: { username: this.username.trim(), ...limits } });
       toast(`The limits of ${user.username} are set.`);
       this.close();
       this.$dispatch("user-changed");
