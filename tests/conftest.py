@@ -1,6 +1,7 @@
 """A database of its own for each test that asks for one; and what takes longest comes first."""
 
 import functools
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from app.store.db import Database, open_database
 from tests.databases import SQLITE, Databases, Files, Prepared, ServerDatabases, make_template
 from tests.postgres import Postgres, running_postgres
 
+# Twenty thousand tests are there until the end: to look through them for garbage again and again takes a quarter of the time.
+gc.disable()
+
 # Of several workers none is to be left alone with these in the end.
 SLOW_FOLDERS = ("browser", "e2e", "contract", "store")
 
@@ -19,6 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of real gateways, of all pairs and of both databases before all others; else they stay in their order."""
     root = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(root).parts[0] not in SLOW_FOLDERS)
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but of what is there already nothing is."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

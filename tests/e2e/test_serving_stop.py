@@ -169,7 +169,7 @@ async def test_stream_that_is_longer_than_the_limit_is_cut_and_recorded(tmp_path
 
     provider.script = endlessly
     async with serve(provider) as server:
-        gateway = Gateway(tmp_path, faulty_config(server.port), environ, workers=workers)
+        gateway = Gateway(tmp_path, faulty_config(server.port), environ, workers=workers, anew=True)
         await asyncio.to_thread(gateway.start)
         streams = await begin_streams(gateway, 2)
 

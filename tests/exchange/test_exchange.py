@@ -189,13 +189,13 @@ async def test_diff_and_audit_log_tell_values_and_no_secret(database: Database) 
 
 
 async def test_long_import_is_abridged_in_the_audit_log(database: Database) -> None:
-    desk, users = desk_of(database), {f"user-{number:05}": {"max_concurrent": 1} for number in range(3000)}
+    desk, users = desk_of(database), {f"user-{number:090}": {"max_concurrent": 1} for number in range(600)}
 
     await desk.bring_in({"format": "llm-relay-export", "version": 1, "users": users})
 
     (entry,) = await read_entries(database, action="config.import")
     listed = [name for name in entry.after if name.startswith("users ")]
-    assert len(listed) + entry.after["and more"] == 3000
+    assert len(listed) + entry.after["and more"] == 600
     assert 0 < len(dumps(entry.after)) < 100_000
 
 
