@@ -1,13 +1,11 @@
 """What an import will do, line by line."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from app.core.audit import sides
-from app.core.jsonio import Json, is_same
+from app.core.jsonio import Json, is_same, mark_of
 from app.core.smart import definition_of
 from app.exchange.document import NAMES
 from app.exchange.people import Settings
@@ -71,8 +69,7 @@ class Plan:
     def mark(self) -> str:
         """Tells it from all plans that do anything else."""
         lines = [[line.section, line.key, line.action, line.before, line.after] for line in self.lines]
-        text = json.dumps([self.replace, lines], sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return mark_of([self.replace, lines])
 
     @property
     def counts(self) -> Mapping[str, int]:

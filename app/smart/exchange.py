@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from app.core.audit import Became, abridged, changing
-from app.core.jsonio import Json
+from app.core.jsonio import Json, mark_of
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.smart.checks import find_faults
 from app.smart.definition import PLURALS, InvalidName, read_definition, written
@@ -63,6 +63,11 @@ class Plan:
         """Nothing will change."""
         return not (self.added or self.changed or self.deleted)
 
+    @property
+    def mark(self) -> str:
+        """Tells it from all plans that do anything else."""
+        return mark_of([list(each) for each in _became(self)])
+
 
 def export_names(stored: Sequence[Stored]) -> dict[str, list[dict[str, Json]]]:
     """The document: lists of definitions by kinds, sorted by their names, each with what is not as it would be anyway."""
@@ -111,6 +116,23 @@ def _refuse_unreadable(wanted: Mapping[Key, SmartModel], unreadable: Sequence[Un
     ]
     if faults:
         raise InvalidName("\n".join(faults))
+
+
+async def import_names(desk: SmartDesk, document: Any, *, replace: bool = False, seen: str | None = None) -> Plan:
+    """Plan it and do it.
+
+    Args:
+        seen: the `mark` of the plan that somebody looked at.
+
+    Raises:
+        InvalidName, NameTaken: as `plan_import`.
+        PlanOutdated: it would do anything else than that, or as `apply_import`.
+    """
+    plan = await plan_import(desk, document, replace=replace)
+    if seen not in (None, plan.mark):
+        raise PlanOutdated
+    await apply_import(desk, plan)
+    return plan
 
 
 async def apply_import(desk: SmartDesk, plan: Plan) -> None:

@@ -18,7 +18,7 @@ from app.core.principal import Principal
 from app.core.smart import KINDS, Kind, SmartModel, definition_of
 from app.metering.prices import Found
 from app.smart.desk import SmartDesk
-from app.smart.exchange import Plan, PlanOutdated, apply_import, export_names, plan_import
+from app.smart.exchange import Plan, PlanOutdated, export_names, import_names, plan_import
 from app.smart.explain import Explainer, Way
 from app.smart.forms import Setting, fields_of
 
@@ -28,7 +28,9 @@ FindPrice = Callable[[Target], Awaitable[Found]]
 """What a target costs now."""
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    409: {"description": "A name is taken, or somebody has changed smart models while the import was looked at."}
+    409: {
+        "description": "A name is taken, or what is there has changed: it would do something else than what was looked at."
+    }
 }
 _EXAMPLE = {"aliases": [{"name": "fast", "target": "openai/gpt-4.1-mini"}]}
 _DEFINITIONS = "Lists of definitions by `redirects`, `routers`, `caches`, `augmentors` and `aliases`."
@@ -52,6 +54,7 @@ class ChangeShown(NameShown):
 class Imported(BaseModel):
     """What an import did, or with `dry_run` would do."""
 
+    mark: str = Field(description="Of all that it does. An import that is given it does that or nothing.")
     added: list[NameShown]
     changed: list[ChangeShown]
     deleted: list[NameShown]
@@ -128,12 +131,14 @@ def names_router(
         document: Annotated[dict[str, Any], Body(description=_DEFINITIONS, examples=[_EXAMPLE])],
         replace: Annotated[bool, Query(description="Remove those that are not in it.")] = False,
         dry_run: Annotated[bool, Query(description="Only tell what would be done.")] = False,
+        seen: Annotated[
+            str | None, Query(max_length=64, description="The `mark` that `dry_run` gave: do that, or nothing.")
+        ] = None,
     ) -> Imported:
         with refusing({PlanOutdated: partial(Conflicting, code="plan_outdated")}), refusing_names():
-            plan = await plan_import(desk, document, replace=replace)
-            if not dry_run:
-                await apply_import(desk, plan)
-        return show_plan(plan)
+            if dry_run:
+                return show_plan(await plan_import(desk, document, replace=replace))
+            return show_plan(await import_names(desk, document, replace=replace, seen=seen))
 
     @router.get("/forms", summary="What can be set of each kind, for whoever makes a form of it")
     async def forms() -> dict[Kind, list[Setting]]:
@@ -152,6 +157,7 @@ def names_router(
 def show_plan(plan: Plan) -> Imported:
     """What an import does, as JSON has it."""
     return Imported(
+        mark=plan.mark,
         added=[NameShown(kind=model.kind, name=model.name) for model in plan.added],
         changed=[
             ChangeShown(

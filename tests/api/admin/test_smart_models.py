@@ -184,6 +184,21 @@ def test_export_and_import_carry_all_of_it_around(admin: httpx.Client) -> None:
     assert changed["warnings"][0].startswith("alias my-aliases: target: there is no model 'acme/gone'")
 
 
+def test_import_does_what_was_looked_at_or_nothing(admin: httpx.Client) -> None:
+    add(admin, "aliases", "one")
+    replace = {"replace": True}
+    looked = admin.post(f"{API}/names/import", params=replace | {"dry_run": True}, json={}).json()
+    add(admin, "aliases", "two")
+
+    refused = admin.post(f"{API}/names/import", params=replace | {"seen": looked["mark"]}, json={})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "plan_outdated")
+    assert len(admin.get(f"{API}/names/export").json()["aliases"]) == 2
+
+    again = admin.post(f"{API}/names/import", params=replace | {"dry_run": True}, json={}).json()
+    done = admin.post(f"{API}/names/import", params=replace | {"seen": again["mark"]}, json={})
+    assert [each["name"] for each in done.json()["deleted"]] == ["one", "two"]
+
+
 def test_way_of_a_call_is_told_with_what_it_costs_and_nothing_is_sent(admin: httpx.Client, gateway: Gateway) -> None:
     add(admin, "aliases", "fast", allowed_tokens=["user:tester"])
     add(admin, "aliases", "research", target="fast")

@@ -41,16 +41,17 @@ component("importer", () => ({
   },
 
   async bringIn() {
-    if (!(await this.send(false))) return;
+    if (!(await this.send(false, this.plan.mark))) return;
     toast("Brought in.");
     this.close();
     tell("name-saved", {});
   },
 
-  async send(isDry) {
+  /** `seen` is the mark of what was shown: the gateway does that, or nothing. */
+  async send(isDry, seen) {
     this.fault = "";
     try {
-      const query = { replace: this.replace, dry_run: isDry };
+      const query = { replace: this.replace, dry_run: isDry, seen };
       return await api("names/import", { method: "POST", body: JSON.parse(this.text), query });
     } catch (error) {
       if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
