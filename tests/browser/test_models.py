@@ -70,6 +70,10 @@ def test_model_that_its_provider_does_not_list_is_added(viewer: Viewer) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     row = page.locator("tr[data-id='xai/grok/made-up']")
     row.get_by_text("added", exact=True).wait_for()
+    row.get_by_role("button", name="Switch off").click()
+    row.get_by_text("switched off", exact=True).wait_for()
+    row.get_by_role("button", name="Switch on").click()
+    row.get_by_text("added", exact=True).wait_for()
 
     row.get_by_role("button", name="Edit").click()
     page.get_by_role("button", name="Reset").click()

@@ -111,15 +111,38 @@ def test_model_that_is_added_is_offered(admin: httpx.Client) -> None:
     path = f"{MODELS}/acme/own/preview"
     assert admin.get(path).status_code == 404
     admin.patch(path, json={"context_length": 5}).raise_for_status()
-    assert (admin.get(path).json()["listed"], "acme/own/preview" in ids(admin.get(MODELS))) == (False, False)
+    assert admin.get(path).json()["listed"] is False
 
     admin.patch(path, json={"enabled": True}).raise_for_status()
 
     shown = admin.get(path).json()
     assert (shown["listed"], shown["added"], shown["context_length"]) == (True, True, 5)
     assert "acme/own/preview" in ids(admin.get(MODELS))
+    admin.patch(path, json={"enabled": False}).raise_for_status()
+    off = admin.get(MODELS, params={"q": "own/preview"}).json()["models"][0]
+    assert (off["listed"], off["enabled"], off["context_length"]) == (False, False, 5), "it can be switched on again"
     admin.delete(path).raise_for_status()
     assert "acme/own/preview" not in ids(admin.get(MODELS))
+
+
+def test_of_what_is_new_nothing_that_is_there_is_overwritten(admin: httpx.Client) -> None:
+    model = {"provider": "acme", "model": "own/new", "context_length": 5}
+    user = {"username": "new", "tokens_per_day": 5}
+
+    made = [admin.post(MODELS, json=model), admin.post(USERS, json=user)]
+    again = [
+        admin.post(MODELS, json=model | {"context_length": 6}),
+        admin.post(USERS, json=user | {"tokens_per_day": 6}),
+    ]
+    nothing = admin.post(USERS, json={"username": "newer"})
+
+    assert [each.status_code for each in made] == [201, 201]
+    assert [each.status_code for each in again] == [409, 409]
+    assert [each.json()["error"]["code"] for each in again] == ["model_exists", "user_exists"]
+    assert nothing.status_code == 400
+    assert admin.get(f"{MODELS}/acme/own/new").json()["context_length"] == 5
+    assert admin.get(f"{USERS}/new").json()["tokens_per_day"] == 5
+    admin.delete(f"{MODELS}/acme/own/new").raise_for_status()
 
 
 @pytest.mark.parametrize(
