@@ -1,6 +1,7 @@
-"""Providers that were added or changed, those that are switched off, what is said of models, and own prices."""
+"""Providers that were added or changed, those that are switched off, what is said of models, and their prices."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from app.exchange.section import Entries, as_object, split_model
 from app.faults import faults
 from app.metering.rates_form import read_rates, write_rates
 from app.overrides import Override
-from app.store.catalog import CUSTOM, StoredModel, read_catalog, read_providers
+from app.store.catalog import StoredModel, read_catalog, read_providers
 from app.store.db import Database
 from app.store.exchange import (
     Write,
@@ -21,10 +22,12 @@ from app.store.exchange import (
     of_prices,
     of_providers,
     of_switches,
+    of_taken_prices,
     read_switches,
 )
-from app.store.prices import ADMIN, list_prices
+from app.store.prices import ADMIN, LITELLM, StoredPrice, list_prices
 
+_LONGEST = 50
 _SAID = ("family", "context_length", "max_output_tokens", "capabilities", "description")
 
 
@@ -88,23 +91,26 @@ class Switches:
         return of_switches(list(put), gone)
 
 
+@dataclass(frozen=True)
 class Models:
-    """What administrators say of models, also that there is one."""
+    """What one source says of models: administrators, also that there is one, or somebody from whom they took it over."""
 
-    name = "models"
+    name: str
+    source: str
 
     async def read(self, db: Database) -> Entries:
         """By `provider/model`."""
-        said = (each for each in (await read_catalog(db)).models if each.source == CUSTOM)
+        said = (each for each in (await read_catalog(db)).models if each.source == self.source)
         return {f"{each.provider}/{each.model}": _told(each) for each in said}
 
     def check(self, key: str, entry: Any) -> Json:
         """What can be said of one."""
-        return _told(_read_model(key, entry))
+        return _told(_read_model(key, self.source, entry))
 
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
         """In the place of what was said before."""
-        return of_models([_read_model(*each) for each in put.items()], [split_model(key) for key in gone])
+        said = [_read_model(key, self.source, entry) for key, entry in put.items()]
+        return of_models(said, [StoredModel(*split_model(key), self.source) for key in gone])
 
 
 class Prices:
@@ -125,6 +131,31 @@ class Prices:
     async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
         """In the place of those before."""
         return of_prices({split_model(key): each for key, each in put.items()}, [split_model(key) for key in gone])
+
+
+class TakenPrices:
+    """Those that were taken over from LiteLLM's file."""
+
+    name = "litellm_prices"
+
+    async def read(self, db: Database) -> Entries:
+        """By `provider/model`; `version` tells of which day they are."""
+        taken = (each for each in await list_prices(db) if each.source == LITELLM)
+        return {f"{each.provider}/{each.model}": {"version": each.version, "rates": dict(each.rates)} for each in taken}
+
+    def check(self, key: str, entry: Any) -> Json:
+        """In the form of rates."""
+        split_model(key)
+        fields = as_object(entry)
+        version = str(fields.get("version"))
+        if fields.keys() != {"version", "rates"} or not version.startswith(f"{LITELLM} ") or len(version) > _LONGEST:
+            raise ValueError(f"must have 'rates', and a 'version' such as '{LITELLM} 2026-11-23'")
+        return {"version": version, "rates": write_rates(read_rates(as_object(fields["rates"])))}
+
+    async def write(self, db: Database, put: Mapping[str, Any], gone: Sequence[str]) -> Write:
+        """In the place of those before."""
+        taken = [StoredPrice(*split_model(key), LITELLM, each["rates"], each["version"]) for key, each in put.items()]
+        return of_taken_prices(taken, [StoredPrice(*split_model(key), LITELLM, {}, "") for key in gone])
 
 
 async def faults_of_changes(db: Database, put: Mapping[str, Any], file: Mapping[str, ProviderConfig]) -> list[str]:
@@ -160,7 +191,7 @@ def _unhidden(entry: Any, shown_there: Any, there: Any) -> Any:
     return entry
 
 
-def _read_model(key: str, entry: Any) -> StoredModel:
+def _read_model(key: str, source: str, entry: Any) -> StoredModel:
     provider, model = split_model(key)
     said = dict(as_object(entry))
     enabled = said.pop("enabled", None)
@@ -174,7 +205,7 @@ def _read_model(key: str, entry: Any) -> StoredModel:
         override = Override.model_validate(said)
     except ValidationError as exc:
         raise ValueError("\n".join(faults(exc, lambda _place: _SAID))) from exc
-    return StoredModel(provider, model, enabled=enabled, **{field: getattr(override, field) for field in _SAID})
+    return StoredModel(provider, model, source, enabled=enabled, **{field: getattr(override, field) for field in _SAID})
 
 
 def _told(model: StoredModel) -> Json:

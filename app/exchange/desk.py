@@ -10,7 +10,7 @@ from app.core.redaction import redact_json
 from app.core.web import SEARCH_TARGETS
 from app.exchange.blanks import names_settled, settled
 from app.exchange.catalog import ChangedProviders, faults_of_changes
-from app.exchange.document import FORMAT, MARKED, NAMES, SECTIONS, VERSION, read_document
+from app.exchange.document import FORMAT, MARKED, NAMES, OF_MODELS, SECTIONS, VERSION, read_document
 from app.exchange.document import InvalidDocument as InvalidDocument
 from app.exchange.plan import Line as Line
 from app.exchange.plan import Part, compare, lines_of, lines_of_names, with_environment
@@ -149,7 +149,7 @@ class ExchangeDesk:
             for key in providers.put:
                 if key in entries and key not in there["providers"]:
                     yield f"providers {key}: the configuration has one of that name, which counts"
-        for name in ("models", "prices"):
+        for name in OF_MODELS:
             for key in by_name[name].put if name in by_name else ():
                 if split_model(key)[0] not in known and split_model(key) not in SEARCH_TARGETS:
                     yield f"{name} {key}: there is no such provider here"

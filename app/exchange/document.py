@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from app.exchange.catalog import ChangedProviders, Models, Prices, Providers, Switches
+from app.desks.descriptions import SYNCED
+from app.exchange.catalog import ChangedProviders, Models, Prices, Providers, Switches, TakenPrices
 from app.exchange.people import Settings, Tokens, Users
 from app.exchange.section import Entries, Section
+from app.store.catalog import CUSTOM
+from app.store.prices import LITELLM
 
 FORMAT = "llm-relay-export"
 VERSION = 1
@@ -15,15 +18,18 @@ SECTIONS: tuple[Section, ...] = (
     Providers(),
     ChangedProviders(),
     Switches(),
-    Models(),
+    Models("models", CUSTOM),
+    Models("litellm_models", LITELLM),
+    Models("described_models", SYNCED),
     Prices(),
+    TakenPrices(),
     Users(),
     Tokens(),
 )
 MARKED = (ChangedProviders.name,)
 """Those in which the mark of a hidden value is what is kept of it: the value is elsewhere."""
-SPELLED_ANYHOW = (Models.name, Prices.name)
-"""Those whose keys are the same in upper and in lower case."""
+OF_MODELS = ("models", "litellm_models", "described_models", Prices.name, TakenPrices.name)
+"""Those whose keys are models, spelled in any case."""
 _HEAD = ("format", "version")
 
 
@@ -63,7 +69,7 @@ def _check_all(section: Section, entries: Any, faults: list[str]) -> Entries:
     checked: Entries = {}
     first: dict[str, str] = {}
     for key, entry in entries.items():
-        if section.name in SPELLED_ANYHOW and (other := first.setdefault(key.lower(), key)) != key:
+        if section.name in OF_MODELS and (other := first.setdefault(key.lower(), key)) != key:
             faults.append(f"{section.name}.{key}: stands there already, as {other}")
             continue
         try:

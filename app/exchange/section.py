@@ -13,7 +13,9 @@ Entries = dict[str, Json]
 class Section(Protocol):
     """Tokens, prices and so on: how they are read, checked and written. An entry is what the document has."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the document calls it."""
 
     async def read(self, db: Database) -> Entries:
         """All that are there, without secrets."""

@@ -101,15 +101,14 @@ def of_switches(off: Sequence[str], on: Sequence[str]) -> Write:
     return lambda connection: connection.run_sync(lambda sync: write(ServerStatements(sync)))
 
 
-def of_models(said: Sequence[catalog.StoredModel], gone: Sequence[tuple[str, str]]) -> Write:
-    """What an administrator says of models; those that are gone by provider and model."""
+def of_models(said: Sequence[catalog.StoredModel], gone: Sequence[catalog.StoredModel]) -> Write:
+    """What is said of models, and what no longer is."""
 
     async def write(connection: AsyncConnection) -> None:
-        for provider, model in (*gone, *((each.provider, each.model) for each in said)):
-            spelled_so = func.lower(MODELS.c.model) == model.lower()
-            await connection.execute(
-                delete(MODELS).filter_by(provider=provider, source=catalog.CUSTOM).where(spelled_so)
-            )
+        for each in (*gone, *said):
+            spelled_so = func.lower(MODELS.c.model) == each.model.lower()
+            said_by = {"provider": each.provider, "source": each.source}
+            await connection.execute(delete(MODELS).filter_by(**said_by).where(spelled_so))
         if said:
             await connection.execute(insert(MODELS), [catalog.values_of(each) for each in said])
 
@@ -128,6 +127,11 @@ def of_prices(rates: Mapping[tuple[str, str], Mapping[str, Any]], gone: Sequence
         )
 
     return write
+
+
+def of_taken_prices(taken: Sequence[prices.StoredPrice], gone: Sequence[prices.StoredPrice]) -> Write:
+    """Prices that were taken over from somebody."""
+    return lambda connection: apply_in(connection, taken, gone)
 
 
 def of_users(limits: Mapping[str, Mapping[str, int | None]], gone: Sequence[str]) -> Write:

@@ -20,7 +20,7 @@ from app.store.audit import read_entries
 from app.store.catalog import StoredModel, put_changed_provider, put_models, put_provider, read_catalog
 from app.store.db import Database
 from app.store.exchange import of_switches, write_all
-from app.store.prices import set_price
+from app.store.prices import StoredPrice, apply_prices, set_price
 from app.store.schema import upgrade
 from app.store.settings import change_settings
 from app.store.tokens import find_token
@@ -63,6 +63,10 @@ async def fill(database: Database) -> tuple[str, str]:
     await write_all(database, [of_switches(["locked"], [])])
     said = StoredModel("own", "Big", context_length=9, capabilities=("vision",), description="Ours.", enabled=True)
     await put_models(database, [said, StoredModel("acme", "small", enabled=False), StoredModel("acme", "x", "synced")])
+    await put_models(
+        database, [StoredModel("acme", "small", source, family=source) for source in ("synced", "litellm")]
+    )
+    await apply_prices(database, [StoredPrice("acme", "small", "litellm", {"input": "3"}, "litellm 2026-11-20")], [])
     await set_price(database, "own", "Big", {"input": "1.25", "output": "10"})
     await set_user_limits(database, "ann", {"budget_per_day": Decimal("12.5"), "max_concurrent": 3})
     columns = {"admin": True, "budget_per_month": Decimal(40), "tokens_per_day": 5000}
@@ -131,7 +135,7 @@ async def test_export_holds_no_secret(database: Database) -> None:
     exported = dumps(await desk_of(database).export()).decode()
 
     assert stored is not None
-    for secret in (*SECRETS, text, stored.digest.hex(), "synced"):
+    for secret in (*SECRETS, text, stored.digest.hex()):
         assert secret not in exported
     assert "OWN_API_KEY" in exported
 
@@ -313,6 +317,7 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
         ("models", "own/x", {"context_length": 0}, "models.own/x: context_length: must be more than 0"),
         ("models", "own", {}, "models.own: the key must be PROVIDER/MODEL"),
         ("models", "Own/x", {}, "models.Own/x: the provider's key is written in lower case: own/x"),
+        ("litellm_prices", "own/x", {"input": "1"}, "litellm_prices.own/x: must have 'rates'"),
         ("prices", "own/x", {"input": "-1"}, "prices.own/x: "),
         ("users", "bob", {"budget_per_day": "much"}, "users.bob: a budget is a text with an amount"),
         ("tokens", "abcd1234", {"username": "bob", "digest": "00"}, "tokens.abcd1234: "),
