@@ -1,14 +1,21 @@
 """Each page of a gateway that nobody has used yet: it opens, says what to do next, and everybody can read it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
 
 from app.dashboard.pages import PAGES, Page
-from tests.browser.viewer import NARROW, PASSWORD, log_in, viewing
+from tests.browser.viewer import NARROW, PASSWORD, WIDE, log_in, viewing
 from tests.e2e.gateway import Gateway, running_gateway
 
+LOOKS: Sequence[tuple[int, Literal["light", "dark"]]] = (
+    (WIDE, "light"),
+    (WIDE, "dark"),
+    (NARROW, "dark"),
+    (NARROW, "light"),
+)
 _LEAST_CHARACTERS = 20
 """More than a heading alone."""
 
@@ -23,13 +30,16 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, s
 @pytest.mark.parametrize("page", [each for each in PAGES if "{" not in each.path], ids=lambda each: each.key)
 def test_page_without_data_says_what_to_do(browser: Browser, fresh: tuple[Gateway, str], page: Page) -> None:
     gateway, cookie = fresh
-    with viewing(browser, gateway, cookie, width=NARROW, theme="dark") as viewer:
+    with viewing(browser, gateway, cookie) as viewer:
         main = viewer.goto(f"/admin{page.path}").locator("main")
 
         said = main.inner_text().replace(main.locator("h1").first.inner_text(), "", 1)
         assert len(said.strip()) >= _LEAST_CHARACTERS
-        assert viewer.page.evaluate("document.documentElement.scrollWidth") <= NARROW
-        assert viewer.violations() == []
+        for width, theme in LOOKS:
+            viewer.page.set_viewport_size({"width": width, "height": 900})
+            viewer.page.emulate_media(color_scheme=theme)
+            assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert viewer.violations() == []
 
 
 def test_call_that_nobody_made_is_said_to_be_none(browser: Browser, fresh: tuple[Gateway, str]) -> None:

@@ -14,7 +14,7 @@ from tests.e2e.gateway import Gateway
 
 PASSWORD = "correct horse battery"
 COOKIE = "llm_relay_session"
-WIDE, NARROW = 1440, 390
+WIDE, NARROW, NARROWEST = 1440, 390, 360
 
 _AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 _ANSWER_MS = 20_000
