@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from playwright.sync_api import Browser, Page
@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, Page
 from app.dashboard.pages import PAGES
 from tests.browser.chromium import running_chromium
 from tests.browser.png import shrink
-from tests.browser.sample import fill_gateway
+from tests.browser.sample import MODELS, fill_gateway
 from tests.browser.viewer import COOKIE, NARROW, PASSWORD, WIDE, log_in, viewing
 from tests.e2e.chat import words
 from tests.e2e.conftest import PROVIDER_KEYS, providers_at
-from tests.e2e.gateway import Gateway
-from tests.e2e.standin import running_standin
+from tests.e2e.gateway import Gateway, running_gateway
+from tests.e2e.standin import StandIn, running_standin
 from tests.monitor_rows import SECRET
 from tests.parallel_server import running_parallel
 
@@ -32,8 +32,15 @@ LOOKS: Sequence[tuple[str, int, Literal["light", "dark"]]] = (
     ("-dark", WIDE, "dark"),
     ("-narrow", NARROW, "light"),
 )
-PUBLIC = {"landing": "/", "login": "/admin/login", "create-monitor": "/create-monitor"}
+PUBLIC = {
+    "landing": "/",
+    "login": "/admin/login",
+    "create-monitor": "/create-monitor",
+    "payment": "/payment/success",
+    "docs": "/docs",
+}
 """Pages that need no login, by the names of their pictures."""
+FIRST_VISIT = "first-visit"
 QUESTION = "What is the capital of Slovenia?"
 ANSWER = ("Ljubljana is", " the capital", " of Slovenia,", " and its largest city.")
 
@@ -57,8 +64,8 @@ def running_sample() -> Iterator[Gateway]:
             "PARALLEL_BASE_URL": parallel.base_url,
             "PARALLEL_WEBHOOK_SECRET": SECRET,
         }
-        environ = PROVIDER_KEYS | {"ADMIN_PASSWORD": PASSWORD} | of_monitors
-        gateway = Gateway(Path(folder), providers_at(provider), environ)
+        environ = PROVIDER_KEYS | {"ADMIN_PASSWORD": PASSWORD, "DOCS_ENABLED": "true"} | of_monitors
+        gateway = Gateway(Path(folder), _providers(provider), environ)
         fill_gateway(gateway, watched=str(parallel.add()["monitor_id"]))
         gateway.start()
         try:
@@ -67,11 +74,21 @@ def running_sample() -> Iterator[Gateway]:
             gateway.stop()
 
 
-def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) -> int:
-    """All pictures of a page; how many bytes they have."""
+def _providers(provider: StandIn) -> dict[str, Any]:
+    """All that keys are for, and those of the sample's calls at the prices of their namesakes."""
+    config = providers_at(provider)
+    for key, model, *_ in MODELS:
+        entry = config.setdefault(key, {"base_url": f"{provider.base_url}/{key}/v1", "supported_models": []})
+        entry["prices"] = "free" if key == "ollama" else key
+        entry["supported_models"] = [*entry["supported_models"], model]
+    return config
+
+
+def take(browser: Browser, gateway: Gateway, cookie: str | None, name: str, path: str) -> int:
+    """All pictures of a page, with the cookie of a login where there is one; how many bytes they have."""
     size = 0
     for suffix, width, theme in LOOKS:
-        with viewing(browser, gateway, None if name in PUBLIC else cookie, width=width, theme=theme) as viewer:
+        with viewing(browser, gateway, cookie, width=width, theme=theme) as viewer:
             page = viewer.goto(path)
             if name == "playground":
                 _talk(page)
@@ -82,6 +99,7 @@ def take(browser: Browser, gateway: Gateway, cookie: str, name: str, path: str) 
             picture = shrink(page.screenshot())
             (FOLDER / f"{name}{suffix}.png").write_bytes(picture)
             size += len(picture)
+    print(f"{name}: {size / 1000:.0f} kB", flush=True)  # noqa: T201 - of a command
     return size
 
 
@@ -102,17 +120,21 @@ def _monitor(gateway: Gateway, cookie: str) -> str:
 def main(wanted: Sequence[str]) -> None:
     """Those of `wanted`, or of all pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with running_sample() as gateway, running_chromium() as browser:
+    with running_sample() as gateway, running_chromium() as browser, tempfile.TemporaryDirectory() as folder:
         cookie = log_in(gateway)
         rows = reversed(gateway.rows())
         call = next(row["id"] for row in rows if row["router"] and row["provider"] == "anthropic")
-        details = {"monitor": f"/admin/monitors?monitor={_monitor(gateway, cookie)}"}
+        details = {
+            "playground": f"/admin/playground?model={'/'.join(MODELS[0][:2])}",
+            "monitor": f"/admin/monitors?monitor={_monitor(gateway, cookie)}",
+        }
         total = 0
         for name, path in (PUBLIC | paths(call) | details).items():
             if not wanted or name in wanted:
-                size = take(browser, gateway, cookie, name, path)
-                total += size
-                print(f"{name}: {size / 1000:.0f} kB", flush=True)  # noqa: T201 - of a command
+                total += take(browser, gateway, None if name in PUBLIC else cookie, name, path)
+        if not wanted or FIRST_VISIT in wanted:
+            with running_gateway(Path(folder)) as fresh:
+                total += take(browser, fresh, None, FIRST_VISIT, "/admin")
     print(f"{total / 1e6:.1f} MB in {FOLDER}")  # noqa: T201 - of a command
 
 
