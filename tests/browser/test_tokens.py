@@ -3,9 +3,11 @@
 import re
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.viewer import Viewer
+from app.auth.tokens import id_of
+from tests.browser.viewer import Viewer, viewing
+from tests.e2e.gateway import Gateway
 
 _ODD = 'dr. <script>alert(1)</script> "o\'neil"'
 
@@ -116,3 +118,14 @@ def test_users_have_limits_over_all_their_tokens(viewer: Viewer) -> None:
     dialog.get_by_role("button", name="Save").click()
 
     expect(row).to_have_count(0)
+
+
+def test_days_of_the_chart_begin_at_midnight_of_the_viewer(browser: Browser, gateway: Gateway, cookie: str) -> None:
+    token = gateway.add_token(username="far-away")
+
+    with viewing(browser, gateway, cookie, zone="America/New_York") as viewer:
+        page = viewer.goto(f"/admin/tokens?id={id_of(token)}")
+        chart = page.get_by_role("dialog", name="Token of far-away").locator(".chart")
+        chart.locator(".u-over").hover()
+
+        expect(chart.locator(".u-legend .u-value").first).to_contain_text(" 12:00:00 AM")

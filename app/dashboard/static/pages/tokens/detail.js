@@ -1,6 +1,6 @@
 // One token: how its limits stand, what it used in the last 30 days, and what can be done with it.
 
-import { timeChart } from "../../charts.js";
+import { momentOf, timeChart } from "../../charts.js";
 import * as format from "../../format.js";
 import { api, closeDialog, component, confirm, part, queryOf, showDialog, telling, toast } from "../../relay.js";
 import { bar, barOfToday } from "./limits.js";
@@ -54,7 +54,7 @@ component("tokenDetail", () => ({
     const [summary, series] = found;
     this.totals = summary.totals;
     this.drop?.();
-    this.drop = timeChart(this.$refs.chart, series.points.map((each) => each.start), [
+    this.drop = timeChart(this.$refs.chart, series.points.map((each) => momentOf(each.start, "day")), [
       { label: "Calls", values: series.points.map((each) => each.calls), format: format.count },
     ], { height: 160 });
   },
