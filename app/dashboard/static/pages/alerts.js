@@ -1,6 +1,7 @@
 // What went wrong of late, the critical first, and what can be done about each.
 
 import * as format from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { api, component, confirm, keepInAddress, part, queryOf, readAddress, role, telling, toast } from "../relay.js";
 
 const HOURS = ["1", "6", "24", "72", "168"];
@@ -21,15 +22,20 @@ const TITLES = {
   events_given_up: "Events given up",
 };
 
+const UNKNOWN = { critical: null, warning: null };
+
 component("alerts", () => ({
-  loading: true,
+  ...LOADING,
   hours: "24",
   severity: "",
   alerts: [],
-  summary: { critical: 0, warning: 0, total: 0 },
+  summary: UNKNOWN,
 
-  get found() { return this.alerts.filter((each) => !this.severity || each.severity === this.severity); },
-  get isEmpty() { return !this.loading && this.found.length === 0; },
+  get found() { return this.loadFault ? [] : this.alerts.filter((each) => !this.severity || each.severity === this.severity); },
+  get isEmpty() { return !this.loading && !this.loadFault && this.alerts.length === 0; },
+  get isNoneFound() { return !this.loadFault && this.alerts.length > 0 && this.found.length === 0; },
+
+  get counts() { return this.loadFault ? UNKNOWN : this.summary; },
 
   async init() {
     const said = readAddress();
@@ -41,12 +47,17 @@ component("alerts", () => ({
   keep() { keepInAddress({ hours: this.hours === "24" ? "" : this.hours, severity: this.severity }); },
 
   async load() {
-    this.loading = true;
     this.keep();
-    const found = await telling(() => api("alerts", { query: { hours: this.hours } }));
-    this.alerts = (found?.alerts ?? []).map(shown);
-    if (found) this.summary = found.summary;
-    this.loading = false;
+    const { hours } = this;
+    const found = await loaded(this, () => api("alerts", { query: { hours } }));
+    if (!found) return;
+    this.alerts = found.alerts.map(shown);
+    this.summary = found.summary;
+  },
+
+  showAll() {
+    this.severity = "";
+    this.keep();
   },
 
   /** Of the period, with what went wrong; nothing is made of an alert of the gateway itself. */

@@ -1,15 +1,18 @@
 import { changesOf } from "../changes.js";
+import { LOADING, loaded } from "../inplace.js";
 import { api, component, keepInAddress, readAddress, telling } from "../relay.js";
 
 component("audit", () => ({
-  loading: true,
+  ...LOADING,
   entries: [],
   next: null,
   actor: "",
   action: "",
   verdict: { kind: "", text: "" },
 
-  get isEmpty() { return !this.loading && this.entries.length === 0; },
+  get isFiltered() { return Boolean(this.actor || this.action); },
+  get isEmpty() { return !this.loading && !this.loadFault && this.entries.length === 0; },
+  get hasMore() { return this.next !== null && !this.loadFault; },
 
   async init() {
     const said = readAddress();
@@ -26,11 +29,16 @@ component("audit", () => ({
   },
 
   async more() {
-    this.loading = true;
-    const page = await telling(() => api("audit", { query: { before: this.next, actor: this.actor, action: this.action } }));
-    this.entries = this.entries.concat(page?.entries ?? []);
-    this.next = page?.next ?? null;
-    this.loading = false;
+    const query = { before: this.next, actor: this.actor, action: this.action };
+    const page = await loaded(this, () => api("audit", { query }));
+    if (!page) return;
+    this.entries = this.entries.concat(page.entries);
+    this.next = page.next;
+  },
+
+  clear() {
+    this.actor = this.action = "";
+    return this.load();
   },
 
   async verify() {

@@ -29,7 +29,7 @@ component("logs", () => ({
     const held = this.paused && this.waiting.length ? `; ${counted(this.waiting.length, "more line")} came since` : "";
     return `${counted(this.found.length, "line")}${cut}${held}`;
   },
-  get isEmpty() { return !this.loading && this.found.length === 0; },
+  get isEmpty() { return this.connected && this.found.length === 0; },
   get state() {
     if (!this.connected) return this.fault || "Not connected";
     return this.paused ? "Paused" : "Live";

@@ -1,6 +1,7 @@
 import "../relay.js";
 import { api, component, keepInAddress, readAddress, telling, toast, part } from "../relay.js";
 import { NONE, count } from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { descriptionSync } from "./models/description_sync.js";
 import { modelEditor } from "./models/editor.js";
 import { priceEditor } from "./models/price.js";
@@ -9,7 +10,7 @@ import { priceSync } from "./models/price_sync.js";
 const PAGE = 50;
 
 component("models", () => ({
-  loading: true,
+  ...LOADING,
   models: [],
   providers: [],
   total: 0,
@@ -21,7 +22,8 @@ component("models", () => ({
   prices: null,
   descriptions: null,
 
-  get isEmpty() { return !this.loading && this.models.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.models.length === 0; },
+  get hasModels() { return !this.loadFault && this.models.length > 0; },
   get isFiltered() { return this.words !== "" || this.provider !== ""; },
   get range() { return `${count(this.offset + 1)}–${count(this.offset + this.models.length)} of ${count(this.total)}`; },
   get hasEarlier() { return this.offset > 0; },
@@ -44,15 +46,12 @@ component("models", () => ({
   },
 
   async load() {
-    this.loading = true;
     keepInAddress({ q: this.words, provider: this.provider, offset: this.offset || "" });
     const query = { q: this.words, provider: this.provider, offset: this.offset, limit: PAGE };
-    const page = await telling(() => api("models", { query }));
-    if (page) {
-      this.models = page.models.map(shown);
-      this.total = page.total;
-    }
-    this.loading = false;
+    const page = await loaded(this, () => api("models", { query }));
+    if (!page) return;
+    this.models = page.models.map(shown);
+    this.total = page.total;
   },
 
   find() { this.offset = 0; return this.load(); },

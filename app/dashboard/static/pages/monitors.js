@@ -1,10 +1,11 @@
+import { LOADING, loaded } from "../inplace.js";
 import { api, component, confirm, keepInAddress, part, readAddress, telling, toast } from "../relay.js";
 import { detail } from "./monitors/detail.js";
 import { form } from "./monitors/form.js";
 import { kindOf, resultOf, short, whyOf } from "./monitors/words.js";
 
 const list = () => ({
-  loading: true,
+  ...LOADING,
   reconciling: false,
   monitors: [],
   users: [],
@@ -22,7 +23,8 @@ const list = () => ({
   whyOf,
 
   get isFiltered() { return Boolean(this.q || this.username || this.status); },
-  get isEmpty() { return !this.loading && this.monitors.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.monitors.length === 0; },
+  get hasMore() { return this.next !== null && !this.loadFault; },
 
   async init() {
     const said = readAddress();
@@ -44,19 +46,20 @@ const list = () => ({
   },
 
   async more() {
-    this.loading = true;
     const { q, username, status, next: cursor } = this;
-    const page = await telling(() => api("monitors", { query: { q, username, status, cursor } }));
-    this.monitors = this.monitors.concat(page?.monitors ?? []);
-    this.next = page?.next_cursor ?? null;
-    this.loading = false;
+    const page = await loaded(this, () => api("monitors", { query: { q, username, status, cursor } }));
+    if (!page) return;
+    this.monitors = this.monitors.concat(page.monitors);
+    this.next = page.next_cursor;
   },
 
   /** What Parallel told of all monitors, as often as it is opened. */
   async showLately(event) {
     if (!event.target.open) return;
-    this.lately = (await telling(() => api("monitors/webhooks")))?.webhooks ?? [];
-    this.isSilent = this.lately.length === 0;
+    const found = await telling(() => api("monitors/webhooks"));
+    event.target.open = found !== undefined;
+    this.lately = found?.webhooks ?? [];
+    this.isSilent = found?.webhooks.length === 0;
   },
 
   /** Show what became of one, in the list and where it is open. */

@@ -6,6 +6,7 @@ import "./names/explaining.js";
 import "./names/exchange.js";
 import "./names/kept.js";
 import "./names/replay.js";
+import { LOADING, loaded } from "../inplace.js";
 import { api, component, confirm, keepInAddress, part, readAddress, telling, toast } from "../relay.js";
 import { KINDS, PLURALS, tell } from "./names/kinds.js";
 import { columnsOf, rowOf, usageBy } from "./names/listing.js";
@@ -19,7 +20,7 @@ const EXPLAINED = {
 };
 
 component("names", () => ({
-  loading: true,
+  ...LOADING,
   tab: "alias",
   view: "",
   key: "",
@@ -35,7 +36,7 @@ component("names", () => ({
   get words() { return EXPLAINED[this.kind]; },
   get article() { return "aeiou".includes(this.kind[0]) ? "an" : "a"; },
   get columns() { return columnsOf(this.kind); },
-  get isEmpty() { return !this.loading && !this.all.length && !this.unreadable.length; },
+  get isEmpty() { return !this.loading && !this.loadFault && !this.all.length && !this.unreadable.length; },
   get isNoneFound() { return !this.loading && this.all.length > 0 && !this.rows.length; },
   get isTable() { return this.rows.length > 0; },
   get rows() {
@@ -64,6 +65,7 @@ component("names", () => ({
   async choose(tab) {
     this.tab = tab;
     this.search = "";
+    [this.all, this.unreadable] = [[], []];
     this.back();
     if (this.isList) await this.load();
     else tell("name-explain", { name: "" });
@@ -76,17 +78,16 @@ component("names", () => ({
   },
 
   async load() {
-    this.loading = true;
     const kind = this.kind;
-    const [found, usage] = await Promise.all([
-      telling(() => api(PLURALS[kind])),
+    const found = await loaded(this, () => Promise.all([
+      api(PLURALS[kind]),
       api(`usage/by-${usageBy(kind)}`, { query: { days: 30 } }).catch(() => ({ groups: [] })),
-    ]);
-    if (kind !== this.kind) return;
+    ]));
+    if (!found) return;
+    const [models, usage] = found;
     const used = new Map(usage.groups.map((group) => [group.key, group]));
-    this.all = (found?.[PLURALS[kind]] ?? []).map((model) => rowOf(kind, model, used.get(model.name)));
-    this.unreadable = found?.unreadable ?? [];
-    this.loading = false;
+    this.all = models[PLURALS[kind]].map((model) => rowOf(kind, model, used.get(model.name)));
+    this.unreadable = models.unreadable;
   },
 
   create() { tell("name-edit", { kind: this.kind, model: null }); },

@@ -1,17 +1,18 @@
 import "../relay.js";
 import { api, component, confirm, part, telling, toast } from "../relay.js";
 import { bytes, count, list, since } from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { pullOf } from "./ollama/pull.js";
 import { providerForm } from "./providers/form.js";
 
 const USUAL_ADDRESS = "http://127.0.0.1:11434";
 
 component("ollama", () => ({
-  loading: true,
+  ...LOADING,
   servers: [],
   form: null,
 
-  get isEmpty() { return !this.loading && this.servers.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.servers.length === 0; },
 
   async init() {
     this.form = providerForm(() => this.load());
@@ -19,14 +20,13 @@ component("ollama", () => ({
   },
 
   async load() {
-    this.loading = true;
-    const said = await telling(() => api("providers"));
-    const local = (said?.providers ?? []).filter((each) => each.api_format.includes("ollama"));
+    const said = await loaded(this, () => api("providers"));
+    if (!said) return;
+    const local = said.providers.filter((each) => each.api_format.includes("ollama"));
     // What is being pulled goes on while others are looked at.
     const before = new Map(this.servers.map((each) => [each.key, each]));
     this.servers = local.map((each) => ({ ...serverOf(each), pull: before.get(each.key)?.pull ?? pullOf(each.key) }));
     await Promise.all(this.servers.map((each) => this.look(each)));
-    this.loading = false;
   },
 
   /** Ask a server for what it has; `how` is "refresh" to have all workers ask it too. */

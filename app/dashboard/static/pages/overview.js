@@ -3,6 +3,7 @@
 import "./overview/live.js";
 import { momentOf, timeChart } from "../charts.js";
 import { compact, count, counted, usd } from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { api, component, keepInAddress, queryOf, readAddress, telling } from "../relay.js";
 import { stackOf, startText } from "../stacked.js";
 import { cardsOf } from "./overview/cards.js";
@@ -17,7 +18,7 @@ const GROUPS = [
 ];
 
 component("overview", () => ({
-  loading: true,
+  ...LOADING,
   days: 7,
   measure: "cost",
   isFresh: false,
@@ -28,7 +29,8 @@ component("overview", () => ({
   alerts: { count: 0, kind: "", text: "" },
   providers: { kind: "", text: "" },
   charts: [],
-  asked: 0,
+
+  get isKnown() { return !this.isFresh && !this.loadFault; },
 
   startText(point) { return startText(point.start, this.interval); },
 
@@ -48,27 +50,23 @@ component("overview", () => ({
   },
 
   async load() {
-    this.loading = true;
-    this.asked += 1;
-    const [query, interval, asked] = [{ days: this.days }, this.days === 1 ? "hour" : "day", this.asked];
-    const found = await telling(() => Promise.all([
-      api("usage/summary", { query }),
+    const [query, interval] = [{ days: this.days }, this.days === 1 ? "hour" : "day"];
+    const found = await loaded(this, () => Promise.all([
+      api("usage/summary", { query }).then((summary) => this.lookWhetherFresh(summary)),
       api("overview", { query }),
       api("usage/timeseries", { query: { ...query, interval } }),
       ...GROUPS.map(({ by }) => api("usage/series", { query: { ...query, by, measure: this.measure, interval } })),
     ]));
-    if (asked !== this.asked) return; // something else was chosen meanwhile
-    if (found) {
-      const [summary, overview, series, ...divisions] = found;
-      await this.lookWhetherFresh(summary.totals);
-      if (asked !== this.asked) return;
-      this.cards = cardsOf(summary.totals, overview);
-      this.interval = interval;
-      this.points = series.points;
-      this.stacks = Object.fromEntries(GROUPS.map((group, number) => [group.by, this.stackOf(group, divisions[number])]));
-      this.draw();
+    if (!found) {
+      if (this.loadFault) this.cards = cardsOf(null, null);
+      return;
     }
-    this.loading = false;
+    const [{ totals }, overview, series, ...divisions] = found;
+    this.cards = cardsOf(totals, overview);
+    this.interval = interval;
+    this.points = series.points;
+    this.stacks = Object.fromEntries(GROUPS.map((group, number) => [group.by, this.stackOf(group, divisions[number])]));
+    this.draw();
   },
 
   stackOf(group, series) {
@@ -76,14 +74,15 @@ component("overview", () => ({
     return stackOf(series, group.title, { none: group.none, hrefOf });
   },
 
-  /** Whether nothing was ever asked: then the page says how to begin. */
-  async lookWhetherFresh(totals) {
-    const ever = totals.calls ? totals : (await telling(() => api("usage/summary", { query: { days: 3660 } })))?.totals;
-    this.isFresh = ever?.calls === 0;
-    if (!this.isFresh) return;
-    const known = (await telling(() => api("providers")))?.providers ?? [];
-    const ready = known.filter((each) => each.state === "ready" && each.source !== "built in").length;
+  /** Whether nothing was ever asked: then the page says how to begin. Gives what it was given. */
+  async lookWhetherFresh(summary) {
+    const ever = summary.totals.calls ? summary : await api("usage/summary", { query: { days: 3660 } });
+    this.isFresh = ever.totals.calls === 0;
+    if (!this.isFresh) return summary;
+    const { providers } = await api("providers");
+    const ready = providers.filter((each) => each.state === "ready" && each.source !== "built in").length;
     this.providers = ready ? { kind: "good", text: `${count(ready)} ready` } : { kind: "warning", text: "none yet" };
+    return summary;
   },
 
   draw() {

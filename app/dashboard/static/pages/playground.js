@@ -1,5 +1,6 @@
 import { api, component, copy, keepInAddress, readAddress, role, telling } from "../relay.js";
 import { duration, usd } from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { readAnswer, requestOf, send } from "./playground/call.js";
 import { codeFor, LANGUAGES } from "./playground/code.js";
 import { DIALECTS } from "./playground/dialects.js";
@@ -12,7 +13,7 @@ const SHOWN_EVERY_MS = 100; // a stream may have hundreds of pieces a second
 const TABS = { receipt: "Receipt", request: "Request", reply: "Reply", code: "Code", way: "Way" };
 
 component("playground", () => ({
-  loading: true,
+  ...LOADING,
   names: [],
   name: "",
   dialect: "openai",
@@ -54,16 +55,20 @@ component("playground", () => ({
   get hasTurns() { return this.turns.length > 0; },
   get canSend() { return !this.running && this.name.trim() !== "" && (this.prompt.trim() !== "" || this.picture !== null) && (!this.isByToken || this.token.trim() !== ""); },
   get cannotSend() { return !this.canSend; },
-  get hasNone() { return !this.loading && this.names.length === 0; },
+  get hasNone() { return !this.loading && !this.loadFault && this.names.length === 0; },
   get code() { return codeFor(this.language, this.dialect, this.asked(this.prompt, this.picture)); },
   get requestLink() { return this.receipt?.id ? `/admin/requests/${encodeURIComponent(this.receipt.id)}` : null; },
 
   async init() {
     const said = readAddress();
     this.dialect = said.dialect?.[0] in DIALECTS ? said.dialect[0] : "openai";
-    this.names = (await telling(() => api("playground/names")))?.names ?? [];
-    this.name = said.model?.[0] ?? this.names[0]?.name ?? "";
-    this.loading = false;
+    this.name = said.model?.[0] ?? "";
+    await this.load();
+  },
+
+  async load() {
+    this.names = (await loaded(this, () => api("playground/names")))?.names ?? [];
+    this.name ||= this.names[0]?.name ?? "";
   },
 
   keep() { keepInAddress({ model: this.name, dialect: this.dialect === "openai" ? "" : this.dialect }); },

@@ -1,12 +1,13 @@
 import "../relay.js";
 import { api, component, confirm, part, telling, toast } from "../relay.js";
-import { count } from "../format.js";
+import { NONE, count } from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { follow } from "../feed.js";
 import { providerForm } from "./providers/form.js";
 import { doing, shown } from "./providers/shown.js";
 
 component("providers", () => ({
-  loading: true,
+  ...LOADING,
   testingAll: false,
   providers: [],
   words: "",
@@ -19,11 +20,14 @@ component("providers", () => ({
     return this.providers.filter((each) => `${each.key} ${each.name} ${each.base_url}`.toLowerCase().includes(words));
   },
   get readyOnes() { return this.providers.filter((each) => each.state === "ready"); },
-  get noneFound() { return !this.loading && this.found.length === 0; },
-  get readyText() { return `${this.readyOnes.length} of ${this.providers.length}`; },
-  get keyless() { return count(this.providers.filter((each) => each.stateWord === "no key").length); },
-  get off() { return count(this.providers.filter((each) => each.isOff).length); },
-  get models() { return count(this.readyOnes.reduce((sum, each) => sum + (each.models ?? 0), 0)); },
+  get noneFound() { return !this.loading && !this.loadFault && this.found.length === 0; },
+  get isKnown() { return this.providers.length > 0; },
+  get readyText() { return this.isKnown ? `${this.readyOnes.length} of ${this.providers.length}` : NONE; },
+  get keyless() { return this.counted((each) => each.stateWord === "no key"); },
+  get off() { return this.counted((each) => each.isOff); },
+  get models() { return count(this.isKnown ? this.readyOnes.reduce((sum, each) => sum + (each.models ?? 0), 0) : null); },
+
+  counted(isOne) { return count(this.isKnown ? this.providers.filter(isOne).length : null); },
 
   async init() {
     this.form = providerForm(() => this.load());
@@ -40,10 +44,8 @@ component("providers", () => ({
   },
 
   async load() {
-    this.loading = true;
-    const list = await telling(() => api("providers"));
+    const list = await loaded(this, () => api("providers"));
     if (list) this.providers = list.providers.map((each) => shown(each, this.told));
-    this.loading = false;
   },
 
   async test(provider) {

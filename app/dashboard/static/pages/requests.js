@@ -1,6 +1,7 @@
-import { api, component, keepInAddress, part, queryOf, readAddress, telling } from "../relay.js";
+import { api, component, keepInAddress, part, queryOf, readAddress } from "../relay.js";
 import { Filters } from "../filters.js";
 import * as format from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { badgeOf, modelOf } from "./requests/words.js";
 
 const SORTS = ["timestamp", "input_tokens", "output_tokens", "cost", "response_time_ms"];
@@ -8,7 +9,7 @@ const PAGE = 50;
 const LOOK_MS = 3000;
 
 component("requests", () => ({
-  loading: true,
+  ...LOADING,
   filters: null,
   status: "",
   helpers: false,
@@ -20,7 +21,6 @@ component("requests", () => ({
   requests: [],
   next: null,
   total: null,
-  asked: 0,
   timer: null,
 
   async init() {
@@ -39,7 +39,8 @@ component("requests", () => ({
 
   destroy() { clearInterval(this.timer); },
 
-  get isEmpty() { return !this.loading && this.requests.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.requests.length === 0; },
+  get hasRequests() { return !this.loadFault && this.requests.length > 0; },
   get isFirst() { return this.cursor === ""; },
   get mayBeLive() { return this.isFirst && this.sort === "timestamp" && this.order === "desc"; },
   get isLive() { return this.live && this.mayBeLive; },
@@ -61,24 +62,21 @@ component("requests", () => ({
   },
 
   async load() {
-    const asked = ++this.asked;
-    this.loading = true;
     keepInAddress({ ...this.query, live: this.live ? "" : "off", cursor: this.cursor });
     const query = { ...this.query, limit: PAGE, cursor: this.cursor, total: this.isFirst };
-    const found = await telling(() => Promise.all([api("usage/requests", { query }), this.filters.load()]));
-    if (asked !== this.asked) return;
+    const found = await loaded(this, () => Promise.all([api("usage/requests", { query }), this.filters.load()]));
     if (found) this.show(found[0]);
-    this.loading = false;
   },
 
   /** What came since; the page stays as it is while the gateway is away. */
   async look() {
-    const asked = this.asked;
+    const { loads } = this;
     const page = await api("usage/requests", { query: { ...this.query, limit: PAGE, total: true }, quiet: true }).catch(() => null);
-    if (page && asked === this.asked && this.isLive) this.show(page);
+    if (page && loads === this.loads && this.isLive) this.show(page);
   },
 
   show(page) {
+    this.loadFault = "";
     this.requests = page.requests;
     this.next = page.next_cursor;
     if (page.total !== null) this.total = page.total;

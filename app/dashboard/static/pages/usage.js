@@ -1,7 +1,8 @@
-import { api, component, keepInAddress, queryOf, readAddress, telling } from "../relay.js";
+import { api, component, keepInAddress, queryOf, readAddress } from "../relay.js";
 import { momentOf, timeChart } from "../charts.js";
 import { Filters } from "../filters.js";
 import * as format from "../format.js";
+import { LOADING, loaded } from "../inplace.js";
 import { stackOf, startText } from "../stacked.js";
 import { classesOf } from "./usage/classes.js";
 
@@ -30,7 +31,7 @@ const DIVIDED_HOURLY_DAYS = 14;
 const FIRST_SHOWN = 100;
 
 component("usage", () => ({
-  loading: true,
+  ...LOADING,
   filters: null,
   groups: GROUPS,
   by: "model",
@@ -45,7 +46,6 @@ component("usage", () => ({
   tableOpen: false,
   showsAll: false,
   dropChart: null,
-  asked: 0,
 
   async init() {
     const said = readAddress();
@@ -59,8 +59,8 @@ component("usage", () => ({
     await this.load();
   },
 
-  get isEmpty() { return !this.loading && this.totals !== null && this.totals.calls + this.totals.helper_calls === 0; },
-  get hasAny() { return this.totals !== null && this.totals.calls + this.totals.helper_calls > 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.totals !== null && this.totals.calls + this.totals.helper_calls === 0; },
+  get hasAny() { return !this.loadFault && this.totals !== null && this.totals.calls + this.totals.helper_calls > 0; },
   get mayBeHourly() { return this.filters !== null && this.filters.length !== null && this.filters.length <= HOURLY_DAYS; },
   get exportLink() { return this.filters === null ? "" : `/admin/api/usage/export${queryOf(this.filters.query)}`; },
   get requestsLink() { return this.filters === null ? "" : `/admin/requests${queryOf(this.filters.query)}`; },
@@ -87,24 +87,19 @@ component("usage", () => ({
   },
 
   async load() {
-    const asked = ++this.asked;
-    this.loading = true;
     if (!this.mayBeHourly) this.interval = "day";
     this.keep();
     const [query, interval] = [this.filters.query, this.interval];
     const divided = this.filters.length <= DIVIDED_HOURLY_DAYS ? interval : "day";
-    const found = await telling(() => Promise.all([
+    const found = await loaded(this, () => Promise.all([
       api(`usage/by-${this.by}`, { query }), api("usage/timeseries", { query: { ...query, interval } }),
       api("usage/series", { query: { ...query, interval: divided, by: this.by, measure: this.measure } }), this.filters.load(),
     ]));
-    if (asked !== this.asked) return;
-    if (found) {
-      this.rows = found[0].groups;
-      this.totals = found[0].totals;
-      this.points = found[1].points;
-      this.stack = stackOf(found[2], this.group.label);
-    }
-    this.loading = false;
+    if (!found) return;
+    this.rows = found[0].groups;
+    this.totals = found[0].totals;
+    this.points = found[1].points;
+    this.stack = stackOf(found[2], this.group.label);
     this.$nextTick(() => this.draw());
   },
 

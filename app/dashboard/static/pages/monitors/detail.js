@@ -1,5 +1,6 @@
 // One monitor in a dialog: what is known of it, and what can be done again.
 
+import { inPlace } from "../../inplace.js";
 import { api, closeDialog, part, role, showDialog, telling, toast } from "../../relay.js";
 import { short } from "./words.js";
 
@@ -9,6 +10,7 @@ export const detail = () => ({
   groups: [],
   webhooks: [],
   deliveries: [],
+  reading: { busy: false, fault: "" },
 
   get canEnd() { return role === "admin" && this.shown.status === "active"; },
 
@@ -40,11 +42,13 @@ export const detail = () => ({
   },
 
   async read() {
-    const of = (what, limit) => telling(() => api(`monitors/${part(this.shown.id)}/${what}`, { query: { limit } }));
-    const [events, webhooks, deliveries] = await Promise.all([of("events", 50), of("webhooks", 50), of("deliveries", 50)]);
-    this.groups = events?.event_groups ?? [];
-    this.webhooks = webhooks?.webhooks ?? [];
-    this.deliveries = deliveries?.deliveries ?? [];
+    const of = (what) => api(`monitors/${part(this.shown.id)}/${what}`, { query: { limit: 50 } });
+    const found = await inPlace(this.reading, "busy", () => Promise.all(["events", "webhooks", "deliveries"].map(of)));
+    if (!found) return;
+    const [events, webhooks, deliveries] = found;
+    this.groups = events.event_groups;
+    this.webhooks = webhooks.webhooks;
+    this.deliveries = deliveries.deliveries;
   },
 
   close() { closeDialog("monitor"); },

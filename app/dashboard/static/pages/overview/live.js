@@ -12,6 +12,7 @@ const STATES = {
 
 component("live", () => ({
   waiting: true,
+  told: false,
   calls: [],
   targets: [],
   more: "",
@@ -21,7 +22,8 @@ component("live", () => ({
   clock: null,
   leave: null,
 
-  get isIdle() { return !this.waiting && this.calls.length === 0; },
+  get isIdle() { return this.told && this.calls.length === 0; },
+  get isUnused() { return this.told && this.targets.length === 0; },
 
   init() {
     this.clock = setInterval(() => { this.now = Date.now(); }, 1000);
@@ -35,11 +37,13 @@ component("live", () => ({
 
   lose(isOver) {
     this.waiting = false;
+    this.told = false;
     this.state = isOver ? { kind: "critical", text: "ended: load this page again" } : { kind: "warning", text: "connecting again" };
   },
 
   show(told) {
     this.waiting = false;
+    this.told = true;
     this.now = Date.now();
     this.ahead = this.now - new Date(told.at); // the viewer's clock before the gateway's
     this.calls = told.calls;

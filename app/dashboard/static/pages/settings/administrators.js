@@ -1,22 +1,21 @@
 // Who may use the dashboard.
 
-import { ApiError, api, closeDialog, component, confirm, part, showDialog, telling, toast } from "../../relay.js";
+import { LOADING, inPlace, loaded } from "../../inplace.js";
+import { api, closeDialog, component, confirm, part, showDialog, telling, toast } from "../../relay.js";
 
-const NOTHING = { isNew: true, name: "", role: "viewer", password: "", error: "", title: "", verb: "" };
+const NOTHING = { isNew: true, name: "", role: "viewer", password: "", busy: false, fault: "", title: "", verb: "" };
 
 component("settingsAdministrators", () => ({
-  loading: true,
+  ...LOADING,
   list: [],
   form: { ...NOTHING },
 
-  async init() {
-    await this.load();
-    this.loading = false;
-  },
+  init() { return this.load(); },
 
   async load() {
-    const found = await telling(() => api("administrators"));
-    this.list = (found?.administrators ?? []).map((each) => ({
+    const found = await loaded(this, () => api("administrators"));
+    if (!found) return;
+    this.list = found.administrators.map((each) => ({
       ...each,
       roleLabel: `Role of ${each.name}`,
       passwordLabel: `Give ${each.name} another password`,
@@ -38,15 +37,10 @@ component("settingsAdministrators", () => ({
 
   async send() {
     const { isNew, name, role, password } = this.form;
-    this.form.error = "";
-    try {
-      if (isNew) await api("administrators", { method: "POST", body: { name, role, password } });
-      else await api(`administrators/${part(name)}`, { method: "PATCH", body: { password } });
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.form.error = error.message;
-      return;
-    }
+    const ask = () => isNew
+      ? api("administrators", { method: "POST", body: { name, role, password } })
+      : api(`administrators/${part(name)}`, { method: "PATCH", body: { password } });
+    if (!await inPlace(this.form, "busy", ask)) return;
     this.close();
     toast(isNew ? `${name} was added.` : `${name} has another password.`);
     await this.load();

@@ -1,6 +1,7 @@
 // Settings that can be changed while the gateway runs.
 
-import { ApiError, api, component, confirm, part, telling, toast } from "../../relay.js";
+import { LOADING, inPlace, loaded } from "../../inplace.js";
+import { api, component, confirm, part, toast } from "../../relay.js";
 
 const TITLES = {
   default_model: "Default model",
@@ -11,13 +12,14 @@ const TITLES = {
 };
 
 component("settingsGeneral", () => ({
-  loading: true,
+  ...LOADING,
   rows: [],
 
-  async init() {
-    const found = await telling(() => api("settings"));
-    this.rows = (found?.settings ?? []).map(rowOf);
-    this.loading = false;
+  init() { return this.load(); },
+
+  async load() {
+    const found = await loaded(this, () => api("settings"));
+    if (found) this.rows = found.settings.map(rowOf);
   },
 
   async save(row) {
@@ -32,14 +34,10 @@ component("settingsGeneral", () => ({
   },
 
   async change(row, work) {
-    row.error = "";
-    try {
-      Object.assign(row, rowOf(await work()));
-      toast(`${row.title}: ${written(row, row.value)}.`);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      row.error = error.message;
-    }
+    const changed = await inPlace(row, "busy", work);
+    if (!changed) return;
+    Object.assign(row, rowOf(changed));
+    toast(`${row.title}: ${written(row, row.value)}.`);
   },
 }));
 
@@ -51,7 +49,8 @@ function rowOf(setting) {
     unit: "Days (0 is for ever)",
     kept,
     draft: kept,
-    error: "",
+    busy: false,
+    fault: "",
     from: setting.environment === null ? "Not set" : "From the environment",
     environmentText: written(setting, setting.environment),
   };

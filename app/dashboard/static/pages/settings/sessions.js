@@ -1,19 +1,18 @@
 // Logins that are good now.
 
+import { LOADING, loaded } from "../../inplace.js";
 import { api, component, confirm, part, telling, toast } from "../../relay.js";
 
 component("settingsSessions", () => ({
-  loading: true,
+  ...LOADING,
   list: [],
 
-  async init() {
-    await this.load();
-    this.loading = false;
-  },
+  init() { return this.load(); },
 
   async load() {
-    const found = await telling(() => api("sessions"));
-    this.list = (found?.sessions ?? []).map((each) => ({ ...each, endLabel: each.current ? "End this session" : `End a session of ${each.name}` }));
+    const found = await loaded(this, () => api("sessions"));
+    if (!found) return;
+    this.list = found.sessions.map((each) => ({ ...each, endLabel: each.current ? "End this session" : `End a session of ${each.name}` }));
   },
 
   async end(each) {

@@ -1,16 +1,19 @@
 // The gateway itself.
 
-import { api, component, telling } from "../../relay.js";
+import { LOADING, loaded } from "../../inplace.js";
+import { api, component } from "../../relay.js";
 import { bytes, count, counted, since, time } from "../../format.js";
 
 component("settingsSystem", () => ({
-  loading: true,
+  ...LOADING,
   system: null,
   caches: {},
 
-  async init() {
-    [this.system, this.caches] = await Promise.all([telling(() => api("system")), telling(() => api("chroma/status")).then((found) => found ?? {})]);
-    this.loading = false;
+  init() { return this.load(); },
+
+  async load() {
+    const found = await loaded(this, () => Promise.all([api("system"), api("chroma/status")]));
+    if (found) [this.system, this.caches] = found;
   },
 
   get collections() { return this.caches.collections ?? []; },

@@ -1,12 +1,13 @@
 // The page itself: its tabs, and the list of tokens.
 
-import { api, component, keepInAddress, readAddress, telling } from "../../relay.js";
+import { LOADING, loaded } from "../../inplace.js";
+import { api, component, keepInAddress, readAddress } from "../../relay.js";
 import { bar, barOfToday } from "./limits.js";
 
 const STATES = { active: "good", disabled: "warning", expired: "critical" };
 
 component("tokens", () => ({
-  loading: true,
+  ...LOADING,
   tokens: [],
   tab: "tokens",
   search: "",
@@ -15,7 +16,7 @@ component("tokens", () => ({
 
   get isTokens() { return this.tab === "tokens"; },
   get isUsers() { return this.tab === "users"; },
-  get isEmpty() { return !this.loading && this.tokens.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.tokens.length === 0; },
   get found() { return this.tokens.filter((each) => this.matches(each)); },
   get isNothingFound() { return this.tokens.length > 0 && this.found.length === 0; },
 
@@ -29,9 +30,7 @@ component("tokens", () => ({
   },
 
   async load() {
-    this.loading = true;
-    this.tokens = (await telling(() => api("tokens")))?.tokens ?? [];
-    this.loading = false;
+    this.tokens = (await loaded(this, () => api("tokens")))?.tokens ?? this.tokens;
   },
 
   matches(token) {
