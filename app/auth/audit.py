@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.store.audit import read_entries, verify_entries
+from app.store.audit import read_entries, read_values, verify_entries
 from app.store.audit_entries import Entry as Entry
 from app.store.db import Database
 
@@ -28,6 +28,10 @@ class AuditDesk:
         """Those before a number, and of one actor or action where that is given."""
         found = await read_entries(self._db, before_number=before_number, actor=actor, action=action, most=limit + 1)
         return EntryPage(found[:limit], found[limit - 1].number if len(found) > limit else None)
+
+    async def filters(self) -> tuple[list[str], list[str]]:
+        """The actors and the actions that there are."""
+        return await read_values(self._db, "actor"), await read_values(self._db, "action")
 
     async def verify(self) -> tuple[int, str | None]:
         """How many entries there are, and what is wrong with the first that is not as it was written; None where all are."""

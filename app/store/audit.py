@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from app.core.audit import ACTOR, Change, changing
 from app.core.errors import RelayError
@@ -21,6 +21,15 @@ _PAGE = (
     " ORDER BY number DESC LIMIT :most"
 )
 _FROM = f"SELECT {', '.join(COLUMNS)} FROM audit_log WHERE number > :number ORDER BY number LIMIT 1000"  # noqa: S608 - our columns
+# Each step is one look into the index of the column: the log may be long, and its actors and actions are few.
+_VALUES = """
+WITH RECURSIVE found (value) AS (
+    SELECT min({column}) FROM audit_log
+    UNION ALL
+    SELECT (SELECT min({column}) FROM audit_log WHERE {column} > found.value) FROM found WHERE found.value IS NOT NULL
+)
+SELECT value FROM found WHERE value IS NOT NULL LIMIT 1000
+"""
 _HIGHEST = 2**62
 _LONGEST_REASON = 300
 
@@ -109,6 +118,12 @@ async def read_entries(
     }
     rows = await db.transact(lambda statements: statements.rows(_PAGE, values), writes=False)
     return [_entry(row) for row in rows]
+
+
+async def read_values(db: Database, column: Literal["actor", "action"]) -> list[str]:
+    """Those that stand in the log, in order; the first thousand at most."""
+    statement = _VALUES.format(column=column)
+    return [str(row[0]) for row in await db.transact(lambda statements: statements.rows(statement, {}), writes=False)]
 
 
 async def verify_entries(db: Database) -> tuple[int, str | None]:

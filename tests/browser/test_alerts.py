@@ -3,7 +3,7 @@
 import re
 
 import httpx
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.viewer import Viewer
 from tests.e2e.chat import failure
@@ -50,3 +50,20 @@ def test_refused_key_is_critical_and_its_model_is_disabled_by_clicking(
     page.wait_for_url("**/admin/alerts?hours=168&severity=critical")
     row.get_by_role("button", name="Dismiss").click()
     expect(row).to_have_count(0)
+
+
+def test_severity_that_no_alert_has_is_not_told_as_if_nothing_went_wrong(viewer: Viewer) -> None:
+    alert = {"provider_id": "p", "model_id": "m", "status_code": 401, "error_type": "auth_error", "count": 3}
+    alert |= {"severity": "critical", "error_message": "", "last_seen": "2026-01-01T00:00:00Z"}
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={"alerts": [alert], "summary": {"critical": 1, "warning": 0, "total": 1}})
+
+    viewer.page.route("**/admin/api/alerts?*", answer)
+    page = viewer.goto("/admin/alerts?severity=warning")
+    expect(page.get_by_text("No alert of this severity")).to_be_visible()
+    expect(page.get_by_text("Nothing went wrong")).to_be_hidden()
+
+    page.get_by_role("button", name="Show all").click()
+
+    expect(page.get_by_role("row").filter(has_text="auth_error")).to_be_visible()

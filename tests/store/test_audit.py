@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.core.audit import ACTOR, Actor, changing
 from app.core.errors import Unavailable
-from app.store.audit import acting, note, read_entries, verify_entries
+from app.store.audit import acting, note, read_entries, read_values, verify_entries
 from app.store.db import Database
 from app.store.revisions import bump_revision, revision_of
 
@@ -34,6 +34,16 @@ async def test_change_is_written_with_its_transaction_by_whoever_acts(database: 
     assert (entry.number, entry.actor, entry.address, entry.action) == (1, "admin:alice", "127.0.0.1", "token.modify")
     assert (entry.before, entry.after) == ({"rate_limit": 15}, {"rate_limit": 20, "password": "[redacted]"})
     assert await verify_entries(database) == (1, None)
+
+
+async def test_actors_and_actions_that_stand_in_it_are_told_once_each(database: Database) -> None:
+    for actor, action in (("b", "token.modify"), ("a", "price.set"), ("b", "price.set")):
+        reset = ACTOR.set(Actor("admin", actor, "127.0.0.1"))
+        await note(database, action, "t1")
+        ACTOR.reset(reset)
+
+    assert await read_values(database, "actor") == ["admin:a", "admin:b"]
+    assert await read_values(database, "action") == ["price.set", "token.modify"]
 
 
 async def test_change_that_fails_leaves_no_entry(database: Database) -> None:

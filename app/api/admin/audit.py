@@ -33,6 +33,13 @@ class EntryPage(BaseModel):
     next: int | None
 
 
+class Filters(BaseModel):
+    """What `actor` and `action` may be to find anything."""
+
+    actors: list[str]
+    actions: list[str]
+
+
 class Verdict(BaseModel):
     """Whether each entry is as it was written, and none is missing."""
 
@@ -54,6 +61,11 @@ def audit_router(authorise: Authorise, desk: AuditDesk) -> APIRouter:
         found = await desk.page(before_number=before, actor=actor, action=action, limit=limit)
         entries = [EntryShown.model_validate(_fields(each)) for each in found.entries]
         return EntryPage(entries=entries, next=found.next)
+
+    @router.get("/filters", summary="The actors and the actions that the log has")
+    async def filters() -> Filters:
+        actors, actions = await desk.filters()
+        return Filters(actors=actors, actions=actions)
 
     @router.get("/verify", summary="Whether the log is as it was written")
     async def verify() -> Verdict:

@@ -8,6 +8,8 @@ component("audit", () => ({
   next: null,
   actor: "",
   action: "",
+  actors: [],
+  actions: [],
   verdict: { kind: "", text: "" },
 
   get isFiltered() { return Boolean(this.actor || this.action); },
@@ -18,7 +20,8 @@ component("audit", () => ({
     const said = readAddress();
     this.actor = said.actor?.[0] ?? "";
     this.action = said.action?.[0] ?? "";
-    await this.load();
+    const filters = telling(() => api("audit/filters")).then((found) => Object.assign(this, found));
+    await Promise.all([filters, this.load()]);
   },
 
   async load() {
