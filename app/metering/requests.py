@@ -152,11 +152,13 @@ def want(
     *,
     status: Status | None = None,
     helpers: bool = False,
+    failed: str = "",
     sort: str = "timestamp",
     order: Order = "desc",
 ) -> Wanted:
-    """Which calls, and in what order."""
-    return Wanted(selection, status, helpers, sort, order)
+    """Which calls, and in what order. `failed` is `provider/model`."""
+    provider, _, model = failed.partition("/")
+    return Wanted(selection, status, helpers, (provider, model) if failed else None, sort, order)
 
 
 def view_of(row: Mapping[str, Any]) -> View:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.core.jsonio import dumps
 from app.core.reply import FAILURES, FIRST_ERROR_STATUS
 from app.store.db import Database
 from app.store.rollups import HOURS_PER_DAY
@@ -59,6 +60,7 @@ class Wanted:
     Attributes:
         status: only those that went well, or only those that did not.
         helpers: also those that were made for others.
+        failed: only those in which an attempt at this provider's model failed, whatever became of the call.
         sort: a name of `SORTS`; those that are the same by it come in the order of their ids.
         after: where the page begins; None for the first one.
     """
@@ -66,6 +68,7 @@ class Wanted:
     selection: Selection
     status: Status | None = None
     helpers: bool = False
+    failed: tuple[str, str] | None = None
     sort: str = "timestamp"
     order: Order = "desc"
     after: After | None = None
@@ -77,6 +80,9 @@ def conditions_on(wanted: Wanted) -> Conditions:
     where += _STATUSES[wanted.status]
     if not wanted.helpers:
         where += " AND r.parent_id IS NULL"
+    if wanted.failed is not None:
+        where += " AND replace(r.story, :failed, '') <> r.story"  # see `_with_tag`
+        values["failed"] = _as_told(*wanted.failed)
     if wanted.after is not None:
         sort, sign = SORTS[wanted.sort], "<" if wanted.order == "desc" else ">"
         where += f" AND ({sort} {sign} :after OR ({sort} = :after AND r.id {sign} :after_id))"
@@ -92,7 +98,7 @@ async def count_calls(db: Database, wanted: Wanted) -> int:
     """
     everything = replace(wanted, after=None)
     async with db.read() as connection:
-        if wanted.helpers:
+        if wanted.helpers or wanted.failed is not None:
             return await _count_rows(connection, everything)
         # Of the oldest day some calls may be gone, and have to be counted one by one; of all others the sums know.
         selection = wanted.selection
@@ -153,6 +159,11 @@ async def count_summed(connection: AsyncConnection, wanted: Wanted) -> int:
 async def read_oldest(connection: AsyncConnection) -> int:
     """When the oldest call that is still kept arrived."""
     return (await connection.execute(text("SELECT min(received_at) FROM request_logs"))).scalar() or 0
+
+
+def _as_told(provider: str, model: str) -> str:
+    """As the failure of an attempt stands in a story: no text in it can hold the quotes."""
+    return dumps({"provider": provider, "model": model}).decode()[1:-1] + ","
 
 
 async def _count_rows(connection: AsyncConnection, wanted: Wanted) -> int:

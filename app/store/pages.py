@@ -44,6 +44,8 @@ async def read_calls(db: Database, wanted: Wanted, limit: int) -> tuple[list[Row
 
 
 async def _best_way(connection: AsyncConnection, wanted: Wanted) -> Read:
+    if wanted.failed is not None:
+        return _read_in_time  # no sums are of attempts
     has_filters = any(wanted.selection.filters.values())
     if wanted.status == "error" and await _are_few_failed(connection, wanted):
         return _read_in_time  # by the index of those that failed

@@ -1,7 +1,5 @@
 """Alerts in a browser: what a provider refused is told, looked into, and dismissed; its model is switched off."""
 
-import re
-
 import httpx
 from playwright.sync_api import Route, expect
 
@@ -34,7 +32,7 @@ def test_refused_key_is_critical_and_its_model_is_disabled_by_clicking(
     expect(row).to_contain_text("status 401")
     expect(row).to_contain_text("<b>No</b> such key.")
     expect(row.get_by_role("link", name="Requests")).to_have_attribute(
-        "href", re.compile(r"^/admin/requests\?providers=sambanova&models=m&status=error&days=2$")
+        "href", "/admin/requests?failed=sambanova%2Fm&live=off&helpers=true&days=2"
     )
     expect(page.locator("nav .badge")).to_be_visible()
     assert viewer.violations() == []
@@ -50,6 +48,11 @@ def test_refused_key_is_critical_and_its_model_is_disabled_by_clicking(
     page.wait_for_url("**/admin/alerts?hours=168&severity=critical")
     row.get_by_role("button", name="Dismiss").click()
     expect(row).to_have_count(0)
+
+    viewer.goto("/admin/requests?failed=sambanova%2Fm&live=off&helpers=true&days=2")
+    expect(page.get_by_text("Only calls in which an attempt at")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("alerted")
 
 
 def test_severity_that_no_alert_has_is_not_told_as_if_nothing_went_wrong(viewer: Viewer) -> None:

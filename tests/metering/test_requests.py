@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.core.record import Failure
 from app.metering.reports import InvalidReport
 from app.metering.requests import COLUMNS, Requests, want
+from app.metering.rows import insert_records
 from app.store.calls import SORTS
 from app.store.db import Database
 from app.store.requests import insert_calls
 from app.store.selection import Selection
+from tests.calls import make_record
 from tests.metering.test_reports import DAY, NOON, of
 from tests.store.test_requests import make_row
 
@@ -319,3 +322,19 @@ async def test_cell_that_a_spreadsheet_would_take_for_a_formula_gets_a_quote(
         "",
         "27",
     )
+
+
+async def test_calls_are_found_by_an_attempt_that_failed_also_where_a_further_one_answered(database: Database) -> None:
+    down = Failure("server_error", "acme", "m/1", 503, 'They said: "provider":"other","model":"m",')
+    times = {"received_at": NOON, "cost": Decimal(1)}
+    records = [
+        make_record(id="saved", failures=(down,), provider="other", model="m", **times),
+        make_record(id="plain", provider="acme", model="m/1", **times),
+    ]
+    await insert_records(database, records)
+    requests = Requests(database)
+
+    for sort in SORTS:
+        page = await requests.page(want(MONTH, failed="acme/m/1", sort=sort), with_total=True)
+        assert ([each["id"] for each in page.requests], page.total) == (["saved"], 1)
+    assert await all_pages(requests, failed="other/m") == []

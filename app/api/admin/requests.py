@@ -26,6 +26,11 @@ class CallsQuery(UsageQuery):
     model: Values
     client: Values
     alias: Values
+    failed: str = Field(
+        "",
+        max_length=1000,
+        description="Those in which an attempt at this `provider/model` failed, also where a further one answered.",
+    )
     status: Literal["success", "error"] | None = Field(None, description="Those that went well, or those that did not.")
     sort: Literal["timestamp", "input_tokens", "output_tokens", "cost", "response_time_ms"] = "timestamp"
     order: Literal["asc", "desc"] = "desc"
@@ -202,4 +207,11 @@ def _body(kept: bytes, count: int) -> Body:
 
 
 def _want(query: CallsQuery) -> Any:
-    return want(query.selection(), status=query.status, helpers=query.helpers, sort=query.sort, order=query.order)
+    return want(
+        query.selection(),
+        status=query.status,
+        helpers=query.helpers,
+        failed=query.failed,
+        sort=query.sort,
+        order=query.order,
+    )

@@ -60,10 +60,11 @@ component("alerts", () => ({
     this.keep();
   },
 
-  /** Of the period, with what went wrong; nothing is made of an alert of the gateway itself. */
+  /** The calls that it was counted of, also those that a further attempt saved; an alert of the gateway itself has none. */
   requestsLink(alert) {
     const days = Math.max(1, Math.ceil(Number(this.hours) / DAY_H)) + 1;
-    return `/admin/requests${queryOf({ providers: alert.provider_id, models: alert.model_id, status: alert.isFailure && "error", days })}`;
+    const which = alert.isFailure ? { failed: alert.target, live: "off" } : { providers: alert.provider_id, models: alert.model_id };
+    return `/admin/requests${queryOf({ ...which, helpers: true, days })}`;
   },
 
   mayDisable(alert) { return role === "admin" && alert.hasTarget; },

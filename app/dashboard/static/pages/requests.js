@@ -13,6 +13,7 @@ component("requests", () => ({
   filters: null,
   status: "",
   helpers: false,
+  failed: "",
   sort: "timestamp",
   order: "desc",
   live: true,
@@ -29,6 +30,7 @@ component("requests", () => ({
     this.filters.onChange = () => this.begin();
     this.status = ["success", "error"].includes(said.status?.[0]) ? said.status[0] : "";
     this.helpers = said.helpers?.[0] === "true";
+    this.failed = said.failed?.[0] ?? "";
     this.sort = SORTS.includes(said.sort?.[0]) ? said.sort[0] : "timestamp";
     this.order = said.order?.[0] === "asc" ? "asc" : "desc";
     this.live = said.live?.[0] !== "off";
@@ -47,10 +49,10 @@ component("requests", () => ({
   get liveNote() { return this.mayBeLive ? "" : "On the first page, the newest first"; },
   get totalText() { return this.total === null ? "" : format.counted(this.total, "call"); },
   get query() {
-    return { ...this.filters.query, status: this.status, helpers: this.helpers, sort: this.sort, order: this.order };
+    return { ...this.filters.query, status: this.status, helpers: this.helpers, failed: this.failed, sort: this.sort, order: this.order };
   },
   get exportLink() {
-    return this.filters === null ? "" : `/admin/api/usage/export${queryOf({ ...this.filters.query, status: this.status, helpers: String(this.helpers) })}`;
+    return this.filters === null ? "" : `/admin/api/usage/export${queryOf({ ...this.filters.query, status: this.status, failed: this.failed, helpers: String(this.helpers) })}`;
   },
   get usageLink() { return this.filters === null ? "" : `/admin/usage${queryOf(this.filters.query)}`; },
 
@@ -59,6 +61,11 @@ component("requests", () => ({
     this.cursor = "";
     this.before = [];
     return this.load();
+  },
+
+  clearFailed() {
+    this.failed = "";
+    return this.begin();
   },
 
   async load() {
