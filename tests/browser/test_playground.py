@@ -252,7 +252,8 @@ def test_viewer_calls_with_a_token_and_is_told_so(
         page = other.goto("/admin/playground?model=gpt-4o")
         page.get_by_text("As a viewer you call with a token").wait_for()
         expect(page.get_by_label("Call as")).to_be_hidden()
-        expect(page.get_by_role("button", name="Explain the way")).to_be_hidden()
+        page.get_by_role("button", name="Explain the way").click()
+        page.get_by_text("It would lead to openai/gpt-4o").wait_for()
         page.get_by_label("Stream the reply").uncheck()
         page.get_by_role("textbox", name="Message").fill("Hello")
         expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
@@ -262,3 +263,5 @@ def test_viewer_calls_with_a_token_and_is_told_so(
         page.get_by_label("Turns").get_by_text("A red dot").wait_for()
         assert gateway.row_of(fact(page, "Request"))["username"] == "playing-viewer"
         assert other.violations() == []
+
+        assert "look(row)" not in other.goto("/admin/names?tab=cache").content()  # what a cache keeps is for admins

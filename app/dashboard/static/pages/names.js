@@ -7,7 +7,7 @@ import "./names/exchange.js";
 import "./names/kept.js";
 import "./names/replay.js";
 import { LOADING, loaded } from "../inplace.js";
-import { api, component, confirm, keepInAddress, part, readAddress, telling, toast } from "../relay.js";
+import { api, component, confirm, keepInAddress, part, readAddress, role, telling, toast } from "../relay.js";
 import { KINDS, PLURALS, tell } from "./names/kinds.js";
 import { columnsOf, rowOf, usageBy } from "./names/listing.js";
 
@@ -50,8 +50,8 @@ component("names", () => ({
     this.search = said.search?.[0] ?? "";
     await this.load();
     const row = this.all.find((each) => each.id === said.key?.[0]);
-    if (row && said.view?.[0] === "kept" && this.kind === "cache") this.look(row);
-    else if (row && said.view?.[0] === "replay" && this.kind === "router") this.replay(row);
+    if (row && role === "admin" && said.view?.[0] === "kept" && this.kind === "cache") this.look(row);
+    else if (row && role === "admin" && said.view?.[0] === "replay" && this.kind === "router") this.replay(row);
     else this.keep();
     if (this.isExplain) tell("name-explain", { name: said.name?.[0] ?? "" });
   },
