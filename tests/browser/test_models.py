@@ -45,6 +45,7 @@ def test_model_is_found_changed_reset_switched_off_and_priced(viewer: Viewer) ->
     row.get_by_text("7,777").wait_for(state="detached")
 
     row.get_by_role("button", name="Switch off").click()
+    page.locator("#confirm").get_by_role("button", name="Switch off").click()
     row.get_by_text("switched off", exact=True).wait_for()
     row.get_by_role("button", name="Switch on").click()
     row.get_by_text("offered", exact=True).wait_for()
@@ -71,6 +72,7 @@ def test_model_that_its_provider_does_not_list_is_added(viewer: Viewer) -> None:
     row = page.locator("tr[data-id='xai/grok/made-up']")
     row.get_by_text("added", exact=True).wait_for()
     row.get_by_role("button", name="Switch off").click()
+    page.locator("#confirm").get_by_role("button", name="Switch off").click()
     row.get_by_text("switched off", exact=True).wait_for()
     row.get_by_role("button", name="Switch on").click()
     row.get_by_text("added", exact=True).wait_for()

@@ -75,6 +75,7 @@ def test_each_kind_is_made_changed_switched_off_and_deleted(viewer: Viewer, kind
     save(page)
     page.get_by_text("The <script>quick</script> one").wait_for()
     page.get_by_label(f"Disable {name}").click()
+    page.locator("#confirm").get_by_role("button", name="Disable").click()
     page.get_by_label(f"Enable {name}").wait_for()
     page.get_by_label(f"Delete {name}").click()
     page.locator("#confirm").get_by_role("button", name="Delete").click()

@@ -29,6 +29,7 @@ def test_provider_is_added_tested_switched_off_changed_and_deleted(viewer: Viewe
         row.get_by_text("answers; 2 models").wait_for()
         row.get_by_role("link", name="2 models").wait_for()
         row.get_by_role("button", name="Disable").click()
+        page.locator("#confirm").get_by_role("button", name="Disable").click()
         row.get_by_text("switched off").wait_for()
         row.get_by_role("button", name="Enable").click()
         row.get_by_text("ready", exact=True).wait_for()
@@ -56,6 +57,7 @@ def test_provider_of_the_file_is_switched_off_changed_and_taken_back(viewer: Vie
     row = page.locator("tr[data-key=sambanova]")
 
     row.get_by_role("button", name="Disable").click()
+    page.locator("#confirm").get_by_role("button", name="Disable").click()
     row.get_by_text("switched off").wait_for()
     row.get_by_role("button", name="Enable").click()
     row.get_by_text("ready", exact=True).wait_for()

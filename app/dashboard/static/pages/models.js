@@ -1,5 +1,5 @@
 import "../relay.js";
-import { api, component, keepInAddress, readAddress, telling, toast, part } from "../relay.js";
+import { api, component, confirm, keepInAddress, readAddress, telling, toast, part } from "../relay.js";
 import { NONE, count } from "../format.js";
 import { LOADING, loaded } from "../inplace.js";
 import { descriptionSync } from "./models/description_sync.js";
@@ -63,9 +63,11 @@ component("models", () => ({
   editPrice(model) { telling(() => this.price.edit(model)); },
 
   async turn(model) {
+    const isOff = model.enabled && model.listed;
+    const words = "No client is offered it any more, and calls of it are refused. It can be switched on again here.";
+    if (isOff && !(await confirm(`Switch ${model.id} off?`, words, "Switch off"))) return;
     // One that its provider does not list is offered only where somebody says so.
-    const body = { enabled: model.enabled && model.listed ? false : model.listed ? null : true };
-    const isOff = body.enabled === false;
+    const body = { enabled: isOff ? false : model.listed ? null : true };
     const done = await telling(() => api(`models/${part(model.provider)}/${part(model.model)}`, { method: "PATCH", body }));
     if (!done) return;
     toast(isOff ? `${model.id} is offered no more.` : `${model.id} is offered again.`);

@@ -119,6 +119,8 @@ component("names", () => ({
   },
 
   async toggle(row) {
+    const words = "Clients that ask for it are told that there is no such model, until it is enabled again here.";
+    if (row.model.enabled && !(await confirm(`Disable ${row.name}?`, words, "Disable"))) return;
     const body = { enabled: !row.model.enabled };
     const done = await telling(() => api(`${PLURALS[this.kind]}/${part(row.id)}`, { method: "PATCH", body }));
     if (done) toast(`${row.name} is ${done.enabled ? "enabled" : "disabled"}.`);

@@ -65,6 +65,8 @@ component("providers", () => ({
 
   async turn(provider) {
     const done = provider.switched_off ? "enable" : "disable";
+    const words = "No worker sends a call to it any more: those that have no other target are refused. It can be enabled again here.";
+    if (done === "disable" && !(await confirm(`Disable ${provider.key}?`, words, "Disable"))) return;
     const changed = await telling(() => api(`providers/${part(provider.key)}/${done}`, { method: "POST" }));
     if (!changed) return;
     Object.assign(provider, shown(changed, this.told));

@@ -4,6 +4,7 @@ import { LOADING, inPlace, loaded } from "../../inplace.js";
 import { api, closeDialog, component, confirm, part, showDialog, telling, toast } from "../../relay.js";
 
 const NOTHING = { isNew: true, name: "", role: "viewer", password: "", busy: false, fault: "", title: "", verb: "" };
+const ROLES = { admin: "an admin", viewer: "a viewer" };
 
 component("settingsAdministrators", () => ({
   ...LOADING,
@@ -47,9 +48,13 @@ component("settingsAdministrators", () => ({
   },
 
   async setRole(each, select) {
-    const changed = await telling(() => api(`administrators/${part(each.name)}`, { method: "PATCH", body: { role: select.value } }));
+    const words = each.name !== this.$root.dataset.own
+      ? `${each.name} may ${select.value === "admin" ? "change everything" : "only look"} from then on.`
+      : "That is you: you may only look from then on, and another admin has to give you this role back.";
+    const sure = await confirm(`Make ${each.name} ${ROLES[select.value]}?`, words, "Change the role");
+    const changed = sure && await telling(() => api(`administrators/${part(each.name)}`, { method: "PATCH", body: { role: select.value } }));
     if (changed) {
-      toast(`${each.name} is ${changed.role === "admin" ? "an admin" : "a viewer"} now.`);
+      toast(`${each.name} is ${ROLES[changed.role]} now.`);
       each.role = changed.role;
     } else {
       select.value = each.role;

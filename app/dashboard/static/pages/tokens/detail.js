@@ -76,6 +76,8 @@ component("tokenDetail", () => ({
   rotate() { this.$dispatch("rotate-token", this.token); },
 
   async setDisabled(disabled) {
+    const words = "Its clients are refused from then on, until it is enabled again here.";
+    if (disabled && !(await confirm(`Disable the token of ${this.token.username}?`, words, "Disable"))) return;
     const done = await telling(() => api(`tokens/${part(this.token.id)}`, { method: "PATCH", body: { disabled } }));
     if (!done) return;
     toast(disabled ? "The token is refused from now on." : "The token is good again.");
