@@ -1,5 +1,7 @@
 """Local servers in a browser: a stand-in by Ollama's API is added, looked at, and filled with models."""
 
+from playwright.sync_api import Dialog
+
 from tests.browser.viewer import Viewer
 from tests.e2e.standin import running_standin
 from tests.ollama_server import Ollama
@@ -26,10 +28,20 @@ def test_server_is_added_gets_a_model_loses_one_and_is_removed(viewer: Viewer) -
         server.get_by_label("Pull a model").fill("slow:7b")
         server.get_by_role("button", name="Pull").click()
         server.get_by_text("25 % 1.0 GB of 4.0 GB").wait_for()
+        server.get_by_text("only while this page is open").wait_for()
+        asked: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        page.once("dialog", stay)
+        page.get_by_role("link", name="Usage").click(no_wait_after=True)
         pull = next(each for each in standin.posts if each.json["model"] == "slow:7b")
         server.get_by_role("button", name="Stop").click()
         server.get_by_text("Stopped.").wait_for()
         assert pull.wait_until_left()
+        assert asked == ["beforeunload"]
 
         viewer.expect("502")
         server.get_by_label("Pull a model").fill("unheard-of")

@@ -4,6 +4,9 @@ import { ApiError, part, send } from "../../relay.js";
 import { bytes } from "../../format.js";
 import { linesOf } from "../lines.js";
 
+/** Have the browser ask before the page is left. */
+const hold = (event) => event.preventDefault();
+
 /** For one server. */
 export function pullOf(key) {
   let stop = null;
@@ -21,6 +24,8 @@ export function pullOf(key) {
     /** True where all of it is there. */
     async run() {
       stop = new AbortController();
+      const over = new AbortController();
+      addEventListener("beforeunload", hold, { signal: over.signal }); // it ends with the page
       Object.assign(this, { running: true, status: "begins", fault: "", done: 0, total: 0 });
       try {
         const asked = { method: "POST", body: { model: this.model.trim() }, signal: stop.signal };
@@ -36,6 +41,7 @@ export function pullOf(key) {
         else if (error instanceof ApiError) this.fault = error.message;
         else throw error;
       } finally {
+        over.abort();
         this.running = false;
       }
       return false;
