@@ -87,8 +87,10 @@ def test_stop_ends_the_call_and_keeps_what_came(viewer: Viewer, gateway: Gateway
 
     say(page, "Tell me a story")
     page.get_by_label("Turns").get_by_text("Once upon a time").wait_for()
+    page.get_by_role("progressbar", name="Loading").wait_for()
     page.get_by_role("button", name="Stop").click()
 
+    page.get_by_role("progressbar", name="Loading").wait_for(state="hidden")
     page.get_by_text("Stopped.").wait_for()
     assert provider.wait_for_post().wait_until_left()
     assert gateway.row_of(fact(page, "Request"))["outcome"] == "client_gone"

@@ -1,5 +1,6 @@
 // What all pages of the dashboard share: asking the API, telling of what went wrong, and writing numbers and times.
 
+import { busy } from "./busy.js";
 import * as format from "./format.js";
 import "./tabs.js";
 
@@ -125,22 +126,6 @@ export function component(name, make) {
 export function seen() {
   if (!document.hidden) return Promise.resolve();
   return new Promise((resolve) => { document.addEventListener("visibilitychange", resolve, { once: true }); });
-}
-
-let underWay = 0;
-let showing;
-
-/** A bar at the top is shown while anything takes more than a second. Gives the function that ends it. */
-export function busy() {
-  underWay += 1;
-  showing ??= setTimeout(() => { Alpine.store("busy").shown = underWay > 0; }, 1000);
-  return () => {
-    underWay -= 1;
-    if (underWay > 0) return;
-    clearTimeout(showing);
-    showing = undefined;
-    Alpine.store("busy").shown = false;
-  };
 }
 
 document.addEventListener("alpine:init", () => {

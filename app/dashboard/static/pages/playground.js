@@ -1,4 +1,5 @@
 import { api, component, copy, keepInAddress, readAddress, role, telling } from "../relay.js";
+import { busyBetween } from "../busy.js";
 import { duration, usd } from "../format.js";
 import { LOADING, loaded } from "../inplace.js";
 import { readAnswer, requestOf, send } from "./playground/call.js";
@@ -125,7 +126,7 @@ component("playground", () => ({
     this.error = this.notice = "";
     this.running = true;
     this.stopping = new AbortController();
-    const call = { answer: this.turns.at(-1), text: "", reasoning: "", raw: "", began: performance.now(), failure: "" };
+    const call = { answer: this.turns.at(-1), text: "", reasoning: "", raw: "", began: performance.now(), failure: "", waiting: busyBetween() };
     this.sent = written(request, this.isByToken);
     this.raw = "";
     this.receipt = null;
@@ -138,6 +139,7 @@ component("playground", () => ({
       else call.failure = error instanceof TypeError ? "The gateway cannot be reached, or the connection broke off." : String(error);
     } finally {
       clearInterval(showing);
+      call.waiting.end();
       this.finish(call, prompt, picture);
     }
   },
@@ -151,6 +153,7 @@ component("playground", () => ({
     this.receipt = receiptOf(response);
     await readAnswer(response, this.dialect, {
       raw: (text) => {
+        call.waiting.came();
         if (!this.receipt.firstByte) this.receipt.firstByte = duration(performance.now() - call.began);
         call.raw += text;
       },
