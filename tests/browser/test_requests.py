@@ -37,6 +37,15 @@ def test_calls_are_filtered_sorted_and_kept_in_the_address(viewer: Viewer, calls
     assert "sort=input_tokens" in page.url
 
 
+def test_amount_above_zero_is_never_written_as_none(viewer: Viewer) -> None:
+    amounts = ["0", "0.0000002", "0.00000023456", "0.0012345", "0.5", "1234.567", "-0.00000002"]
+    write = "amounts => import(document.querySelector('script[src$=\"/relay.js\"]').src.replace('relay.js', 'format.js')).then(f => amounts.map(f.usd))"
+
+    written = viewer.goto("/admin/requests").evaluate(write, amounts)
+
+    assert written == ["$0.00", "$0.0000002", "$0.00000023", "$0.001235", "$0.50", "$1,234.57", "$-0.00000002"]
+
+
 @pytest.mark.usefixtures("calls")
 def test_new_calls_come_by_themselves_and_older_ones_page_by_page(viewer: Viewer, gateway: Gateway) -> None:
     token = gateway.add_token("requests-many")

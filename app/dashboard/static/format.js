@@ -3,7 +3,6 @@
 const whole = new Intl.NumberFormat("en-US");
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const STEPS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 
@@ -22,12 +21,13 @@ export function compact(value) {
   return isNone(value) ? NONE : Math.abs(value) < 10_000 ? whole.format(value) : short.format(value);
 }
 
-/** "$0.0123" of a text in USD that may have twelve decimals: two where it is large, enough to see where it is small. */
+/** "$0.0123" of a text in USD that may have twelve decimals: two where it is large, two digits that say something where it is small. */
 export function usd(value) {
   if (isNone(value)) return NONE;
   const number = Number(value);
   if (number === 0) return "$0.00";
-  const decimals = Math.abs(number) >= 1 ? 2 : Math.abs(number) >= 0.01 ? 4 : 6;
+  const size = Math.abs(number);
+  const decimals = size >= 1 ? 2 : size >= 0.01 ? 4 : Math.max(6, 1 - Math.floor(Math.log10(size)));
   return `$${number.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: decimals })}`;
 }
 
@@ -57,11 +57,6 @@ export function bytes(value) {
 /** A moment in the viewer's zone. */
 export function time(value) {
   return isNone(value) ? NONE : moment.format(new Date(value));
-}
-
-/** A day in the viewer's zone. */
-export function date(value) {
-  return isNone(value) ? NONE : day.format(new Date(value));
 }
 
 /** "3 minutes ago", "in 2 hours" */
