@@ -1,6 +1,7 @@
 // An administrator's own price of a model, which counts before all lists.
 
 import { api, confirm, part, showDialog, toast } from "../../relay.js";
+import { objectIn } from "../objects.js";
 import { saying } from "./saying.js";
 
 const RATES = ["input", "output", "cache_read", "cache_write"];
@@ -40,9 +41,9 @@ export function priceEditor(saved) {
     async save() {
       let rates;
       try {
-        rates = this.rest.trim() ? JSON.parse(this.rest) : {};
+        rates = objectIn(this.rest);
       } catch (error) {
-        this.errors = { rest: `This is no JSON: ${error.message}` };
+        this.errors = { rest: `This is no JSON object: ${error.message}` };
         return;
       }
       for (const rate of RATES) {

@@ -2,6 +2,7 @@
 
 import { closeDialog, showDialog } from "../../dialogs.js";
 import { ApiError, api, part, toast } from "../../relay.js";
+import { objectIn } from "../objects.js";
 
 const FIELDS = ["name", "base_url", "api_key_env", "api_format", "supported_models", "headers"];
 const EMPTY = { key: "", name: "", base_url: "", api_key_env: "", format: "openai", others: [], models: "", rest: "" };
@@ -85,10 +86,9 @@ export function providerForm(saved) {
 
     /** As the configuration has it; null where the JSON is none. */
     definition() {
-      let rest = {};
+      let rest;
       try {
-        rest = this.rest.trim() ? JSON.parse(this.rest) : {};
-        if (typeof rest !== "object" || rest === null || Array.isArray(rest)) throw new Error("must be an object");
+        rest = objectIn(this.rest);
       } catch (error) {
         this.errors.rest = `This is no JSON object: ${error.message}`;
         return null;
