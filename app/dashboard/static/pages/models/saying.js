@@ -1,12 +1,14 @@
 // What the dialogs in which something is said of a model have in common: saving, and each fault at its field.
 
-import { ApiError, closeDialog } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { closeDialog } from "../../relay.js";
 
 /** For the dialog `id` with these `fields`; `saved` is called when something has changed. */
 export function saying(id, fields, saved) {
   return {
     errors: {},
     fault: "",
+    busy: false,
 
     close() { closeDialog(id); },
     isWrong(field) { return this.errors[field] ? "true" : null; },
@@ -14,17 +16,13 @@ export function saying(id, fields, saved) {
     /** Do it and close; the API begins what it says of a field with the field's name. */
     async doing(work) {
       this.errors = {};
-      this.fault = "";
-      try {
+      await inPlace(this, "busy", async () => {
         await work();
         this.close();
         await saved();
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        const field = /^\w*/.exec(error.message)[0];
-        if (fields.includes(field)) this.errors[field] = error.message;
-        else this.fault = error.message;
-      }
+      });
+      const field = /^\w*/.exec(this.fault)[0];
+      if (fields.includes(field)) [this.errors[field], this.fault] = [this.fault, ""];
     },
   };
 }

@@ -1,7 +1,9 @@
 // The way that a request would go, told step by step; nothing is sent to a provider.
 
 import { usd } from "../../format.js";
-import { ApiError, api, component } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, component } from "../../relay.js";
+import { objectIn } from "../objects.js";
 
 const DEEPEST = 8;
 
@@ -25,22 +27,23 @@ component("explainer", () => ({
   },
 
   async ask() {
-    this.fault = "";
-    this.asking = true;
+    this.steps = [];
+    let request;
     try {
-      const found = await api("names/explain", { method: "POST", body: { request: this.request(), token_id: this.token || null } });
-      this.resolved = found.resolved;
-      this.steps = [...steps(found.way, 0, false)];
+      request = this.request();
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
-      this.steps = [];
-      this.fault = error instanceof SyntaxError ? `The request is no JSON: ${error.message}` : error.message;
+      this.fault = `The request is no JSON object: ${error.message}`;
+      return;
     }
-    this.asking = false;
+    const body = { request, token_id: this.token || null };
+    const found = await inPlace(this, "asking", () => api("names/explain", { method: "POST", body }));
+    if (!found) return;
+    this.resolved = found.resolved;
+    this.steps = [...steps(found.way, 0, false)];
   },
 
   request() {
-    const request = this.raw.trim() ? JSON.parse(this.raw) : { messages: [{ role: "user", content: this.message }] };
+    const request = this.raw.trim() ? objectIn(this.raw) : { messages: [{ role: "user", content: this.message }] };
     return this.name.trim() ? { ...request, model: this.name.trim() } : request;
   },
 }));

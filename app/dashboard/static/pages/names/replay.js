@@ -1,7 +1,9 @@
 // A router tried on calls of the log: what its definition, or a changed one, would have chosen.
 
 import { count, percent, usd } from "../../format.js";
-import { ApiError, api, component, part } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, component, part } from "../../relay.js";
+import { objectIn } from "../objects.js";
 
 component("replay", () => ({
   model: null,
@@ -30,19 +32,17 @@ component("replay", () => ({
   },
 
   async run() {
-    this.running = true;
-    this.fault = "";
     this.cards = [];
+    let definition;
     try {
-      const body = {
-        definition: JSON.parse(this.definition), days: Number(this.days), most: Number(this.most), name: this.name.trim() || null, ask: this.ask,
-      };
-      this.show(await api(`routers/${part(this.model.id)}/replay`, { method: "POST", body }));
+      definition = objectIn(this.definition);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
-      this.fault = error instanceof SyntaxError ? `The definition is no JSON: ${error.message}` : error.message;
+      this.fault = `The definition is no JSON object: ${error.message}`;
+      return;
     }
-    this.running = false;
+    const body = { definition, days: Number(this.days), most: Number(this.most), name: this.name.trim() || null, ask: this.ask };
+    const found = await inPlace(this, "running", () => api(`routers/${part(this.model.id)}/replay`, { method: "POST", body }));
+    if (found) this.show(found);
   },
 
   show(found) {

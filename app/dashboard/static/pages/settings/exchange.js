@@ -1,6 +1,7 @@
 // Everything that administrators have made, out of this gateway and into it.
 
-import { ApiError, api, component, confirm, telling, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, component, confirm, telling, toast } from "../../relay.js";
 import { changesOf } from "../../changes.js";
 import { counted } from "../../format.js";
 
@@ -12,7 +13,8 @@ component("settingsExchange", () => ({
   mode: "merge",
   document: null,
   plan: null,
-  error: "",
+  fault: "",
+  busy: false,
   showsAll: false,
 
   get lines() { return this.plan?.lines ?? []; },
@@ -41,7 +43,7 @@ component("settingsExchange", () => ({
   /** What was shown is of another file, or of another mode. */
   forget() {
     this.plan = null;
-    this.error = "";
+    this.fault = "";
   },
 
   /** A browser tells of the same file once more only where none was chosen before. */
@@ -59,7 +61,7 @@ component("settingsExchange", () => ({
     try {
       this.document = JSON.parse(await file.text());
     } catch {
-      this.error = `${file.name} is no JSON. Choose a file that was exported here or by "llm-relay config export FILE.json".`;
+      this.fault = `${file.name} is no JSON. Choose a file that was exported here or by "llm-relay config export FILE.json".`;
     }
   },
 
@@ -79,18 +81,14 @@ component("settingsExchange", () => ({
   async ask(dry, seen) {
     this.forget();
     this.showsAll = false;
-    try {
-      const query = { dry_run: dry, replace: this.mode === "replace", seen };
-      const plan = await api("config/import", { method: "POST", body: this.document, query });
-      // What is removed stands first: nobody is to look for it among what is added.
-      plan.lines.sort((one, other) => ORDER.indexOf(one.action) - ORDER.indexOf(other.action));
-      plan.lines = plan.lines.map((line, id) => ({
-        ...line, id, kind: KINDS[line.action], values: changesOf(line.before, line.after),
-      }));
-      this.plan = plan;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.error = error.message;
-    }
+    const query = { dry_run: dry, replace: this.mode === "replace", seen };
+    const plan = await inPlace(this, "busy", () => api("config/import", { method: "POST", body: this.document, query }));
+    if (!plan) return;
+    // What is removed stands first: nobody is to look for it among what is added.
+    plan.lines.sort((one, other) => ORDER.indexOf(one.action) - ORDER.indexOf(other.action));
+    plan.lines = plan.lines.map((line, id) => ({
+      ...line, id, kind: KINDS[line.action], values: changesOf(line.before, line.after),
+    }));
+    this.plan = plan;
   },
 }));

@@ -1,26 +1,23 @@
 // The password of whoever is logged in.
 
-import { ApiError, api, component } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, component } from "../../relay.js";
 
 component("settingsPassword", () => ({
   password: "",
   fresh: "",
   again: "",
-  error: "",
+  fault: "",
+  busy: false,
 
   async change() {
-    this.error = "";
     if (this.fresh !== this.again) {
-      this.error = "The two new passwords are not the same.";
+      this.fault = "The two new passwords are not the same.";
       return;
     }
-    try {
+    await inPlace(this, "busy", async () => {
       await api("password", { method: "PUT", body: { password: this.password, new_password: this.fresh } });
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.error = error.message;
-      return;
-    }
-    location.assign("/admin/login"); // all sessions are over
+      location.assign("/admin/login"); // all sessions are over
+    });
   },
 }));
