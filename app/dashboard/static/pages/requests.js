@@ -2,6 +2,7 @@ import { api, component, keepInAddress, part, queryOf, readAddress } from "../re
 import { Filters } from "../filters.js";
 import * as format from "../format.js";
 import { LOADING, loaded } from "../inplace.js";
+import { SORTING } from "../sorting.js";
 import { badgeOf, modelOf } from "./requests/words.js";
 
 const SORTS = ["timestamp", "input_tokens", "output_tokens", "cost", "response_time_ms"];
@@ -10,6 +11,7 @@ const LOOK_MS = 3000;
 
 component("requests", () => ({
   ...LOADING,
+  ...SORTING,
   filters: null,
   status: "",
   helpers: false,
@@ -99,13 +101,7 @@ component("requests", () => ({
     return this.load();
   },
 
-  sortBy(column) {
-    this.order = this.sort === column && this.order === "desc" ? "asc" : "desc";
-    this.sort = column;
-    return this.begin();
-  },
-  sortedAs(column) { return this.sort !== column ? "none" : this.order === "asc" ? "ascending" : "descending"; },
-  arrow(column) { return this.sort !== column ? "" : this.order === "asc" ? "▲" : "▼"; },
+  resorted() { return this.begin(); },
 
   link(request) { return `/admin/requests/${part(request.id)}`; },
   badge(request) { return badgeOf(request); },

@@ -3,6 +3,7 @@ import { momentOf, timeChart } from "../charts.js";
 import { Filters } from "../filters.js";
 import * as format from "../format.js";
 import { LOADING, loaded } from "../inplace.js";
+import { SORTING } from "../sorting.js";
 import { stackOf, startText } from "../stacked.js";
 import { classesOf } from "./usage/classes.js";
 
@@ -32,6 +33,7 @@ const FIRST_SHOWN = 100;
 
 component("usage", () => ({
   ...LOADING,
+  ...SORTING,
   filters: null,
   groups: GROUPS,
   by: "model",
@@ -128,13 +130,7 @@ component("usage", () => ({
   },
   get left() { return this.showsAll ? 0 : Math.max(0, this.rows.length - FIRST_SHOWN); },
 
-  sortBy(column) {
-    this.order = this.sort === column && this.order === "desc" ? "asc" : "desc";
-    this.sort = column;
-    this.keep();
-  },
-  sortedAs(column) { return this.sort !== column ? "none" : this.order === "asc" ? "ascending" : "descending"; },
-  arrow(column) { return this.sort !== column ? "" : this.order === "asc" ? "▲" : "▼"; },
+  resorted() { this.keep(); },
 
   noteOf(row) { return row.username || row.hostname || ""; },
   narrow(row) { if (row.key) this.filters.only(this.group.filter, row.key); },
