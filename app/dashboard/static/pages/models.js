@@ -63,14 +63,14 @@ component("models", () => ({
   editPrice(model) { telling(() => this.price.edit(model)); },
 
   async turn(model) {
-    const isOff = model.enabled && model.listed;
+    const turnsOff = model.enabled && model.listed;
     const words = "No client is offered it any more, and calls of it are refused. It can be switched on again here.";
-    if (isOff && !(await confirm(`Switch ${model.id} off?`, words, "Switch off"))) return;
+    if (turnsOff && !(await confirm(`Switch ${model.id} off?`, words, "Switch off"))) return;
     // One that its provider does not list is offered only where somebody says so.
-    const body = { enabled: isOff ? false : model.listed ? null : true };
+    const body = { enabled: turnsOff ? false : model.listed ? null : true };
     const done = await telling(() => api(`models/${part(model.provider)}/${part(model.model)}`, { method: "PATCH", body }));
     if (!done) return;
-    toast(isOff ? `${model.id} is offered no more.` : `${model.id} is offered again.`);
+    toast(turnsOff ? `${model.id} is offered no more.` : `${model.id} is offered again.`);
     await this.load();
   },
 }));
