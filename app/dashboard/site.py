@@ -17,6 +17,7 @@ from app.auth.logins import Logins
 from app.auth.sessions import Sessions
 from app.dashboard.assets import Assets
 from app.dashboard.entrance import LOGIN_PATH, SETUP_PATH, Entrance, to_login
+from app.dashboard.failures import failure_pages
 from app.dashboard.pages import PAGES, Page, menu
 from app.dashboard.public import PublicPages
 from app.dashboard.rendering import Renderer
@@ -43,6 +44,7 @@ def open_site(open_public: Callable[[Renderer], PublicPages], inside: Inside | N
             *(_dashboard(renderer, inside) if inside else []),
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
+        exception_handlers=failure_pages(renderer),
     )
 
 
