@@ -4,7 +4,7 @@ import asyncio
 from ipaddress import IPv6Network, ip_address
 
 from app.auth.address_limit import MEMORY, AddressLimiter
-from app.auth.administrators import AdministratorDesk
+from app.auth.administrators import Administrator, AdministratorDesk
 from app.auth.sessions import Login, NoSession, Sessions
 from app.core.audit import ACTOR, Actor
 from app.core.errors import RateLimited
@@ -38,15 +38,21 @@ class Logins:
             RateLimited: there were too many tries from that address in the last minute; nothing was looked at.
             DatabaseUnavailable: nobody can be logged in now.
         """
-        await self.count(address)
+        await self._count(address)
         administrator = await self._desk.log_in(name.strip(), password)
         if administrator is None:
             raise WrongPassword("The name or the password is wrong.")
-        ACTOR.set(Actor("admin", administrator.name, address))
-        try:
-            return await self._sessions.begin(administrator, address, agent)
-        except NoSession as exc:
-            raise WrongPassword("The password was changed just now.") from exc
+        return await self._let_in(administrator, address, agent)
+
+    async def begin_first(self, code: str, password: str, address: str, agent: str) -> Login:
+        """Make the first administrator, by the code that the operator's terminal shows, and log them in.
+
+        Raises:
+            WrongCode, InvalidPassword, AdministratorExists: nobody was made.
+            WrongPassword, RateLimited, DatabaseUnavailable: as `begin`.
+        """
+        await self._count(address)
+        return await self._let_in(await self._desk.add_first(code, password), address, agent)
 
     async def change_password(self, name: str, password: str, new_password: str, address: str) -> None:
         """Give whoever is logged in, and says the password of now, another one; all of their sessions end.
@@ -55,17 +61,20 @@ class Logins:
             WrongPassword, RateLimited, DatabaseUnavailable: as `begin`.
             InvalidPassword: the new one cannot be one.
         """
-        await self.count(address)
+        await self._count(address)
         if await self._desk.log_in(name, password) is None:
             raise WrongPassword("The password of now is wrong.")
         await self._desk.set_password(name, new_password)
 
-    async def count(self, address: str) -> None:
-        """One try of a password or a code.
+    async def _let_in(self, administrator: Administrator, address: str, agent: str) -> Login:
+        ACTOR.set(Actor("admin", administrator.name, address))
+        try:
+            return await self._sessions.begin(administrator, address, agent)
+        except NoSession as exc:
+            raise WrongPassword("The password was changed just now.") from exc
 
-        Raises:
-            RateLimited: there were too many.
-        """
+    async def _count(self, address: str) -> None:
+        """One try of a password or a code; `RateLimited` where there were too many."""
         client = client_of(address)
         async with self._turn:  # of many at once, only so many come through
             if seconds := self._limiter.seconds_blocked(client):

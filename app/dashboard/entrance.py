@@ -72,10 +72,8 @@ class Entrance:
         if password != form.get("again", ""):
             return self._form("setup.html", request, 400, "The two passwords are not the same.")
         try:
-            await self._logins.count(address)
-            await self._desk.add_first(form.get("code", ""), password)
-            login = await self._logins.begin(FIRST_NAME, password, address, _agent(request))
-        except AdministratorExists:
+            login = await self._logins.begin_first(form.get("code", ""), password, address, _agent(request))
+        except (AdministratorExists, WrongPassword):  # the latter: made, and changed by somebody at once
             return _redirect(LOGIN_PATH)
         except (WrongCode, InvalidPassword) as exc:
             return self._form("setup.html", request, 400, str(exc))
