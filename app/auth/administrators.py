@@ -74,7 +74,7 @@ class AdministratorDesk:
 
     async def log_in(self, name: str, password: str) -> Administrator | None:
         """Who that is; None where name or password are wrong, after the same time for either."""
-        found = await find_administrator(self._db, name)
+        found = await find_administrator(self._db, name) if _NAME.fullmatch(name) else None
         return found if await is_password(found.password_hash if found else None, password) else None
 
     async def add(self, name: str, role: str, password: str) -> Administrator:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.api.admin.authorise import Authorise, is_for_everybody, role_of_route
 from app.api.admin.refused import InvalidParameters
+from app.api.admin.texts import refuse_nul
 from app.api.errors import on_exception, on_http_exception, on_relay_error, respond
 from app.api.later import Later
 from app.core.errors import BodyTooLarge, RelayError, UpstreamError
@@ -68,7 +69,14 @@ class _Bounded:
 
 
 def _build(make_routers: MakeRouters, authorise: Authorise) -> FastAPI:
-    app = FastAPI(title="LLM Relay", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="LLM Relay",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(refuse_nul)],
+    )
     from app.metering.reports import InvalidReport
 
     for router in make_routers():
