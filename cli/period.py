@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from app.core.moments import in_utc
 from cli.output import fail
 
 SINCE_HELP = "A UTC day, how many days with today, such as 7d, or a moment in ISO 8601."
@@ -53,14 +54,13 @@ def _read(text: str, option: str, of_a_day: timedelta) -> datetime:
     """A moment; of a day its start, and so much more."""
     try:
         return _start_of(date.fromisoformat(text.strip())) + of_a_day
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return in_utc(datetime.fromisoformat(text.strip()))
     except ValueError:
         days = ", a number of days such as 7d" if option == "--since" else ""
         fail(f"{option} {text!r} is no time: write YYYY-MM-DD{days}, or a moment such as 2026-11-01T14:00 (UTC).")
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _start_of(day: date) -> datetime:

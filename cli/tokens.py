@@ -3,12 +3,13 @@
 A running server knows of a change within a second, and of a new token at once.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
+from app.core.moments import in_utc
 from cli.database import on_database
 from cli.limits import (
     BudgetPerDay,
@@ -280,10 +281,10 @@ def _parse_expiry(text: str | None) -> datetime | None:
     if text is None or text.strip().lower() == NEVER:
         return None
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = in_utc(datetime.fromisoformat(text.strip()))
     except ValueError:
         _refuse(f"The expiry {text!r} is no time: write 'YYYY-MM-DD HH:MM:SS' (UTC), a date, or '{NEVER}'.")
-    return checked_expiry(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+    return checked_expiry(moment)
 
 
 def _parse_list(text: str | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from app.auth.tokens import digest_of, id_of, is_well_formed, mint
 from app.core.audit import changing
 from app.core.limits import LIMITS
+from app.core.moments import in_utc
 from app.core.principal import limits_of
 from app.core.tags import InvalidTags, checked_tags
 from app.store.db import Database
@@ -226,6 +227,6 @@ def _count(value: object, name: str) -> int:
 
 def _old_expiry(expiry: object) -> datetime:
     try:
-        return datetime.strptime(str(expiry), _OLD_EXPIRY).astimezone()
+        return in_utc(datetime.strptime(str(expiry), _OLD_EXPIRY).astimezone())
     except (ValueError, OverflowError):
         raise InvalidToken(f"malformed: the expiry {expiry!r} is not YYYY-MM-DD HH:MM:SS") from None

@@ -11,7 +11,7 @@ from app.auth.issue import checked, checked_username
 from app.auth.limits import limit_columns
 from app.core.jsonio import Json
 from app.core.limits import BUDGETS, LIMITS
-from app.core.moments import write_moment
+from app.core.moments import in_utc, write_moment
 from app.core.money import from_pico_usd, write_usd
 from app.core.principal import limits_of
 from app.desks.settings import find_setting
@@ -136,6 +136,9 @@ def _read_form(entry: Any) -> TokenForm:
         raise ValueError("\n".join(faults(exc, lambda _place: TokenForm.model_fields))) from exc
     if form.created.tzinfo is None or (form.expires is not None and form.expires.tzinfo is None):
         raise ValueError("created, expires: a moment needs its zone, such as Z")
+    for moment in (form.created, form.expires):
+        if moment is not None:
+            in_utc(moment)
     limits = _written(_read_limits(form.limits))
     return form.model_copy(
         update={"username": checked_username(form.username), "tags": checked(form.tags), "limits": limits}

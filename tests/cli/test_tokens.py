@@ -113,6 +113,7 @@ def test_quiet_prints_the_token_and_nothing_else(relay: Relay) -> None:
         ("2100-12-31", "2100-12-31T00:00:00.000Z"),
         ("2100-12-31T10:00:00Z", "2100-12-31T10:00:00.000Z"),
         ("2100-12-31T10:00:00+02:00", "2100-12-31T08:00:00.000Z"),
+        ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
         ("never", None),
     ],
 )
@@ -125,6 +126,7 @@ def test_expiry_may_be_written_in_several_ways(relay: Relay, expiry: str, shown:
     [
         (("--username", "ann", "--expiry", "2020-01-01 00:00:00"), "2020-01-01 00:00:00 UTC is in the past"),
         (("--username", "ann", "--expiry", "tomorrow"), "'tomorrow' is no time"),
+        (("--username", "ann", "--expiry", "9999-12-31T23:59:59-01:00"), "-01:00' is no time"),
         (("--username", " "), "username"),
         (("--username", "a\nb"), "cannot be printed"),
         (("--username", "ann", "--tags", "x" * 101), "too long: 100 characters at most"),

@@ -321,6 +321,12 @@ async def test_merge_keeps_what_the_document_has_not_and_replace_removes_it(data
         ("prices", "own/x", {"input": "-1"}, "prices.own/x: "),
         ("users", "bob", {"budget_per_day": "much"}, "users.bob: a budget is a text with an amount"),
         ("tokens", "abcd1234", {"username": "bob", "digest": "00"}, "tokens.abcd1234: "),
+        (
+            "tokens",
+            "abcd1234",
+            {"username": "bob", "rate_limit": 1, "created": "0001-01-01T00:00:00+05:00"},
+            "tokens.abcd1234: in UTC that is none of the years",
+        ),
         ("names", "caches", [{"name": "x"}], "names: caches\\[0\\]"),
     ],
 )

@@ -1,6 +1,6 @@
 """Tokens over HTTP: made, looked at, changed and withdrawn."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from app.api.admin.moments import ShownMoment
 from app.api.admin.refused import InvalidParameters, NotFound, Refusals, refusing
 from app.auth.desk import TokenDesk, TokenView
 from app.auth.issue import InvalidToken, NoSuchToken
+from app.core.moments import in_utc
 
 _PREFIX = "/admin/api/tokens"
 
@@ -22,19 +23,15 @@ _REFUSALS: Refusals = {NoSuchToken: partial(NotFound, code="token_not_found"), I
 
 
 def _without_commas(values: list[str]) -> list[str]:
-    if any("," in value or "\0" in value or not value.strip() for value in values):
+    if any("," in value or not value.strip() for value in values):
         raise ValueError("each must be a name without commas")
     return list(dict.fromkeys(value.strip() for value in values))
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Names = Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=500), AfterValidator(_without_commas)]
 Username = Annotated[str, Field(max_length=200)]
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, AfterValidator(in_utc)]
 
 
 class TokenChange(BaseModel):

@@ -253,9 +253,8 @@ def _by(reports: Reports, group: str) -> Callable[..., Any]:
 
 
 def _split(values: list[str]) -> list[str]:
-    # No database takes a NUL; one in a row has become a question mark.
     parts = (part.strip() for value in values for part in _COMMA.split(value))
-    return [part.replace("\\,", ",").replace("\0", "?") for part in parts if part]
+    return [part.replace("\\,", ",") for part in parts if part]
 
 
 def _sums(totals: Totals) -> Sums:
