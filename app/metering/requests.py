@@ -1,14 +1,13 @@
 """Single calls as they are shown: pages of them, one with those that were made for it, and all of them as a file."""
 
-import base64
 import csv
 import io
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from app.core.cursors import InvalidCursor, read_cursor, write_cursor
 from app.core.jsonio import Json, dumps, loads
 from app.core.moments import write_moment
 from app.core.money import from_pico_usd, write_usd
@@ -191,20 +190,16 @@ def _with_helpers(row: Mapping[str, Any], count: int, cost: int, unpriced: int) 
 
 
 def _write_cursor(after: After, wanted: Wanted) -> str:
-    text = json.dumps([wanted.sort, wanted.order, after.value, after.id], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return write_cursor(wanted.sort, wanted.order, after.value, after.id)
 
 
 def _read_cursor(cursor: str, wanted: Wanted) -> After:
     try:
-        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        sort, order, value, call_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, TypeError):
-        raise InvalidReport("The cursor is none that a page gave as 'next_cursor'.", "cursor") from None
+        sort, order, value, call_id = read_cursor(cursor, str, str, int, str)
+    except InvalidCursor as exc:
+        raise InvalidReport(str(exc), "cursor") from None
     if (sort, order) != (wanted.sort, wanted.order):
         raise InvalidReport("The cursor is of a page with another sort or order; begin anew without it.", "cursor")
-    if type(value) is not int or abs(value) >= 2**63 or not isinstance(call_id, str) or "\0" in call_id:
-        raise InvalidReport("The cursor is none that a page gave as 'next_cursor'.", "cursor")
     return After(value, call_id)
 
 

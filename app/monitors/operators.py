@@ -1,11 +1,10 @@
 """What operators do with the monitors of all users. Each change of theirs stands in the audit log."""
 
-import base64
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from app.core.audit import changing
+from app.core.cursors import InvalidCursor, read_cursor, write_cursor
 from app.core.errors import InvalidRequest, RelayError
 from app.monitors.asked import AskedMonitor
 from app.monitors.creating import Created, Creation
@@ -215,12 +214,12 @@ class OperatorDesk:
 
 
 def _write_cursor(last: Monitor) -> str:
-    return base64.urlsafe_b64encode(json.dumps([last.created_at, last.id]).encode()).decode()
+    return write_cursor(last.created_at, last.id)
 
 
-def _read_cursor(text: str) -> Place:
+def _read_cursor(cursor: str) -> Place:
     try:
-        created_at, monitor_id = json.loads(base64.urlsafe_b64decode(text.encode()))
-        return int(created_at), str(monitor_id)
-    except (ValueError, TypeError):
-        raise InvalidRequest("The cursor is none that a page gave as 'next_cursor'.", param="cursor") from None
+        created_at, monitor_id = read_cursor(cursor, int, str)
+    except InvalidCursor as exc:
+        raise InvalidRequest(str(exc), param="cursor") from None
+    return created_at, monitor_id
