@@ -16,7 +16,7 @@ from app.auth.administrators import AdministratorDesk
 from app.auth.logins import Logins
 from app.auth.sessions import Sessions
 from app.dashboard.assets import Assets
-from app.dashboard.entrance import LOGIN_PATH, SETUP_PATH, Entrance, to_login
+from app.dashboard.entrance import LOGIN_PATH, SETUP_PATH, Entrance
 from app.dashboard.failures import failure_pages
 from app.dashboard.pages import PAGES, Page, menu
 from app.dashboard.public import PublicPages
@@ -50,13 +50,13 @@ def open_site(open_public: Callable[[Renderer], PublicPages], inside: Inside | N
 
 def _dashboard(renderer: Renderer, inside: Inside) -> list[Route]:
     sessions = inside.sessions
-    entrance = Entrance(renderer, inside.desk, inside.logins, inside.read_address)
+    entrance = Entrance(renderer, inside.desk, inside.logins, sessions, inside.read_address)
 
     def shown(page: Page) -> Route:
         async def show(request: Request) -> Response:
             login = await read_login(request, sessions)
             if login is None:
-                return to_login(request)
+                return entrance.to_login(request)
             role = login.session.role
             if not page.is_for(role):
                 return renderer.render("refused.html", 403, title=page.title)
@@ -73,7 +73,7 @@ def _dashboard(renderer: Renderer, inside: Inside) -> list[Route]:
 
     async def unknown(request: Request) -> Response:
         if await read_login(request, sessions) is None:
-            return to_login(request)
+            return entrance.to_login(request)
         return renderer.render("unknown.html", 404, path=request.url.path)
 
     return [

@@ -49,8 +49,8 @@ def own_session(client: httpx.Client) -> str:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_cookie_is_out_of_reach_of_scripts_and_of_other_sites(gateway: Gateway, scheme: str) -> None:
     with visitor(gateway, **{"x-forwarded-proto": scheme}) as client:
-        answer = client.post("/admin/api/login", json={"name": "admin", "password": PASSWORD})
         form = client.get("/admin/login")
+        answer = client.post("/admin/api/login", json={"name": "admin", "password": PASSWORD})
 
     assert ("; Secure" in form.headers["set-cookie"]) == (scheme == "https")
     attributes = {each.strip().lower() for each in answer.headers["set-cookie"].split(";")[1:]}
