@@ -51,7 +51,7 @@ def authoriser(guard: Guard, read_address: ReadAddress, sessions: Sessions | Non
         address = read_address(request.scope)
         caller = await _of_session(request, address, sessions) or await _of_token(request, address)
         if role_for(request.scope) == "admin" and caller.role != "admin":
-            raise PermissionDenied("A viewer may look at everything and change nothing: ask an admin.")
+            raise PermissionDenied("This is for administrators of the role admin, not for viewers: ask one of them.")
         ACTOR.set(caller.actor)
         return caller
 
