@@ -11,7 +11,8 @@ from app.providers.snapshot import ProviderState
 from app.providers.trial import Trial
 from app.store.catalog import StoredCatalog
 
-Source = Literal["config", "added", "built in"]
+Source = Literal["config", "added", "built in", "gone"]
+"""Where one is defined. One that is gone is defined nowhere: it is what was changed over an entry that the configuration has no more."""
 SWITCHED_OFF = "switched off"
 """The state of a provider that an administrator has switched off."""
 
@@ -55,7 +56,7 @@ def list_providers(
             yield ProviderView(_unusable(ProviderState(key, key, "", None), fault), "added", None)
     for key in stored.changed:
         if key not in there and key not in stored.providers:
-            yield ProviderView(_unusable(ProviderState(key, key, "", None), _GONE), "config", None, changes=())
+            yield ProviderView(_unusable(ProviderState(key, key, "", None), _GONE), "gone", None, changes=())
 
 
 def _with_changes(view: ProviderView, file: ProviderConfig, changed: Mapping[str, Any] | None) -> ProviderView:

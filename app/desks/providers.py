@@ -85,8 +85,8 @@ class ProviderDesk:
         stored, file = await read_providers(self._db), self._read_file().providers
         if key in file:
             return shown(stored.changed.get(key) or definition_of(file[key]))
-        if key in stored.providers:
-            return shown(stored.providers[key])
+        if (own := stored.providers.get(key) or stored.changed.get(key)) is not None:
+            return shown(own)
         if key in BUILT_IN_KEYS:
             raise FixedProvider(f"{key!r} is built in: it has no entry.")
         raise _none_of(key)
@@ -132,7 +132,7 @@ class ProviderDesk:
         return entry
 
     async def reset(self, key: str) -> None:
-        """Have what the configuration says of one count again.
+        """Have what the configuration says of one count again; of one that is gone from there, nothing is left.
 
         Raises:
             NoSuchProvider: there is none of that key.

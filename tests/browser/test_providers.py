@@ -1,8 +1,13 @@
 """Providers in a browser: one is added, tried out, switched off, changed and deleted."""
 
+import contextlib
+import json
+import sqlite3
+
 from playwright.sync_api import expect
 
 from tests.browser.viewer import Viewer
+from tests.e2e.gateway import Gateway
 from tests.e2e.standin import Answer, running_standin
 
 
@@ -86,3 +91,20 @@ def test_provider_of_the_file_is_switched_off_changed_and_taken_back(viewer: Vie
     page.get_by_role("dialog").get_by_role("button", name="Back to config.json").click()
     row.get_by_text("changed here").wait_for(state="hidden")
     row.get_by_text("SAMBANOVA_API_KEY").wait_for()
+
+
+def test_change_of_a_provider_that_the_file_has_no_more_can_only_be_forgotten(viewer: Viewer, gateway: Gateway) -> None:
+    definition = json.dumps({"base_url": "http://127.0.0.1:1/v1"})
+    with contextlib.closing(sqlite3.connect(gateway.database_path)) as database, database:
+        database.execute("INSERT INTO changed_providers VALUES ('bygone', ?, 0)", [definition])
+    page = viewer.goto("/admin/providers")
+    row = page.locator("tr[data-key=bygone]")
+
+    row.get_by_text("config.json, over which it was changed, has it no more").wait_for()
+    row.get_by_text("in config.json no more").wait_for()
+    assert row.get_by_role("button").all_inner_texts() == ["Forget the change"]
+    row.get_by_role("button", name="Forget the change").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget the change").click()
+
+    page.get_by_text("The change of bygone is forgotten.").wait_for()
+    row.wait_for(state="detached")

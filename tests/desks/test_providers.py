@@ -219,6 +219,8 @@ async def test_change_of_what_the_file_has_no_more_brings_nothing_back(worker: W
     view = await worker.desk.show("acme")
 
     assert "acme" not in worker.registry.entries
+    assert view.source == "gone"
+    assert await worker.desk.definition("acme") == ELSEWHERE
     assert view.state.state == "cannot be used: config.json, over which it was changed, has it no more"
     await worker.desk.reset("acme")
     with pytest.raises(NoSuchProvider):

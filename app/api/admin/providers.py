@@ -65,7 +65,10 @@ class ProviderShown(BaseModel):
     key: str
     name: str
     state: str = Field(description="`ready`, or what keeps it from being used.")
-    source: str = Field(description="Where it is defined: config, added or built in.")
+    source: str = Field(
+        description="Where it is defined: config, added or built in; gone where the configuration has it no more, and only what was"
+        " changed over it is left."
+    )
     changed_here: bool = Field(
         description="The configuration defines it, but what was put here counts in the place of that."
     )
@@ -127,11 +130,16 @@ def providers_router(authorise: Authorise, desk: ProviderDesk) -> APIRouter:
             await desk.put(key, definition)
             return await _show(key)
 
-    @router.post("/{key}/reset", summary="Have the configuration's entry of a provider count again")
-    async def reset(key: str) -> ProviderShown:
+    @router.post(
+        "/{key}/reset",
+        summary="Have the configuration's entry of a provider count again",
+        description="Where the configuration has none any more, only the change is forgotten, and the answer is null.",
+    )
+    async def reset(key: str) -> ProviderShown | None:
         with refusing(_REFUSALS):
+            was_gone = (await desk.show(key)).source == "gone"
             await desk.reset(key)
-            return await _show(key)
+            return None if was_gone else await _show(key)
 
     @router.delete("/{key}", status_code=204, summary="Remove a provider that was added", responses=_FIXED)
     async def delete(key: str) -> Response:

@@ -77,11 +77,14 @@ component("providers", () => ({
   edit(provider) { telling(() => this.form.edit(provider.key, provider.source === "config")); },
 
   async reset(provider) {
-    const text = "What was changed of it here is forgotten, and its entry in config.json counts again, in all workers.";
-    if (!(await confirm(`Take ${provider.key} back to config.json?`, text, "Back to config.json"))) return;
+    const text = provider.isGone
+      ? "config.json has no entry of it any more, so that the change does nothing. It is forgotten, and the provider is listed no more."
+      : "What was changed of it here is forgotten, and its entry in config.json counts again, in all workers.";
+    const question = provider.isGone ? `Forget the change of ${provider.key}?` : `Take ${provider.key} back to config.json?`;
+    if (!(await confirm(question, text, provider.resetWord))) return;
     await telling(async () => {
       await api(`providers/${part(provider.key)}/reset`, { method: "POST" });
-      toast(`${provider.key} is as config.json says.`);
+      toast(provider.isGone ? `The change of ${provider.key} is forgotten.` : `${provider.key} is as config.json says.`);
       await this.load();
     });
   },

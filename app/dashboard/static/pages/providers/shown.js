@@ -6,6 +6,7 @@ import { counted, duration, since } from "../../format.js";
 /** A provider with what the page says of it; `told` is of all workers, null while they have told nothing. */
 export function shown(provider, told) {
   const [word, ...more] = provider.state.split(": ");
+  const isDefined = ["config", "added"].includes(provider.source);
   return {
     ...provider,
     testing: false,
@@ -14,11 +15,13 @@ export function shown(provider, told) {
     stateKind: { ready: "good", "no key": "warning", "cannot be used": "critical" }[word] ?? "",
     isOff: provider.switched_off || provider.state === "disabled",
     isAdded: provider.source === "added",
-    canEdit: provider.source !== "built in",
+    isGone: provider.source === "gone",
+    canEdit: isDefined,
     changesText: provider.changes.join(", "),
-    canTurn: provider.source !== "built in" && (provider.switched_off || provider.state !== "disabled"),
+    canTurn: isDefined && (provider.switched_off || provider.state !== "disabled"),
     turnWord: provider.switched_off ? "Enable" : "Disable",
-    sourceWord: { config: "config.json", added: "added here", "built in": "built in" }[provider.source],
+    sourceWord: { config: "config.json", added: "added here", "built in": "built in", gone: "in config.json no more" }[provider.source],
+    resetWord: provider.source === "gone" ? "Forget the change" : "Back to config.json",
     formats: provider.api_format.join(", "),
     keys: provider.api_key_env.length ? provider.api_key_env.join(" or ") : "",
     modelCount: provider.models === null ? "not known yet" : counted(provider.models, "model"),
