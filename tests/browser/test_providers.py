@@ -101,7 +101,7 @@ def test_change_of_a_provider_that_the_file_has_no_more_can_only_be_forgotten(vi
     row = page.locator("tr[data-key=bygone]")
 
     row.get_by_text("config.json, over which it was changed, has it no more").wait_for()
-    row.get_by_text("in config.json no more").wait_for()
+    row.get_by_text("was in config.json").wait_for()
     assert row.get_by_role("button").all_inner_texts() == ["Forget the change"]
     row.get_by_role("button", name="Forget the change").click()
     page.get_by_role("dialog").get_by_role("button", name="Forget the change").click()

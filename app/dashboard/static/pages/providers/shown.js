@@ -20,7 +20,7 @@ export function shown(provider, told) {
     changesText: provider.changes.join(", "),
     canTurn: isDefined && (provider.switched_off || provider.state !== "disabled"),
     turnWord: provider.switched_off ? "Enable" : "Disable",
-    sourceWord: { config: "config.json", added: "added here", "built in": "built in", gone: "in config.json no more" }[provider.source],
+    sourceWord: { config: "config.json", added: "added here", "built in": "built in", gone: "was in config.json" }[provider.source],
     resetWord: provider.source === "gone" ? "Forget the change" : "Back to config.json",
     formats: provider.api_format.join(", "),
     keys: provider.api_key_env.length ? provider.api_key_env.join(" or ") : "",
