@@ -30,7 +30,7 @@ def make_token(page: Page, username: str) -> str:
         ("OpenAI", "from openai import OpenAI"),
         ("Anthropic", "from anthropic import Anthropic"),
         ("Ollama", "from ollama import Client"),
-        ("curl", '-H "Authorization: Bearer'),
+        ("curl", "-H 'authorization: Bearer"),
     ):
         issued.get_by_role("tab", name=client).click()
         expect(issued.locator("pre")).to_contain_text(words)

@@ -1,4 +1,4 @@
-// The code that makes the same call elsewhere. A token stands in none of it, and pictures are read from their files.
+// The code that makes the same call elsewhere. Pictures are read from their files.
 
 import { requestOf } from "./call.js";
 import { anthropicMessages, ollamaMessages, openaiMessages } from "./dialects.js";
@@ -10,12 +10,12 @@ export const LANGUAGES = { curl: "curl", openai: "OpenAI (Python)", anthropic: "
 
 const WRITERS = { curl: writeCurl, openai: writeOpenAI, anthropic: writeAnthropic, ollama: writeOllama };
 
-/** The code for `asked`; `curl` is in `dialect`, all others in their own. */
-export function codeFor(language, dialect, asked) {
+/** The code for `asked`; `curl` is in `dialect`, all others in their own. What is to be replaced stands for a token, unless one is given. */
+export function codeFor(language, dialect, asked, token = TOKEN) {
   const files = asked.turns.flatMap(({ picture }) => picture ?? []).map(({ name }) => name);
   let number = 0;
   const turns = asked.turns.map((turn) => (turn.picture ? { ...turn, picture: { ...turn.picture, data: placeOf(number++) } } : turn));
-  return WRITERS[language](location.origin, { ...asked, turns }, files, dialect);
+  return WRITERS[language](location.origin, { ...asked, turns, token }, files, dialect);
 }
 
 /** What stands for the bytes of a picture until the language reads its file: of characters for private use. */
@@ -25,7 +25,7 @@ function writeCurl(base, asked, files, dialect) {
   const { path, headers, body } = requestOf(dialect, asked);
   const lines = [
     `curl -N ${shell(base + path)} \\`,
-    ...Object.entries({ authorization: `Bearer ${TOKEN}`, ...headers }).map(([name, value]) => `  -H ${shell(`${name}: ${value}`)} \\`),
+    ...Object.entries({ authorization: `Bearer ${asked.token}`, ...headers }).map(([name, value]) => `  -H ${shell(`${name}: ${value}`)} \\`),
   ];
   if (files.length === 0) return [...lines, `  -d ${shell(body)}`].join("\n");
   const read = body.replace(/[\\$`]/g, "\\$&").replace(/\uE000(\d+)\uE001/g, (_, number) => `$(base64 < ${shell(files[number])} | tr -d '\\n')`);
@@ -36,7 +36,7 @@ function writeOpenAI(base, asked, files) {
   const said = { model: asked.model, messages: openaiMessages(asked), temperature: asked.temperature, max_tokens: asked.maxTokens };
   const client = `from openai import OpenAI
 
-${picturesOf(files)}client = OpenAI(base_url=${text(`${base}/v1`)}, api_key="${TOKEN}")`;
+${picturesOf(files)}client = OpenAI(base_url=${text(`${base}/v1`)}, api_key=${text(asked.token)})`;
   if (!asked.streamed) {
     return `${client}
 reply = client.chat.completions.create(
@@ -64,7 +64,7 @@ function writeAnthropic(base, asked, files) {
   });
   const client = `from anthropic import Anthropic
 
-${picturesOf(files)}client = Anthropic(base_url=${text(base)}, api_key="${TOKEN}")`;
+${picturesOf(files)}client = Anthropic(base_url=${text(base)}, api_key=${text(asked.token)})`;
   if (!asked.streamed) {
     return `${client}
 message = client.messages.create(
@@ -85,7 +85,7 @@ function writeOllama(base, asked, files) {
   const said = args({ model: asked.model, messages: ollamaMessages(asked), options: Object.keys(options).length ? options : undefined });
   const client = `from ollama import Client
 
-${picturesOf(files)}client = Client(host=${text(base)}, headers={"Authorization": "Bearer ${TOKEN}"})`;
+${picturesOf(files)}client = Client(host=${text(base)}, headers={"Authorization": ${text(`Bearer ${asked.token}`)}})`;
   if (!asked.streamed) {
     return `${client}
 reply = client.chat(
