@@ -5,7 +5,7 @@ import { LOADING, loaded } from "../inplace.js";
 import { api, component, confirm, keepInAddress, part, queryOf, readAddress, role, telling, toast } from "../relay.js";
 
 const HOURS = ["1", "6", "24", "72", "168"];
-const DAY_H = 24;
+const LONGEST_CALL_MS = 3_600_000; // an alert is of when a call ended, and a call is found by when it began
 const SEVERITIES = ["critical", "warning"];
 const TITLES = {
   auth_error: "Key refused",
@@ -62,9 +62,10 @@ component("alerts", () => ({
 
   /** The calls that it was counted of, also those that a further attempt saved; an alert of the gateway itself has none. */
   requestsLink(alert) {
-    const days = Math.max(1, Math.ceil(Number(this.hours) / DAY_H)) + 1;
+    const day = (moment) => new Date(moment).toISOString().slice(0, 10);
+    const period = { start: day(new Date(alert.first_seen) - LONGEST_CALL_MS), end: day(alert.last_seen) };
     const which = alert.isFailure ? { failed: alert.target, live: "off" } : { providers: alert.provider_id, models: alert.model_id };
-    return `/admin/requests${queryOf({ ...which, helpers: true, days })}`;
+    return `/admin/requests${queryOf({ ...which, helpers: true, ...period })}`;
   },
 
   mayDisable(alert) { return role === "admin" && alert.hasTarget; },
