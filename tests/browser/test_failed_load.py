@@ -7,7 +7,7 @@ from tests.browser.viewer import Viewer
 
 _WORDS = "The database is away."
 _PATHS = [page.path for page in PAGES if "{" not in page.path and page.key != "logs"]  # the log is connected by itself
-_PATHS += [f"/settings?tab={tab}" for tab in ("administrators", "sessions", "system")]
+_PATHS += ["/tokens?tab=users", *(f"/settings?tab={tab}" for tab in ("administrators", "sessions", "system"))]
 
 
 def test_what_could_not_be_loaded_is_told_in_its_place_and_tried_again(viewer: Viewer) -> None:

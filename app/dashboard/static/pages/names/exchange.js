@@ -1,12 +1,14 @@
 // Bringing in names from a document: what that changes is shown first.
 
-import { ApiError, api, closeDialog, component, showDialog, toast } from "../../relay.js";
+import { inPlace } from "../../inplace.js";
+import { api, closeDialog, component, showDialog, toast } from "../../relay.js";
 import { tell } from "./kinds.js";
 
 component("importer", () => ({
   text: "",
   replace: false,
   fault: "",
+  busy: false,
   plan: null,
   rows: [],
 
@@ -49,15 +51,15 @@ component("importer", () => ({
 
   /** `seen` is the mark of what was shown: the gateway does that, or nothing. */
   async send(isDry, seen) {
-    this.fault = "";
+    let body;
     try {
-      const query = { replace: this.replace, dry_run: isDry, seen };
-      return await api("names/import", { method: "POST", body: JSON.parse(this.text), query });
+      body = JSON.parse(this.text);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof SyntaxError)) throw error;
-      this.fault = error instanceof SyntaxError ? `This is no JSON: ${error.message}` : error.message;
+      this.fault = `This is no JSON: ${error.message}`;
       return null;
     }
+    const query = { replace: this.replace, dry_run: isDry, seen };
+    return (await inPlace(this, "busy", () => api("names/import", { method: "POST", body, query }))) ?? null;
   },
 }));
 

@@ -1,15 +1,16 @@
 // Users, and what each may use over all of their tokens.
 
-import { inPlace } from "../../inplace.js";
+import { LOADING, inPlace, loaded } from "../../inplace.js";
 import { api, closeDialog, component, part, showDialog, telling, toast } from "../../relay.js";
 import { bar, fromFields, inWords, toFields } from "./limits.js";
 
 component("users", () => ({
+  ...LOADING,
   users: [],
-  loading: true,
   search: "",
 
-  get isEmpty() { return !this.loading && this.users.length === 0; },
+  get isEmpty() { return !this.loading && !this.loadFault && this.users.length === 0; },
+  get isNothingFound() { return this.users.length > 0 && this.found.length === 0; },
   get found() {
     const words = this.search.trim().toLowerCase();
     return this.users.filter((each) => each.username.toLowerCase().includes(words));
@@ -18,9 +19,7 @@ component("users", () => ({
   init() { return this.load(); },
 
   async load() {
-    this.loading = true;
-    this.users = (await telling(() => api("users")))?.users ?? [];
-    this.loading = false;
+    this.users = (await loaded(this, () => api("users")))?.users ?? this.users;
   },
 
   limits(user) { return inWords(user); },
