@@ -72,7 +72,7 @@ run: setup ## Set up and start the gateway
 	@$(BIN)/llm-relay serve
 
 test: setup-dev ## Set up and run all tests
-	@$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder -q
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q
 
 soak: setup-dev ## Set up and run the tests that take minutes: many kills, long outages
 	@$(BIN)/python -m pytest -m soak -q

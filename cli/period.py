@@ -54,7 +54,7 @@ def _read(text: str, option: str, of_a_day: timedelta) -> datetime:
     """A moment; of a day its start, and so much more."""
     try:
         return _start_of(date.fromisoformat(text.strip())) + of_a_day
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     try:
         return in_utc(datetime.fromisoformat(text.strip()))

@@ -7,6 +7,7 @@ import subprocess
 from base64 import b64decode, b64encode
 from contextlib import chdir, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -200,9 +201,10 @@ def said_by_curl(code: str) -> str:
 
 
 def said_by_python(code: str) -> str:
-    written = io.StringIO()
+    written, names = io.StringIO(), dict[str, Any]()
     with redirect_stdout(written):
-        exec(compile(code, "sample", "exec"), {})  # what somebody would paste
+        exec(compile(code, "sample", "exec"), names)  # what somebody would paste
+    names["client"].close()
     return written.getvalue().strip()
 
 

@@ -67,10 +67,12 @@ class Viewer:
         """The console may tell of these: browsers write each answer with an error's status there."""
         self.offences.expected += texts
 
-    def violations(self) -> list[str]:
-        """What axe-core finds against accessibility, each with the places."""
-        self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        found: dict[str, Any] = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    def violations(self, *rules: str) -> list[str]:
+        """What axe-core finds against accessibility, each with the places; against all of its rules, or against these."""
+        if self.page.evaluate("typeof axe") == "undefined":
+            self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        found: dict[str, Any] = self.page.evaluate("(options) => axe.run(document, options)", options)
         return [
             f"{each['id']}: {each['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:200]}"
             for each in found["violations"]
