@@ -45,11 +45,14 @@ component("playground", () => ({
 
   get offered() {
     const typed = this.name.trim().toLowerCase();
-    return this.names.filter((each) => each.name.toLowerCase().includes(typed)).slice(0, OFFERED);
+    return this.names.filter((each) => inFull(each).includes(typed)).slice(0, OFFERED);
   },
-  get chosen() { return this.names.find((each) => each.name === this.name.trim()); },
+  get chosen() {
+    const typed = this.name.trim().toLowerCase();
+    return this.names.find((each) => each.name.toLowerCase() === typed || inFull(each) === typed);
+  },
   get about() {
-    if (!this.chosen) return this.name.trim() ? "Not in the list: it may be a pattern's name, or lead to the default model." : "";
+    if (!this.chosen) return this.name.trim() ? "Not in the list: it may be another provider's of that name, a pattern's, or lead to the default model." : "";
     return [this.chosen.owner, this.chosen.description].filter(Boolean).join(" · ");
   },
   get isByToken() { return this.caller === "token"; },
@@ -206,3 +209,6 @@ function turn(who, text, picture = null) {
   made += 1;
   return { id: made, role: who, who: who === "user" ? "You" : "Model", text, picture, url: picture && dataUrl(picture), reasoning: "", pending: false };
 }
+
+/** A name as it may be typed with its provider. */
+function inFull({ owner, name }) { return `${owner}/${name}`.toLowerCase(); }
